@@ -1,0 +1,42 @@
+# Every target does all of its own set-up. Start with `make demo`, then `make test`.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.PHONY: help setup demo up test lint lock container-test clean
+
+help:
+	@printf '%s\n' \
+	  'make demo             a grid of three vaults, the workload against it, a vault killed on the way' \
+	  'make up               a grid to play with, on http://127.0.0.1:8000/' \
+	  'make test             all tests' \
+	  'make lint             linters and types' \
+	  'make container-test   the images and the compose stack, really built and run' \
+	  'make lock             write the lock files anew' \
+	  'make clean            take away everything that was made here'
+
+setup: .venv/ready
+
+.venv/ready: scripts/setup requirements.lock setup.py pyproject.toml
+	@scripts/setup
+
+demo: setup
+	@.venv/bin/glitchgrid demo
+
+up: setup
+	@.venv/bin/glitchgrid up
+
+test: setup
+	@scripts/run-tests
+
+lint: setup
+	@scripts/lint
+
+lock: setup
+	@scripts/lock
+
+container-test:
+	@scripts/container-test
+
+clean:
+	rm -rf .venv .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find glitchgrid twisted tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""The ``glitchgrid`` command."""
+
+
+def main() -> None:
+    """To come."""

@@ -1,0 +1,62 @@
+"""How control reaches its vaults: a treq client over persistent connections."""
+
+from typing import Any
+
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
+from twisted.web.client import URI, Agent, HTTPConnectionPool
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
+
+from glitchgrid.address import VaultAddress
+from glitchgrid.vaultclient import IN_FLIGHT_MAX, BytesProducer
+
+CACHED_CONNECTION_S = 30
+"""How long an unused connection is kept: shorter than a vault keeps it, so that the vault never closes first."""
+
+ATTEMPT_DELAY_S = 0.02
+"""Between the addresses of one name. Twisted's own 0.3 s is also what it takes to see a single one refuse."""
+
+
+@implementer(IStreamClientEndpoint)
+class _QuietEndpoint:
+    """Connects without a line in the log for every connection."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def connect(self, factory: Any) -> Deferred[IProtocol]:
+        factory.noisy = False
+        return self._endpoint.connect(factory)
+
+
+@implementer(IAgentEndpointFactory)
+class VaultEndpoints:
+    """Connects IP literals straight, and resolves names."""
+
+    def __init__(self, reactor: Any, timeout_s: float) -> None:
+        self._reactor = reactor
+        self._timeout_s = timeout_s
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        return _QuietEndpoint(self._endpoint(uri))
+
+    def _endpoint(self, uri: URI) -> IStreamClientEndpoint:
+        address = VaultAddress(uri.host.decode("ascii").strip("[]"), uri.port)
+        if not address.is_ip_literal:
+            return HostnameEndpoint(
+                self._reactor, address.host, address.port, timeout=self._timeout_s, attemptDelay=ATTEMPT_DELAY_S
+            )
+        endpoint = TCP6ClientEndpoint if ":" in address.host else TCP4ClientEndpoint
+        return endpoint(self._reactor, address.host, address.port, timeout=self._timeout_s)
+
+
+def vault_http(reactor: Any, timeout_s: float) -> tuple[HTTPClient, HTTPConnectionPool]:
+    """A client for `glitchgrid.vaultclient.VaultClient`, and its pool, to be closed at the end."""
+    pool = HTTPConnectionPool(reactor, persistent=True)
+    pool.maxPersistentPerHost = IN_FLIGHT_MAX
+    pool.cachedConnectionTimeout = CACHED_CONNECTION_S
+    agent = Agent.usingEndpointFactory(reactor, VaultEndpoints(reactor, timeout_s), pool)
+    return HTTPClient(agent, data_to_body_producer=BytesProducer), pool

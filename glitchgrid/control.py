@@ -1,0 +1,86 @@
+"""Control: the server that clients talk to. Mostly stateless: the register behind it holds what there is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from klein import Klein
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.web.iweb import IRequest
+
+from glitchgrid.address import VaultAddress
+from glitchgrid.connections import vault_http
+from glitchgrid.errors import ValueDecreases
+from glitchgrid.register import PROTOCOLS
+from glitchgrid.register.interface import Committed, Decreases, Holds, IRegister
+from glitchgrid.service import FaceService, Fatal
+from glitchgrid.value import encode_number, parse_value
+from glitchgrid.vaultclient import VaultClient
+from glitchgrid.web import Face, answer_errors, respond, shield
+
+OPERATION_TIMEOUT_S = 4.0
+"""The longest that an operation may take. No vault gets longer than that for its answer."""
+
+INCONSISTENT_ANSWER = b"-1"
+
+_log = Logger()
+
+
+class ControlFace:
+    """The routes of control over its register."""
+
+    app = Klein()
+
+    def __init__(self, register: IRegister) -> None:
+        self._register = register
+
+    @app.route("/", methods=["GET"])
+    async def read(self, request: IRequest) -> bytes:
+        outcome = await shield(self._register.read())
+        if isinstance(outcome, Holds):
+            return respond(request, encode_number(outcome.value))
+        return respond(request, INCONSISTENT_ANSWER, status=500)
+
+    @app.route("/", methods=["POST"])
+    async def write(self, request: IRequest) -> bytes:
+        outcome = await shield(self._register.write(parse_value(request.content.read())))
+        if isinstance(outcome, Decreases):
+            raise ValueDecreases(outcome.floor, outcome.value)
+        sent = f"Sent updates to {outcome.acknowledged}/{outcome.vaults} vaults"
+        return respond(request, sent, status=200 if isinstance(outcome, Committed) else 500)
+
+
+answer_errors(ControlFace.app)
+
+
+def control_service(
+    reactor: Any,
+    endpoint: IStreamServerEndpoint,
+    endpoint_name: str,
+    vaults: Sequence[VaultAddress],
+    protocol: str,
+    vault_timeout_s: float,
+    fatal: Fatal,
+    report_every_s: float = 0.0,
+) -> Service:
+    """A control over `vaults` (each listed once) that serves at `endpoint`.
+
+    :param protocol: one of `glitchgrid.register.PROTOCOLS`.
+    :param vault_timeout_s: the deadline of one vault's answer, at most `OPERATION_TIMEOUT_S`.
+    """
+    http, pool = vault_http(reactor, vault_timeout_s)
+    clients = [VaultClient(http, reactor, vault, vault_timeout_s) for vault in vaults]
+    register = PROTOCOLS[protocol](clients)
+
+    def prepare() -> Deferred[Face]:
+        _log.info(
+            "control serves {vaults} by the {protocol} protocol at {endpoint}",
+            vaults=", ".join(map(str, vaults)),
+            protocol=protocol,
+            endpoint=endpoint_name,
+        )
+        return succeed(Face(reactor, ControlFace(register).app.resource()))
+
+    return FaceService(reactor, endpoint, endpoint_name, prepare, pool.closeCachedConnections, fatal, report_every_s)

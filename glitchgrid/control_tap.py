@@ -1,0 +1,60 @@
+"""``twistd control``: its options, and the service they make."""
+
+from collections.abc import Sequence
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from glitchgrid.address import VaultAddress, parse_vaults
+from glitchgrid.control import OPERATION_TIMEOUT_S, control_service
+from glitchgrid.errors import BadAddress
+from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
+from glitchgrid.tap import ServerOptions, end_with, number, prepared_reactor
+
+VAULT_TIMEOUT_MIN_S = 0.001
+
+
+class Options(ServerOptions):
+    synopsis = "[--port PORT | --listen ENDPOINT] --vaults HOST:PORT,HOST:PORT,..."
+    longdesc = "Control: clients talk to it, and it talks to the vaults of a grid. It listens on port 8000 by default."
+    program = "control"
+    default_port = 8000
+
+    optParameters = [
+        ["vaults", "v", None, "The vaults, a comma-separated list of HOST:PORT (for 'glitchgrid' it is their number)."],
+        ["protocol", None, DEFAULT_PROTOCOL, f"How the vaults are asked: {', '.join(sorted(PROTOCOLS))}."],
+        [
+            "vault-timeout",
+            None,
+            1.0,
+            f"How long one vault may take to answer, in seconds, at most {OPERATION_TIMEOUT_S:g}.",
+        ],
+    ]
+
+    vaults: Sequence[VaultAddress]
+    vault_timeout_s: float
+
+    def postOptions(self) -> None:
+        super().postOptions()
+        if self["vaults"] is None:
+            raise usage.UsageError("--vaults is missing: list the vaults as HOST:PORT,HOST:PORT,...")
+        try:
+            self.vaults = parse_vaults(self["vaults"])
+        except BadAddress as error:
+            raise usage.UsageError(str(error)) from None
+        if self["protocol"] not in PROTOCOLS:
+            raise usage.UsageError(f"unknown --protocol {self['protocol']!r}: there is {', '.join(sorted(PROTOCOLS))}")
+        self.vault_timeout_s = number(self, "vault-timeout", VAULT_TIMEOUT_MIN_S, OPERATION_TIMEOUT_S)
+
+
+def makeService(options: Options) -> IService:
+    return control_service(
+        prepared_reactor(),
+        options.endpoint,
+        options["listen"],
+        options.vaults,
+        options["protocol"],
+        options.vault_timeout_s,
+        end_with(options.program),
+        options.report_every_s,
+    )

@@ -1,0 +1,143 @@
+"""The handful of file primitives that a vault's store needs, and the real ones.
+
+This is the seam where a simulated disk can stand in: everything the store does to its data directory goes
+through `IDisk` and `IFile`. All of it blocks, so all of it runs on the store's thread pool.
+"""
+
+import errno
+import fcntl
+import os
+
+from zope.interface import Attribute, Interface, implementer
+
+from glitchgrid.errors import DataDirectoryInUse, DataDirectoryUnusable
+
+LOCK_NAME = "lock"
+
+
+class IFile(Interface):
+    """An open file. Every method may raise OSError."""
+
+    def read(size_max: int) -> bytes:
+        """The next bytes, fewer than `size_max` only at the end of the file."""
+
+    def write(data: bytes) -> None:
+        """Append all of `data` to what this handle has written."""
+
+    def fsync() -> None:
+        """Return once what was written is on the disk."""
+
+    def close() -> None:
+        """Give the handle back."""
+
+
+class IDisk(Interface):
+    """One data directory. Every method but `claim` may raise OSError."""
+
+    path: str = Attribute("Where it is, for messages.")
+
+    def claim() -> None:
+        """Make the directory if it is missing, and lock it for as long as this process lives.
+
+        :raises DataDirectoryInUse: when another process holds the lock.
+        :raises DataDirectoryUnusable: when it can't be made, entered or written.
+        """
+
+    def release() -> None:
+        """Let go of the lock."""
+
+    def open(name: str) -> IFile:
+        """Open a file for reading; FileNotFoundError where there is none."""
+
+    def create(name: str) -> IFile:
+        """Open a file for writing, empty, whether it existed or not."""
+
+    def replace(source: str, target: str) -> None:
+        """Rename over `target`, in one step. Durable only after `fsync_directory`."""
+
+    def fsync_directory() -> None:
+        """Return once the names in the directory are on the disk."""
+
+
+@implementer(IFile)
+class LocalFile:
+    """A file descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def read(self, size_max: int) -> bytes:
+        parts: list[bytes] = []
+        while size_max > 0 and (part := os.read(self._fd, size_max)):
+            parts.append(part)
+            size_max -= len(part)
+        return b"".join(parts)
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def fsync(self) -> None:
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+@implementer(IDisk)
+class LocalDisk:
+    """A directory of this machine, held by `claim` through two descriptors: itself and its lock."""
+
+    def __init__(self, path: str) -> None:
+        self.path = os.path.abspath(path)
+        self._held: list[int] = []
+
+    def claim(self) -> None:
+        try:
+            self._make_directory(self.path)
+            self._held.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            lock = os.open(self._inside(LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._held.append(lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self.release()
+            if isinstance(error, BlockingIOError):
+                raise DataDirectoryInUse(self.path) from error
+            raise DataDirectoryUnusable(self.path, os.strerror(error.errno or errno.EIO)) from error
+
+    def release(self) -> None:
+        while self._held:
+            os.close(self._held.pop())
+
+    def open(self, name: str) -> LocalFile:
+        return LocalFile(os.open(self._inside(name), os.O_RDONLY | os.O_CLOEXEC))
+
+    def create(self, name: str) -> LocalFile:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        return LocalFile(os.open(self._inside(name), flags, 0o666))
+
+    def replace(self, source: str, target: str) -> None:
+        os.replace(self._inside(source), self._inside(target))
+
+    def fsync_directory(self) -> None:
+        os.fsync(self._held[0])
+
+    def _inside(self, name: str) -> str:
+        return os.path.join(self.path, name)
+
+    def _make_directory(self, path: str) -> None:
+        """`os.makedirs`, and each new name on the disk: a data directory must not vanish with the power."""
+        if os.path.isdir(path):
+            return
+        parent = os.path.dirname(path)
+        self._make_directory(parent)
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+        descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,176 @@
+"""Every error that Glitch Grid raises on purpose.
+
+::
+
+    GlitchgridError
+    +-- RequestError             what an HTTP client is told, with its status
+    |   +-- BadRequest           400  this is no HTTP
+    |   +-- InvalidValue         400  the body is no value
+    |   +-- UnknownGuard         400  a guard that this vault does not know
+    |   +-- ValueDecreases       400  below the floor, refused before anything was sent
+    |   +-- NotFound             404
+    |   +-- MethodNotAllowed     405
+    |   +-- RequestTimeout       408  the request did not come to its end in time
+    |   +-- BodyTooLarge         413
+    |   +-- StoreFailed          500  the disk said no: nothing was acknowledged
+    |   +-- InternalError        500  a bug; the log has it
+    |   +-- StoreBusy            503  too many stores are waiting, or this one waits too long
+    |   +-- TooManyConnections   503
+    +-- StartError               why a server can't start: one line, and the process ends
+    |   +-- DataDirectoryUnusable
+    |   +-- DataDirectoryInUse
+    |   +-- StoreDamaged
+    |   +-- CannotListen
+    +-- VaultError               why one vault's answer does not count
+    |   +-- VaultTimeout
+    |   +-- VaultUnreachable
+    |   +-- VaultRefused
+    |   +-- VaultAnswerInvalid
+    +-- BadAddress               a text that is no HOST:PORT, or a list of them that can't be used
+"""
+
+
+class GlitchgridError(Exception):
+    """The root: catch this to catch everything that is not a bug."""
+
+
+class RequestError(GlitchgridError):
+    """An error with an answer of its own: `status` is HTTP's, `code` is stable and for programs."""
+
+    status = 500
+    code = "internal-error"
+    message = "Internal error"
+
+    def __init__(self) -> None:
+        super().__init__(self.message)
+
+
+class BadRequest(RequestError):
+    status = 400
+    code = "bad-request"
+    message = "Bad request"
+
+
+class InvalidValue(RequestError):
+    status = 400
+    code = "invalid-value"
+    message = "Invalid or missing POST body"
+
+
+class UnknownGuard(RequestError):
+    """A guard that is not understood must not be dropped: the store would lose its protection."""
+
+    status = 400
+    code = "unknown-guard"
+    message = "Unknown Glitchgrid-Guard"
+
+
+class ValueDecreases(RequestError):
+    """The value is below the floor; nothing was sent to any vault."""
+
+    status = 400
+    code = "value-decreases"
+
+    def __init__(self, floor: int, value: int) -> None:
+        self.floor = floor
+        self.value = value
+        self.message = f"Client would make value decrease from {floor} to {value}"
+        super().__init__()
+
+
+class NotFound(RequestError):
+    status = 404
+    code = "not-found"
+    message = "Not found"
+
+
+class MethodNotAllowed(RequestError):
+    status = 405
+    code = "method-not-allowed"
+    message = "Method not allowed"
+
+
+class RequestTimeout(RequestError):
+    status = 408
+    code = "request-timeout"
+    message = "Request took too long to arrive"
+
+
+class BodyTooLarge(RequestError):
+    status = 413
+    code = "body-too-large"
+    message = "POST body is too large"
+
+
+class StoreFailed(RequestError):
+    """A write or a sync failed, now or earlier: the store takes nothing until the vault is restarted."""
+
+    status = 500
+    code = "store-failed"
+    message = "Store failed"
+
+
+class InternalError(RequestError):
+    """A bug in this program: the client is told no more than that, the log has the traceback."""
+
+
+class StoreBusy(RequestError):
+    """The disk is behind. The store may still take effect: the outcome is ambiguous."""
+
+    status = 503
+    code = "store-busy"
+    message = "Store is busy"
+
+
+class TooManyConnections(RequestError):
+    status = 503
+    code = "too-many-connections"
+    message = "Too many connections"
+
+
+class StartError(GlitchgridError):
+    """Why a server can't start. Its text is the one line that its user sees."""
+
+
+class DataDirectoryUnusable(StartError):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"data directory {path} cannot be used: {reason}")
+
+
+class DataDirectoryInUse(StartError):
+    def __init__(self, path: str) -> None:
+        super().__init__(f"data directory {path} is in use by another vault")
+
+
+class StoreDamaged(StartError):
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path} is damaged: {reason}")
+
+
+class CannotListen(StartError):
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {endpoint}: {reason}")
+
+
+class VaultError(GlitchgridError):
+    """One vault did not give an answer that counts. Whether it acted is unknown."""
+
+
+class VaultTimeout(VaultError):
+    pass
+
+
+class VaultUnreachable(VaultError):
+    pass
+
+
+class VaultRefused(VaultError):
+    """The vault answered, with a status that is no success."""
+
+
+class VaultAnswerInvalid(VaultError):
+    """The vault answered 200 with something that is no number, or not the value that was sent."""
+
+
+class BadAddress(GlitchgridError):
+    """A text that is no HOST:PORT, or a list of vaults that can't be used."""

@@ -1,0 +1,15 @@
+"""The replicated register: one interface, and the protocols behind it.
+
+`glitchgrid.register.interface` says what a register is; each protocol has a module of its own, and `PROTOCOLS`
+lists them by the name that ``--protocol`` takes.
+"""
+
+from collections.abc import Callable, Sequence
+
+from glitchgrid.register.classic import ClassicRegister
+from glitchgrid.register.interface import IRegister
+from glitchgrid.vaultclient import VaultClient
+
+PROTOCOLS: dict[str, Callable[[Sequence[VaultClient]], IRegister]] = {"classic": ClassicRegister}
+
+DEFAULT_PROTOCOL = "classic"

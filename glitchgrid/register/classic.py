@@ -1,0 +1,87 @@
+"""The original's protocol: ask every vault, wait for all of them, count.
+
+A write sends an unguarded store to every vault and is committed when more than half acknowledge it. A read
+asks every vault and has a value when more than half hold the *same* one. The floor is kept in memory alone:
+0 at start, raised by a write that a majority took.
+
+It is kept to show what goes wrong and to measure against. It is not linearizable: a stale store may overtake
+a newer one, and a write that reached only some vaults leaves no majority with equal values, although every
+vault is up.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from glitchgrid.errors import VaultError
+from glitchgrid.quorum import Vote, agreed_value, count_once, majority
+from glitchgrid.register.interface import (
+    Committed,
+    Decreases,
+    Holds,
+    Inconsistent,
+    IRegister,
+    ReadOutcome,
+    Undecided,
+    WriteOutcome,
+)
+from glitchgrid.vaultclient import VaultClient
+
+
+@implementer(IRegister)
+class ClassicRegister:
+    """:param vaults: one client a configured vault, each with a deadline of its own."""
+
+    _log = Logger()
+
+    def __init__(self, vaults: Sequence[VaultClient]) -> None:
+        self._vaults = vaults
+        self._floor = 0
+        self._doubles_seen: set[tuple[str, str]] = set()
+
+    async def _write(self, value: int) -> WriteOutcome:
+        if value < self._floor:
+            return Decreases(self._floor, value)
+        acknowledged = len(await self._ask([vault.store(value) for vault in self._vaults]))
+        if acknowledged < majority(len(self._vaults)):
+            return Undecided(acknowledged, len(self._vaults))
+        self._floor = max(self._floor, value)
+        return Committed(acknowledged, len(self._vaults))
+
+    async def _read(self) -> ReadOutcome:
+        votes = await self._ask([vault.read() for vault in self._vaults])
+        value = agreed_value(votes, len(self._vaults))
+        return Inconsistent() if value is None else Holds(value)
+
+    def write(self, value: int) -> Deferred[WriteOutcome]:
+        return Deferred.fromCoroutine(self._write(value))
+
+    def read(self) -> Deferred[ReadOutcome]:
+        return Deferred.fromCoroutine(self._read())
+
+    async def _ask(self, answers: list[Deferred[Vote]]) -> list[Vote]:
+        """Wait for every vault, and keep the votes that count, one a vault."""
+        results: list[tuple[bool, Any]] = await DeferredList(answers, consumeErrors=True)
+        for succeeded, result in results:
+            if not succeeded and not result.check(VaultError):
+                self._log.failure("bug while asking a vault", result)
+        votes, doubles = count_once(result for succeeded, result in results if succeeded)
+        for kept, dropped in doubles:
+            self._report_double(kept, dropped)
+        return votes
+
+    def _report_double(self, kept: Vote, dropped: Vote) -> None:
+        """Say once that two addresses lead to one vault; it is so until somebody mends the configuration."""
+        first, second = sorted((kept.address, dropped.address))
+        if (first, second) in self._doubles_seen:
+            return
+        self._doubles_seen.add((first, second))
+        self._log.error(
+            "{first} and {second} are one vault ({identity}): it counts once",
+            first=first,
+            second=second,
+            identity=kept.identity,
+        )

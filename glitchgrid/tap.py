@@ -1,0 +1,103 @@
+"""What the two twistd plugins share: options with one-line errors, and how a process says that it can't start.
+
+twistd prints a usage error as a page, on standard output; has no exit status of its own once the reactor runs;
+and reads the wall clock for its waits. All three are mended here.
+"""
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from twisted.internet import reactor as _global_reactor
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python import usage
+
+from glitchgrid.clock import run_on_monotonic_clock
+from glitchgrid.errors import StartError
+from glitchgrid.web import CONNECTIONS_MAX
+
+REPORT_EVERY_MAX_S = 3600.0
+
+_SPARE_DESCRIPTORS = 1000
+_log = Logger()
+_reactor: Any = _global_reactor
+
+
+class ServerOptions(usage.Options):
+    """Where to listen, and usage errors that are one line on standard error."""
+
+    program: str
+    default_port: int
+
+    optParameters = [
+        ["listen", "l", None, "A Twisted endpoint to listen on, such as tcp:8000:interface=127.0.0.1."],
+        ["port", "p", None, "Short for --listen tcp:PORT, which is every interface."],
+        ["report-every", None, 0.0, "Log the number of answers every so many seconds; 0 for never."],
+    ]
+
+    endpoint: IStreamServerEndpoint
+    report_every_s: float
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"twistd {self.program}: {error}") from None
+
+    def postOptions(self) -> None:
+        self.report_every_s = number(self, "report-every", 0.0, REPORT_EVERY_MAX_S)
+        if self["listen"] is None:
+            port = number(self, "port", 0, 65535, int) if self["port"] is not None else self.default_port
+            self["listen"] = f"tcp:{port}"
+        elif self["port"] is not None:
+            raise usage.UsageError("--port and --listen exclude each other")
+        try:
+            self.endpoint = serverFromString(_reactor, self["listen"])
+        except Exception as error:  # noqa: BLE001 - each kind of endpoint, plugins included, raises what it likes
+            raise usage.UsageError(f"bad endpoint {self['listen']!r}: {error or type(error).__name__}") from None
+
+
+def number(options: usage.Options, name: str, least: float, most: float, kind: Callable[[str], Any] = float) -> Any:
+    """The option `name` as a number from `least` to `most`; UsageError where it is none."""
+    text = str(options[name])
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value <= most:
+        raise usage.UsageError(f"bad --{name} {text!r}: a number from {least:g} to {most:g} is needed")
+    return value
+
+
+def prepared_reactor() -> Any:
+    """The global reactor on the monotonic clock, in a process that may open as many files as a face needs."""
+    run_on_monotonic_clock(_reactor)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS_MAX + _SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return _reactor
+
+
+def end_with(program: str) -> Callable[[StartError], None]:
+    """A `glitchgrid.service.Fatal` that prints one line to standard error and ends the process with status 1."""
+
+    def leave() -> NoReturn:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # twistd returns from the reactor to an exit status of 0, whatever happened; nothing is left to do here.
+        os._exit(1)
+
+    def fatal(error: StartError) -> None:
+        line = f"twistd {program}: {error}"
+        _log.critical("{line}", line=line)
+        print(line, file=sys.__stderr__, flush=True)
+        _reactor.addSystemEventTrigger("after", "shutdown", leave)
+        _reactor.callWhenRunning(_reactor.stop)
+
+    return fatal

@@ -1,0 +1,117 @@
+"""A vault: one durable value behind HTTP."""
+
+from collections.abc import Callable
+from typing import Any
+
+from klein import Klein
+from twisted.application.service import Service
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+from twisted.web.iweb import IRequest
+
+from glitchgrid.disk import IDisk
+from glitchgrid.errors import StoreBusy, UnknownGuard
+from glitchgrid.fold import Refused, StoreRequest
+from glitchgrid.service import FaceService, Fatal
+from glitchgrid.store import Store
+from glitchgrid.value import encode_number, parse_value
+from glitchgrid.web import Face, answer_errors, respond, shield
+from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
+
+STORE_TIMEOUT_S = 10.0
+"""A store that is not on the disk after so long is answered 503. It is not recalled: it may still happen."""
+
+_log = Logger()
+
+
+class VaultFace:
+    """The routes of a vault over its store."""
+
+    app = Klein()
+
+    def __init__(self, store: Store, clock: IReactorTime) -> None:
+        self._store = store
+        self._clock = clock
+
+    @app.route("/", methods=["GET"])
+    def read(self, request: IRequest) -> bytes:
+        return respond(request, encode_number(self._store.value))
+
+    @app.route("/", methods=["POST"])
+    async def store(self, request: IRequest) -> bytes:
+        value = parse_value(request.content.read())
+        guarded = self._wants_guard(request)
+        stored = shield(self._store.submit(StoreRequest(value, guarded)))
+        stored.addTimeout(STORE_TIMEOUT_S, self._clock)
+        try:
+            outcome = await stored
+        except defer.TimeoutError:
+            _log.error("store of {value} is not on the disk after {s:g} s", value=value, s=STORE_TIMEOUT_S)
+            raise StoreBusy from None
+        if guarded:
+            request.setHeader(GUARD_HEADER, GUARD_INCREASE)
+        status = 412 if isinstance(outcome, Refused) else 200
+        return respond(request, encode_number(outcome.value), status)
+
+    def _wants_guard(self, request: IRequest) -> bool:
+        guard = request.getHeader(GUARD_HEADER)
+        if guard is None:
+            return False
+        if guard.strip().lower() != GUARD_INCREASE:
+            raise UnknownGuard
+        return True
+
+
+answer_errors(VaultFace.app)
+
+
+def vault_service(
+    reactor: Any,
+    endpoint: IStreamServerEndpoint,
+    endpoint_name: str,
+    disk: IDisk,
+    pool: ThreadPool,
+    new_identity: Callable[[], str],
+    fatal: Fatal,
+    report_every_s: float = 0.0,
+) -> Service:
+    """A vault over `disk` that serves at `endpoint` once its value is recovered.
+
+    :param pool: the store's own; started and stopped here.
+    :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
+    """
+    store = Store(reactor, disk, pool, new_identity)
+
+    async def prepare() -> Face:
+        pool.start()
+        await store.open()
+        _log.info(
+            "vault {identity} holds {value} in {path}; serving at {endpoint}",
+            identity=store.identity,
+            value=store.value,
+            path=disk.path,
+            endpoint=endpoint_name,
+        )
+        return Face(
+            reactor,
+            VaultFace(store, reactor).app.resource(),
+            {IDENTITY_HEADER: store.identity.encode("ascii")},
+        )
+
+    async def finish() -> None:
+        await store.when_idle()
+        store.close()
+        pool.stop()
+
+    return FaceService(
+        reactor,
+        endpoint,
+        endpoint_name,
+        lambda: Deferred.fromCoroutine(prepare()),
+        lambda: Deferred.fromCoroutine(finish()),
+        fatal,
+        report_every_s,
+    )

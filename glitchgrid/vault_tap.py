@@ -1,0 +1,42 @@
+"""``twistd vault``: its options, and the service they make."""
+
+import secrets
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from glitchgrid.disk import LocalDisk
+from glitchgrid.pool import store_pool
+from glitchgrid.tap import ServerOptions, end_with, prepared_reactor
+from glitchgrid.vault import vault_service
+
+IDENTITY_BYTES = 16
+
+
+class Options(ServerOptions):
+    synopsis = "[--port PORT | --listen ENDPOINT] --data-dir DIR"
+    longdesc = "One vault of a grid: a server that stores one value durably. It listens on port 8001 by default."
+    program = "vault"
+    default_port = 8001
+
+    optParameters = [
+        ["data-dir", "d", None, "Where the value is kept; made if it is missing, and locked while in use."],
+    ]
+
+    def postOptions(self) -> None:
+        super().postOptions()
+        if not self["data-dir"]:
+            raise usage.UsageError("--data-dir is missing: say where the vault keeps its value")
+
+
+def makeService(options: Options) -> IService:
+    return vault_service(
+        prepared_reactor(),
+        options.endpoint,
+        options["listen"],
+        LocalDisk(options["data-dir"]),
+        store_pool(),
+        lambda: secrets.token_hex(IDENTITY_BYTES),
+        end_with(options.program),
+        options.report_every_s,
+    )

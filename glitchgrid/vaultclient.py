@@ -1,0 +1,226 @@
+"""One vault as control sees it: a store or a read, one deadline, and an answer that is parsed strictly.
+
+::
+
+    client = VaultClient(http, clock, address, timeout_s=1.0)
+    vote = await client.store(42)      # or VaultError
+
+What counts (condition 5 of the register's correctness): for a store, a 200 that echoes the value; for a
+read, a 200 with a number. Everything else, a time-out least of all, is a VaultError: the vault may have acted
+or not.
+"""
+
+import re
+from collections.abc import Coroutine
+from typing import Any
+
+from treq.client import HTTPClient
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.interfaces import IConsumer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http import OK, PotentialDataLoss
+from twisted.web.iweb import IBodyProducer, IResponse
+from zope.interface import implementer
+
+from glitchgrid.address import VaultAddress
+from glitchgrid.errors import (
+    InvalidValue,
+    VaultAnswerInvalid,
+    VaultRefused,
+    VaultTimeout,
+    VaultUnreachable,
+)
+from glitchgrid.quorum import Vote
+from glitchgrid.value import BODY_BYTES_MAX, encode_number, parse_number
+from glitchgrid.wire import IDENTITY_HEADER
+
+IN_FLIGHT_MAX = 100
+"""Requests to one vault at one time, so connections to it too. More wait, within their deadlines."""
+
+_IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+@implementer(IBodyProducer)
+class BytesProducer:
+    """A request's body, written at once.
+
+    treq's own producer goes through Twisted's process-wide Cooperator, which runs on the global reactor: work
+    for nothing here, and out of a simulated reactor's reach.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        pass
+
+    def resumeProducing(self) -> None:
+        pass
+
+    def stopProducing(self) -> None:
+        pass
+
+
+class _BoundedBody(Protocol):
+    """Collects an answer's body up to a limit; cancelling what it fires closes the connection."""
+
+    def __init__(self) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._abort())
+        self._body = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self._body += data
+        if len(self._body) > BODY_BYTES_MAX and not self.done.called:
+            self.done.errback(VaultAnswerInvalid("its body is too long"))
+            self._abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.done.called:
+            return
+        # PotentialDataLoss: an answer without a Content-Length, as the original vaults send them.
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.done.callback(self._body)
+        else:
+            self.done.errback(reason)
+
+    def _abort(self) -> None:
+        abort = getattr(self.transport, "abortConnection", None)
+        if abort is not None:
+            abort()
+
+
+class VaultClient:
+    """Asks one vault.
+
+    :param http: made with `BytesProducer`, over persistent connections.
+    :param timeout_s: covers everything: waiting for a free connection, connecting, head and body.
+    """
+
+    _log = Logger()
+
+    def __init__(self, http: HTTPClient, clock: Any, address: VaultAddress, timeout_s: float) -> None:
+        self._http = http
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._free = DeferredSemaphore(IN_FLIGHT_MAX)
+        self._url = f"http://{address}/"
+        self._failing = False
+        self.name = str(address)
+
+    def read(self) -> Deferred[Vote]:
+        """What the vault holds; VaultError in the Deferred for an answer that does not count."""
+        return self._within_deadline(self._exchange("GET", None))
+
+    def store(self, value: int) -> Deferred[Vote]:
+        """Have the vault store `value`, unguarded; VaultError in the Deferred unless it acknowledged."""
+        return self._within_deadline(self._store(value))
+
+    async def _store(self, value: int) -> Vote:
+        vote = await self._exchange("POST", encode_number(value))
+        if vote.value != value:
+            raise VaultAnswerInvalid(f"it was sent {value} and echoed {vote.value}")
+        return vote
+
+    async def _exchange(self, method: str, body: bytes | None) -> Vote:
+        await self._free.acquire()
+        try:
+            response = await self._http.request(
+                method, self._url, data=body, allow_redirects=False, unbuffered=True, reactor=self._clock
+            )
+            answer = await _read_body(response)
+        finally:
+            self._free.release()
+        if response.code != OK:
+            raise VaultRefused(f"it answered {response.code}")
+        try:
+            return Vote(self.name, _identity(response), parse_number(answer))
+        except InvalidValue:
+            raise VaultAnswerInvalid("its answer is no number") from None
+
+    def _within_deadline(self, work: Coroutine[Deferred[Any], Any, Vote]) -> Deferred[Vote]:
+        exchange = Deferred.fromCoroutine(work)
+        expired = False
+
+        def expire() -> None:
+            # Cancelling closes the connection. What then comes out depends on how far the exchange was, and
+            # is seldom a CancelledError: so the timer leaves word, and `settle` reads it.
+            nonlocal expired
+            expired = True
+            exchange.cancel()
+
+        timer = self._clock.callLater(self._timeout_s, expire)
+
+        def settle(result: Vote | Failure) -> Vote | Failure:
+            if timer.active():
+                timer.cancel()
+            if not isinstance(result, Failure):
+                self._note_success()
+                return result
+            if expired:
+                result = Failure(VaultTimeout(f"no whole answer within {self._timeout_s:g} s"))
+            elif result.check(*_CONNECTION_ERRORS):
+                result = Failure(VaultUnreachable(_root_cause(result)))
+            self._note_failure(result)
+            return result
+
+        return exchange.addBoth(settle)
+
+    def _note_success(self) -> None:
+        if self._failing:
+            self._log.info("vault {vault} answers again", vault=self.name)
+        self._failing = False
+
+    def _note_failure(self, failure: Failure) -> None:
+        """Log the first failure after a success, and no more: a dead vault must not fill the log."""
+        if not self._failing:
+            self._log.warn("vault {vault} fails: {reason}", vault=self.name, reason=failure.getErrorMessage())
+        self._failing = True
+
+
+_CONNECTION_ERRORS = (
+    ConnectError,
+    ConnectionClosed,
+    DNSLookupError,
+    CancelledError,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+
+
+def _root_cause(failure: Failure) -> str:
+    """The innermost of Twisted's nested failures, in words."""
+    error = failure.value
+    while reasons := getattr(error, "reasons", None):
+        error = reasons[-1].value
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _read_body(response: IResponse) -> Deferred[bytes]:
+    body = _BoundedBody()
+    response.deliverBody(body)
+    return body.done
+
+
+def _identity(response: IResponse) -> str | None:
+    """What the vault calls itself; None for the original vaults, which do not say."""
+    values = response.headers.getRawHeaders(IDENTITY_HEADER)
+    if values is None:
+        return None
+    if len(values) != 1 or not _IDENTITY.fullmatch(values[0]):
+        raise VaultAnswerInvalid("its identity is malformed")
+    return str(values[0], "ascii")

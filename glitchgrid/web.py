@@ -1,0 +1,172 @@
+"""What both HTTP faces share: one site with limits, one form of answers, one place for errors, the shield.
+
+A face is a class around a class-level Klein app. `answer_errors` gives that app its error handling, `respond`
+its answers, and `Face` makes it a site.
+"""
+
+from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from klein import Klein
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request as HTTPRequest
+from twisted.web.iweb import IRequest
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Site
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+
+from glitchgrid.channel import Channel, Overflow, Request, plain_answer
+from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
+
+CONNECTIONS_MAX = 10_000
+"""More open connections than this are answered 503 and closed."""
+
+IDLE_TIMEOUT_S = 60
+"""A connection with no request in progress is closed after so long."""
+
+_T = TypeVar("_T")
+_log = Logger()
+
+
+def respond(request: IRequest, text: str | bytes, status: int = 200) -> bytes:
+    """Set status, type and length of an answer, and return its body, for a route to return."""
+    body = text.encode("utf-8") if isinstance(text, str) else text
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    return body
+
+
+def respond_error(request: IRequest, error: RequestError) -> bytes:
+    return respond(request, error.message, error.status)
+
+
+def answer_errors(app: Klein) -> None:
+    """Give `app` the answers for everything that its routes raise, and for what has no route."""
+
+    def wrong_method(_face: object, request: IRequest, failure: Failure) -> bytes:
+        allowed = getattr(failure.value, "valid_methods", None) or ()
+        request.setHeader(b"Allow", ", ".join(sorted(allowed)).encode("ascii"))
+        return respond_error(request, MethodNotAllowed())
+
+    def no_route(_face: object, request: IRequest, _failure: Failure) -> bytes:
+        # Redirects to a path with fewer slashes come here too: every other path is 404.
+        return respond_error(request, NotFound())
+
+    def refused(_face: object, request: IRequest, failure: Failure) -> bytes:
+        assert isinstance(failure.value, RequestError)
+        return respond_error(request, failure.value)
+
+    def bug(_face: object, request: IRequest, failure: Failure) -> bytes:
+        _log.failure("bug while answering {method} {path}", failure, method=request.method, path=request.path)
+        return respond_error(request, InternalError())
+
+    handlers: list[tuple[type[Exception], Any]] = [
+        (WerkzeugMethodNotAllowed, wrong_method),
+        (HTTPException, no_route),
+        (RequestError, refused),
+        (Exception, bug),
+    ]
+    for error, handler in handlers:
+        app.handle_errors(error)(handler)
+
+
+def shield(work: Deferred[_T]) -> Deferred[_T]:
+    """A Deferred with the result of `work` whose cancellation does not reach it.
+
+    Klein cancels what a handler waits for when its client disconnects, and control's time-outs are
+    disconnects at the vault. A commit, once begun, is not undone by that (condition 9 of the register's
+    correctness): half of it has happened already.
+    """
+    shielded: Deferred[_T] = Deferred()
+    # Once cancelled, a Deferred swallows the one result that comes later, failures too.
+    work.addBoth(shielded.callback)
+    return shielded
+
+
+class _Root(Resource):
+    """Klein's resource, behind what it trips over: paths that are no text or have slashes to spare, odd Hosts."""
+
+    isLeaf = True
+
+    def __init__(self, app_resource: IResource) -> None:
+        super().__init__()
+        self._app_resource = app_resource
+
+    def render(self, request: Any) -> Any:
+        if b"//" in request.path or not _is_utf8(unquote_to_bytes(request.path)):
+            return respond_error(request, NotFound())
+        # Nothing here depends on the host's name; without one Klein takes the socket's, which UNIX ones lack.
+        request.requestHeaders.setRawHeaders(b"Host", [b"grid"])
+        return self._app_resource.render(request)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class Face(Site):
+    """A site with every limit of the wire set.
+
+    :param answer_headers: go out with every answer, refusals and errors too.
+    """
+
+    protocol = Channel  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        app_resource: IResource,
+        answer_headers: dict[bytes, bytes] | None = None,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        super().__init__(
+            _Root(app_resource),
+            requestFactory=Request,
+            timeout=IDLE_TIMEOUT_S,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
+        self.answer_headers = answer_headers or {}
+        self.channels: set[Channel] = set()
+        self.requests_answered = 0
+        self._connections_max = connections_max
+        self._drained: Deferred[None] | None = None
+
+    def startFactory(self) -> None:
+        """No access log, so none of its clock either."""
+
+    def log(self, request: HTTPRequest) -> None:
+        """Twisted calls this once an answer: count it."""
+        self.requests_answered += 1
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        if len(self.channels) >= self._connections_max:
+            return Overflow(plain_answer(TooManyConnections(), self.answer_headers), self.reactor)
+        return super().buildProtocol(addr)
+
+    def drain(self) -> Deferred[None]:
+        """Let requests in progress end, close all else; fires when the last connection has gone."""
+        if not self.channels:
+            return succeed(None)
+        self._drained = Deferred()
+        for channel in list(self.channels):
+            channel.drain()
+        return self._drained
+
+    def channel_closed(self) -> None:
+        if self._drained is not None and not self._drained.called and not self.channels:
+            self._drained.callback(None)
+
+    def abort_all(self) -> None:
+        for channel in list(self.channels):
+            channel.abort()

