@@ -1,5 +1,52 @@
-"""The ``glitchgrid`` command."""
+"""The ``glitchgrid`` command. Exit statuses: 0 good, 1 a violation was found, 2 cannot say.
+
+The commands themselves are imported when they are called: asking for help starts no reactor.
+"""
+
+from pathlib import Path
+
+import click
+
+from glitchgrid import __version__
+from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
+
+VAULTS_MAX = 15
+CONTROLS_MAX = 5
 
 
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="glitchgrid")
 def main() -> None:
-    """To come."""
+    """Run a Glitch Grid, break it, and learn from it.
+
+    The servers themselves are started by 'twistd vault' and 'twistd control'.
+    """
+
+
+@main.command()
+@click.option("--vaults", type=click.IntRange(1, VAULTS_MAX), default=3, show_default=True, help="How many vaults (for 'twistd control' it is their list).")  # fmt: skip  # noqa: E501
+@click.option("--controls", type=click.IntRange(1, CONTROLS_MAX), default=1, show_default=True, help="How many controls.")  # fmt: skip  # noqa: E501
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The control's port; the vaults take those behind it, further controls those behind the vaults.")  # fmt: skip  # noqa: E501
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Keep the vaults' data here; without it they use a temporary directory.")  # fmt: skip  # noqa: E501
+@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
+def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: str) -> None:
+    """Run a grid on 127.0.0.1 and show what it does, until Ctrl-C.
+
+    A server that dies, or that you kill, is started again after five seconds.
+    """
+    from glitchgrid.commands.up import Settings
+    from glitchgrid.commands.up import up as run_up
+
+    run_up(Settings(vaults, controls, port, data_dir and data_dir.resolve(), protocol))
+
+
+@main.command()
+def demo() -> None:
+    """Run the workload against a grid of three vaults, one of which is killed and comes back.
+
+    The workload's variables (START_DELAY, FINAL_DELAY, NUM_STEPS, MAX_STEP_SIZE, CHECK_WHEN_MULTIPLE_OF) are
+    passed on. Exits with the workload's verdict: 0 consistent and correct, 1 incorrect, 2 inconsistent.
+    """
+    from glitchgrid.commands.demo import demo as run_demo
+
+    run_demo()

@@ -1,0 +1,117 @@
+"""``glitchgrid demo``: the workload against a grid that loses a vault on the way, and its verdict."""
+
+import os
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from glitchgrid.commands.running import CANNOT_SAY, run
+from glitchgrid.lab.child import Child
+from glitchgrid.lab.localgrid import HOST, LocalGrid, free_ports
+from glitchgrid.lab.watch import Watch
+from glitchgrid.lab.workload import NUM_STEPS_DEFAULT, find_workload, is_write
+from glitchgrid.register import DEFAULT_PROTOCOL
+
+VAULTS = 3
+
+
+def demo() -> None:
+    run(lambda reactor: Demo(reactor).run(), status_when_stopped=CANNOT_SAY)
+
+
+class Demo:
+    """One run of the command."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} writes"),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+            transient=True,
+        )
+        self._steps = _num_steps()
+        self._task = self._bar.add_task("workload", total=self._steps)
+        self._writes = 0
+
+    async def run(self) -> int:
+        workload = find_workload()
+        control_port, *vault_ports = free_ports(1 + VAULTS)
+        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory, self._bar:
+            grid = LocalGrid(self._reactor, Path(directory), [control_port], vault_ports, DEFAULT_PROTOCOL)
+            try:
+                await grid.start()
+                self._announce(
+                    f"{VAULTS} vaults and a control are up; the workload talks to http://{HOST}:{control_port}/"
+                )
+                status = await self._work(grid, workload, control_port)
+                await self._show_the_end(grid)
+            finally:
+                await grid.stop()
+        verdict = {0: "consistent and correct", 1: "incorrect"}.get(status, "inconsistent")
+        self._announce(f"the workload's verdict is {status}: {verdict}")
+        return status
+
+    async def _work(self, grid: LocalGrid, workload: Path, control_port: int) -> int:
+        """Run the workload to its end; returns its exit status."""
+        child = Child.start(
+            self._reactor,
+            ["bash", str(workload), f"{HOST}:{control_port}"],
+            lambda line: self._said(grid, line),
+        )
+        try:
+            status = await child.when_ended()
+        finally:
+            child.signal(signal.SIGTERM)
+        for line in child.errors:
+            self._print(line)
+        return status if status >= 0 else CANNOT_SAY
+
+    def _said(self, grid: LocalGrid, line: str) -> None:
+        """Pass a line of the workload's on, and do what is to be done at this point of it."""
+        self._print(line)
+        if not is_write(line):
+            return
+        self._writes += 1
+        self._bar.update(self._task, completed=self._writes)
+        victim = grid.vaults[-1]
+        if self._writes == max(self._steps // 3, 1):
+            victim.kill()
+            self._announce(
+                f"{victim.name} is killed with -9. Two of three vaults are a majority: the grid goes on without it."
+            )
+        elif self._writes == max(self._steps * 2 // 3, 2):
+            victim.start()
+            self._announce(f"{victim.name} is started again, with what it had on its disk; it catches up by itself.")
+
+    async def _show_the_end(self, grid: LocalGrid) -> None:
+        """Say what each vault holds, once the workload has ended."""
+        watch = Watch(self._reactor, grid)
+        try:
+            sights = await watch.look()
+        finally:
+            await watch.close()
+        self._announce("at the end " + ", ".join(f"{sight.name} holds {sight.answer}" for sight in sights[1:]))
+
+    def _announce(self, text: str) -> None:
+        self._print(f"demo: {text}")
+
+    def _print(self, line: str) -> None:
+        if self._console.is_terminal:
+            self._console.print(line, markup=False)
+        else:
+            print(line, flush=True)
+
+
+def _num_steps() -> int:
+    """How many writes the workload will make; what it makes of a bad number is its own to say."""
+    text = os.environ.get("NUM_STEPS", "")
+    return int(text) if text.isascii() and text.isdigit() else NUM_STEPS_DEFAULT

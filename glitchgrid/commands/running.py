@@ -1,0 +1,62 @@
+"""How a command runs inside Twisted's reactor: signals, exit statuses, and errors that are one line."""
+
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from twisted.internet import reactor as _global_reactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import react
+
+from glitchgrid.clock import run_on_monotonic_clock
+from glitchgrid.errors import GlitchgridError
+
+CANNOT_SAY = 2
+"""The exit status for usage errors and runs that broke."""
+
+
+def fail(message: str) -> NoReturn:
+    print(f"glitchgrid: {message}", file=sys.stderr)
+    raise SystemExit(CANNOT_SAY)
+
+
+def run(command: Callable[[Any], Coroutine[Any, Any, int]], status_when_stopped: int) -> NoReturn:
+    """Run `command(reactor)`, and exit with the status that it returns.
+
+    Ctrl-C, SIGTERM and SIGHUP (a closed terminal) cancel it: it gets a CancelledError where it waits, and as
+    long as its ``finally`` clauses take to end what it has begun.
+    """
+    reactor: Any = _global_reactor
+    run_on_monotonic_clock(reactor)
+
+    async def main() -> None:
+        try:
+            status = await command(reactor)
+        except GlitchgridError as error:
+            fail(str(error))
+        except CancelledError:
+            status = status_when_stopped
+        raise SystemExit(status)
+
+    def started(_: Any) -> Deferred[None]:
+        # Twisted handles SIGINT and SIGTERM by itself, and leaves SIGHUP to kill the process.
+        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
+        running = Deferred.fromCoroutine(main())
+        has_ended: Deferred[None] = Deferred()
+
+        def ended(result: Any) -> Any:
+            has_ended.callback(None)
+            return result
+
+        def stop() -> Deferred[None]:
+            if not has_ended.called:
+                reactor.callLater(0, running.cancel)
+            return has_ended
+
+        running.addBoth(ended)
+        reactor.addSystemEventTrigger("before", "shutdown", stop)
+        return running
+
+    react(started, _reactor=reactor)
+    raise SystemExit(CANNOT_SAY)

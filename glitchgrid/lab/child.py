@@ -1,0 +1,102 @@
+"""A program that is started here and never outlives us.
+
+Each child asks the kernel (``setpriv --pdeathsig``) to be killed when its parent dies, so that not even
+``kill -9`` of the parent leaves one behind. Twisted's ``procmon`` is not used: it starts what has died at once,
+and nobody could watch a grid with a vault down.
+"""
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ProcessTerminated
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.python.procutils import which
+
+from glitchgrid.lab.errors import CannotRun
+
+LINES_KEPT = 20
+LINE_BYTES_MAX = 10_000
+
+LineReceiver = Callable[[str], None]
+
+
+class Child(ProcessProtocol):
+    """One run of a program: `start` it, `signal` it, wait until it has ended.
+
+    :param on_line: called with each line of its standard output, without the line's end.
+    """
+
+    def __init__(self, on_line: LineReceiver) -> None:
+        self._on_line = on_line
+        self._partial = {1: b"", 2: b""}
+        self.errors: deque[str] = deque(maxlen=LINES_KEPT)
+        self._waiters: list[Deferred[int]] = []
+        self._status = 0
+        self.running = True
+        self.how_it_ended = ""
+
+    @classmethod
+    def start(cls, reactor: Any, argv: Sequence[str], on_line: LineReceiver, **environment: str) -> "Child":
+        """Run `argv` with this process's environment and what is added to it.
+
+        :raises CannotRun: when setpriv is missing.
+        """
+        setpriv = which("setpriv")
+        if not setpriv:
+            raise CannotRun("setpriv is missing (Debian: apt-get install util-linux)")
+        child = cls(on_line)
+        guarded = [setpriv[0], "--pdeathsig", "KILL", "--", *argv]
+        reactor.spawnProcess(child, guarded[0], guarded, env=os.environ | environment)
+        return child
+
+    @property
+    def pid(self) -> int:
+        return int(self.transport.pid or 0) if self.transport is not None else 0
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless the child has ended already."""
+        if self.running and self.transport is not None:
+            os.kill(self.pid, number)
+
+    def when_ended(self) -> Deferred[int]:
+        """Fires with its exit status, or with the negative number of the signal that ended it."""
+        if not self.running:
+            return succeed(self._status)
+        waiter: Deferred[int] = Deferred()
+        self._waiters.append(waiter)
+        return waiter
+
+    def connectionMade(self) -> None:
+        self.transport.closeStdin()  # type: ignore[union-attr]
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        *lines, rest = (self._partial[childFD] + data).split(b"\n")
+        self._partial[childFD] = rest[-LINE_BYTES_MAX:]
+        for line in lines:
+            self._line(childFD, line)
+
+    def processEnded(self, reason: Failure) -> None:
+        self.running = False
+        for descriptor, rest in self._partial.items():
+            if rest:
+                self._line(descriptor, rest)
+        error = reason.value
+        status = error.exitCode if isinstance(error, ProcessTerminated) else 0
+        killer = error.signal if isinstance(error, ProcessTerminated) else None
+        self.how_it_ended = f"killed by {signal.Signals(killer).name}" if killer else f"exit status {status}"
+        self._status = -killer if killer else status or 0
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            waiter.callback(self._status)
+
+    def _line(self, descriptor: int, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        if descriptor == 1:
+            self._on_line(text)
+        else:
+            self.errors.append(text)

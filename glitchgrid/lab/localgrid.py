@@ -1,0 +1,218 @@
+"""A grid of real ``twistd`` processes on 127.0.0.1.
+
+``glitchgrid up`` shows one, ``glitchgrid demo`` breaks one. A member is started, killed and started again on
+the same port and the same data directory; all of them end when the grid is stopped, or its process dies.
+"""
+
+import random
+import re
+import signal
+import socket
+import sysconfig
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted.internet import defer
+from twisted.internet.defer import DeferredList, gatherResults
+from twisted.internet.task import deferLater
+from twisted.python.procutils import which
+
+from glitchgrid.lab.child import Child
+from glitchgrid.lab.errors import CannotRun
+
+HOST = "127.0.0.1"
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 7.0
+POLL_S = 0.1
+REPORT_EVERY_S = 1.0
+
+_ANSWERED = re.compile(r"answered (\d+) requests in ")
+_FREE_PORT_TRIES = 200
+_LEAST_FREE_PORT = 10_000
+
+
+class Member:
+    """One server of a grid: its address, its process if it runs, and what its process says of itself."""
+
+    def __init__(self, reactor: Any, kind: str, name: str, port: int, arguments: list[str], log_path: Path) -> None:
+        self._reactor = reactor
+        self._arguments = arguments
+        self._log_path = log_path
+        self._log: TextIO | None = None
+        self.kind = kind
+        self.name = name
+        self.port = port
+        self.requests_per_s = 0
+        self.child: Child | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}/"
+
+    @property
+    def running(self) -> bool:
+        return self.child is not None and self.child.running
+
+    def start(self) -> Child:
+        """Run the server. Its log goes to a file, less what it reports each second."""
+        twistd = [find_twistd(), "--nodaemon", "--pidfile=", self.kind]
+        listen = ["--listen", f"tcp:{self.port}:interface={HOST}", "--report-every", f"{REPORT_EVERY_S:g}"]
+        self._log = self._log_path.open("a", encoding="utf-8")
+        self.child = Child.start(self._reactor, [*twistd, *listen, *self._arguments], self._said)
+        self.child.when_ended().addCallback(self._child_ended)
+        return self.child
+
+    def kill(self) -> None:
+        """kill -9, by its own pid."""
+        if self.child is not None:
+            self.child.signal(signal.SIGKILL)
+
+    def last_words(self) -> str:
+        """Why it ended, in its own words if it left any."""
+        if self.child is None:
+            return "never started"
+        return self.child.errors[-1] if self.child.errors else self.child.how_it_ended
+
+    def _said(self, line: str) -> None:
+        answered = _ANSWERED.search(line)
+        if answered:
+            self.requests_per_s = round(int(answered[1]) / REPORT_EVERY_S)
+        elif self._log is not None:
+            print(line, file=self._log, flush=True)
+
+    def _child_ended(self, _status: int) -> None:
+        self.requests_per_s = 0
+        if self._log is not None:
+            self._log.close()
+        self._log = None
+
+
+class LocalGrid:
+    """Vaults and controls, all on this machine.
+
+    :param directory: the data directories and logs go there, a name a member.
+    :param control_ports: one control each.
+    :param vault_ports: one vault each.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        directory: Path,
+        control_ports: list[int],
+        vault_ports: list[int],
+        protocol: str,
+    ) -> None:
+        self._reactor = reactor
+        self.vaults = [
+            Member(
+                reactor,
+                "vault",
+                f"vault{number}",
+                port,
+                ["--data-dir", str(directory / f"vault{number}")],
+                directory / f"vault{number}.log",
+            )
+            for number, port in enumerate(vault_ports, start=1)
+        ]
+        listed = ",".join(vault.address for vault in self.vaults)
+        self.controls = [
+            Member(
+                reactor,
+                "control",
+                "control" if len(control_ports) == 1 else f"control{number}",
+                port,
+                ["--vaults", listed, "--protocol", protocol],
+                directory / f"control{number}.log",
+            )
+            for number, port in enumerate(control_ports, start=1)
+        ]
+
+    @property
+    def members(self) -> list[Member]:
+        return self.controls + self.vaults
+
+    async def start(self) -> None:
+        """Start every member, and wait until each listens.
+
+        :raises CannotRun: when one ends instead, in its own words, or does not listen in time.
+        """
+        for member in self.members:
+            member.start()
+        for member in self.members:
+            await self.until_it_listens(member)
+
+    async def until_it_listens(self, member: Member) -> None:
+        """Wait until a member that was just started takes connections.
+
+        :raises CannotRun: when it ends instead, or does not listen in time.
+        """
+        end_s = self._reactor.seconds() + START_TIMEOUT_S
+        while not _listens(member.port):
+            if not member.running:
+                raise CannotRun(f"{member.name} ended: {member.last_words()}")
+            if self._reactor.seconds() > end_s:
+                raise CannotRun(f"{member.name} does not listen after {START_TIMEOUT_S:g} s")
+            await deferLater(self._reactor, POLL_S)
+
+    async def stop(self) -> None:
+        """End every member: by SIGTERM, and after a while by SIGKILL. Returns when all have ended."""
+        children = [member.child for member in self.members if member.child is not None and member.child.running]
+        if not children:
+            return
+        for child in children:
+            child.signal(signal.SIGTERM)
+            child.signal(signal.SIGCONT)  # one that was stopped would not see the other
+        all_ended = DeferredList([child.when_ended() for child in children])
+        try:
+            await all_ended.addTimeout(STOP_TIMEOUT_S, self._reactor)
+        except defer.TimeoutError:
+            for child in children:
+                child.signal(signal.SIGKILL)
+            await gatherResults([child.when_ended() for child in children if child.running])
+
+
+def find_twistd() -> str:
+    """The twistd of this installation.
+
+    :raises CannotRun: when there is none.
+    """
+    beside_us = Path(sysconfig.get_path("scripts")) / "twistd"
+    found = [str(beside_us)] if beside_us.exists() else which("twistd")
+    if not found:
+        raise CannotRun("twistd is missing: it comes with the package 'twisted'")
+    return found[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody uses, below those that the kernel hands out to outgoing connections.
+
+    :raises CannotRun: when so many can't be found.
+    """
+    ephemeral = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    most = max(int(ephemeral[0]), _LEAST_FREE_PORT + _FREE_PORT_TRIES)
+    tries = random.sample(range(_LEAST_FREE_PORT, most), _FREE_PORT_TRIES)
+    ports = [port for port in tries if not port_in_use(port)]
+    if len(ports) < count:
+        raise CannotRun(f"no {count} free ports on {HOST}")
+    return ports[:count]
+
+
+def port_in_use(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(POLL_S)
+        return probe.connect_ex((HOST, port)) == 0
