@@ -81,6 +81,8 @@ def parse_vaults(text: str) -> tuple[VaultAddress, ...]:
 
 
 def _is_ip(host: str, version: int | None = None) -> bool:
+    if "%" in host:
+        return False  # a zone has no place in the URL that is asked
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:

@@ -7,19 +7,17 @@ a request may take to arrive: one byte every half second keeps a connection open
 
 from http import HTTPStatus
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from twisted.internet import protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import HTTPChannel
 
 from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout
 from glitchgrid.value import BODY_BYTES_MAX
-
-if TYPE_CHECKING:
-    from glitchgrid.web import Face
 
 REQUEST_TIMEOUT_S = 10.0
 """A request that is not complete so long after its first byte is answered 408, and its connection closed."""
@@ -28,6 +26,16 @@ LINGER_S = 2.0
 """How long a connection that was refused may go on sending into the void before it is cut."""
 
 _CONTENT_LENGTH_DIGITS_MAX = 19
+
+
+class ChannelSite(Protocol):
+    """What a channel needs of the site that it belongs to."""
+
+    reactor: IReactorTime
+    answer_headers: dict[bytes, bytes]
+    channels: "set[Channel]"
+
+    def channel_closed(self) -> None: ...
 
 
 def plain_answer(error: RequestError, headers: dict[bytes, bytes]) -> bytes:
@@ -58,7 +66,6 @@ def close_behind(transport: ITransport, reactor: IReactorTime) -> IDelayedCall:
 class Request(server.Request):
     """A request whose body is bounded, kept in memory, and never parsed as a form."""
 
-    site: "Face"
     channel: "Channel"
     content: BytesIO
 
@@ -83,7 +90,7 @@ class Request(server.Request):
 class Channel(HTTPChannel):
     """One client's connection: idle, receiving a request, or answering it."""
 
-    site: "Face"
+    site: ChannelSite
     factory: Any
     transport: Any
 
@@ -193,7 +200,7 @@ class Channel(HTTPChannel):
         self.refuse(RequestTimeout())
 
 
-class Overflow(Protocol):
+class Overflow(protocol.Protocol):
     """A connection beyond the limit: one answer, and gone."""
 
     def __init__(self, answer: bytes, reactor: IReactorTime) -> None:

@@ -33,30 +33,32 @@ class _QuietEndpoint:
 
 
 @implementer(IAgentEndpointFactory)
-class VaultEndpoints:
-    """Connects IP literals straight, and resolves names."""
+class VaultEndpoint:
+    """Connects to one vault, whatever the URL says: IP literals straight, names by the resolver.
 
-    def __init__(self, reactor: Any, timeout_s: float) -> None:
+    treq's URLs can spell neither an IPv6 literal nor a name with an underscore (a container's, say).
+    """
+
+    def __init__(self, reactor: Any, address: VaultAddress, timeout_s: float) -> None:
         self._reactor = reactor
+        self._address = address
         self._timeout_s = timeout_s
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        return _QuietEndpoint(self._endpoint(uri))
+        return _QuietEndpoint(self._endpoint())
 
-    def _endpoint(self, uri: URI) -> IStreamClientEndpoint:
-        address = VaultAddress(uri.host.decode("ascii").strip("[]"), uri.port)
-        if not address.is_ip_literal:
-            return HostnameEndpoint(
-                self._reactor, address.host, address.port, timeout=self._timeout_s, attemptDelay=ATTEMPT_DELAY_S
-            )
-        endpoint = TCP6ClientEndpoint if ":" in address.host else TCP4ClientEndpoint
-        return endpoint(self._reactor, address.host, address.port, timeout=self._timeout_s)
+    def _endpoint(self) -> IStreamClientEndpoint:
+        host, port = self._address.host, self._address.port
+        if not self._address.is_ip_literal:
+            return HostnameEndpoint(self._reactor, host, port, timeout=self._timeout_s, attemptDelay=ATTEMPT_DELAY_S)
+        endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+        return endpoint(self._reactor, host, port, timeout=self._timeout_s)
 
 
-def vault_http(reactor: Any, timeout_s: float) -> tuple[HTTPClient, HTTPConnectionPool]:
-    """A client for `glitchgrid.vaultclient.VaultClient`, and its pool, to be closed at the end."""
+def vault_http(reactor: Any, address: VaultAddress, timeout_s: float) -> tuple[HTTPClient, HTTPConnectionPool]:
+    """A client for one vault, and its pool, to be closed at the end."""
     pool = HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = IN_FLIGHT_MAX
     pool.cachedConnectionTimeout = CACHED_CONNECTION_S
-    agent = Agent.usingEndpointFactory(reactor, VaultEndpoints(reactor, timeout_s), pool)
+    agent = Agent.usingEndpointFactory(reactor, VaultEndpoint(reactor, address, timeout_s), pool)
     return HTTPClient(agent, data_to_body_producer=BytesProducer), pool

@@ -5,7 +5,7 @@ from typing import Any
 
 from klein import Klein
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
@@ -70,8 +70,10 @@ def control_service(
     :param protocol: one of `glitchgrid.register.PROTOCOLS`.
     :param vault_timeout_s: the deadline of one vault's answer, at most `OPERATION_TIMEOUT_S`.
     """
-    http, pool = vault_http(reactor, vault_timeout_s)
-    clients = [VaultClient(http, reactor, vault, vault_timeout_s) for vault in vaults]
+    connections = [vault_http(reactor, vault, vault_timeout_s) for vault in vaults]
+    clients = [
+        VaultClient(http, reactor, vault, vault_timeout_s) for (http, _), vault in zip(connections, vaults, strict=True)
+    ]
     register = PROTOCOLS[protocol](clients)
 
     def prepare() -> Deferred[Face]:
@@ -83,4 +85,15 @@ def control_service(
         )
         return succeed(Face(reactor, ControlFace(register).app.resource()))
 
-    return FaceService(reactor, endpoint, endpoint_name, prepare, pool.closeCachedConnections, fatal, report_every_s)
+    async def finish() -> None:
+        await gatherResults([pool.closeCachedConnections() for _, pool in connections])
+
+    return FaceService(
+        reactor,
+        endpoint,
+        endpoint_name,
+        prepare,
+        lambda: Deferred.fromCoroutine(finish()),
+        fatal,
+        report_every_s,
+    )

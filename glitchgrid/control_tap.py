@@ -26,7 +26,7 @@ class Options(ServerOptions):
         [
             "vault-timeout",
             None,
-            1.0,
+            "1",
             f"How long one vault may take to answer, in seconds, at most {OPERATION_TIMEOUT_S:g}.",
         ],
     ]

@@ -5,6 +5,7 @@ and reads the wall clock for its waits. All three are mended here.
 """
 
 import os
+import re
 import resource
 import sys
 from collections.abc import Callable
@@ -21,8 +22,10 @@ from glitchgrid.errors import StartError
 from glitchgrid.web import CONNECTIONS_MAX
 
 REPORT_EVERY_MAX_S = 3600.0
+PORT_MAX = 65535
 
 _SPARE_DESCRIPTORS = 1000
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _log = Logger()
 _reactor: Any = _global_reactor
 
@@ -36,11 +39,11 @@ class ServerOptions(usage.Options):
     optParameters = [
         ["listen", "l", None, "A Twisted endpoint to listen on, such as tcp:8000:interface=127.0.0.1."],
         ["port", "p", None, "Short for --listen tcp:PORT, which is every interface."],
-        ["report-every", None, 0.0, "Log the number of answers every so many seconds; 0 for never."],
+        ["report-every", None, "0", "Log the number of answers every so many whole seconds; 0 for never."],
     ]
 
     endpoint: IStreamServerEndpoint
-    report_every_s: float
+    report_every_s: int
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         try:
@@ -49,10 +52,10 @@ class ServerOptions(usage.Options):
             raise SystemExit(f"twistd {self.program}: {error}") from None
 
     def postOptions(self) -> None:
-        self.report_every_s = number(self, "report-every", 0.0, REPORT_EVERY_MAX_S)
+        self.report_every_s = round(number(self, "report-every", 0, REPORT_EVERY_MAX_S))
         if self["listen"] is None:
-            port = number(self, "port", 0, 65535, int) if self["port"] is not None else self.default_port
-            self["listen"] = f"tcp:{port}"
+            port = self.default_port if self["port"] is None else number(self, "port", 0, PORT_MAX)
+            self["listen"] = f"tcp:{port:.0f}"
         elif self["port"] is not None:
             raise usage.UsageError("--port and --listen exclude each other")
         try:
@@ -61,16 +64,12 @@ class ServerOptions(usage.Options):
             raise usage.UsageError(f"bad endpoint {self['listen']!r}: {error or type(error).__name__}") from None
 
 
-def number(options: usage.Options, name: str, least: float, most: float, kind: Callable[[str], Any] = float) -> Any:
+def number(options: usage.Options, name: str, least: float, most: float) -> float:
     """The option `name` as a number from `least` to `most`; UsageError where it is none."""
     text = str(options[name])
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not least <= value <= most:
-        raise usage.UsageError(f"bad --{name} {text!r}: a number from {least:g} to {most:g} is needed")
-    return value
+    if not _NUMBER.fullmatch(text) or not least <= float(text) <= most:
+        raise usage.UsageError(f"bad --{name} {text!r}: it must be a number from {least:g} to {most:g}")
+    return float(text)
 
 
 def prepared_reactor() -> Any:

@@ -28,6 +28,7 @@ from twisted.web.client import (
     ResponseNeverReceived,
 )
 from twisted.web.http import OK, PotentialDataLoss
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer, IResponse
 from zope.interface import implementer
 
@@ -45,6 +46,9 @@ from glitchgrid.wire import IDENTITY_HEADER
 
 IN_FLIGHT_MAX = 100
 """Requests to one vault at one time, so connections to it too. More wait, within their deadlines."""
+
+URL = "http://vault/"
+"""What is asked for, at every vault: where it goes is the HTTP client's to know."""
 
 _IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -106,7 +110,7 @@ class _BoundedBody(Protocol):
 class VaultClient:
     """Asks one vault.
 
-    :param http: made with `BytesProducer`, over persistent connections.
+    :param http: leads to this vault alone, whatever the URL (see `glitchgrid.connections`).
     :param timeout_s: covers everything: waiting for a free connection, connecting, head and body.
     """
 
@@ -117,9 +121,9 @@ class VaultClient:
         self._clock = clock
         self._timeout_s = timeout_s
         self._free = DeferredSemaphore(IN_FLIGHT_MAX)
-        self._url = f"http://{address}/"
         self._failing = False
         self.name = str(address)
+        self._headers = Headers({b"Host": [self.name.encode("ascii")]})
 
     def read(self) -> Deferred[Vote]:
         """What the vault holds; VaultError in the Deferred for an answer that does not count."""
@@ -139,7 +143,13 @@ class VaultClient:
         await self._free.acquire()
         try:
             response = await self._http.request(
-                method, self._url, data=body, allow_redirects=False, unbuffered=True, reactor=self._clock
+                method,
+                URL,
+                headers=self._headers,
+                data=body,
+                allow_redirects=False,
+                unbuffered=True,
+                reactor=self._clock,
             )
             answer = await _read_body(response)
         finally:

@@ -10,8 +10,9 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.web.http import OK
 
+from glitchgrid.address import VaultAddress
 from glitchgrid.connections import vault_http
-from glitchgrid.lab.localgrid import LocalGrid, Member
+from glitchgrid.lab.localgrid import HOST, LocalGrid, Member
 
 ASK_TIMEOUT_S = 1.5
 ANSWER_CHARACTERS_MAX = 40
@@ -35,7 +36,9 @@ class Watch:
     def __init__(self, reactor: Any, grid: LocalGrid) -> None:
         self._reactor = reactor
         self._grid = grid
-        self._http, self._pool = vault_http(reactor, ASK_TIMEOUT_S)
+        self._connections = {
+            member.name: vault_http(reactor, VaultAddress(HOST, member.port), ASK_TIMEOUT_S) for member in grid.members
+        }
 
     async def look(self) -> list[Sight]:
         """Ask all of them at once; takes `ASK_TIMEOUT_S` at the most."""
@@ -46,10 +49,11 @@ class Watch:
         ]
 
     async def close(self) -> None:
-        await self._pool.closeCachedConnections()
+        for _, pool in self._connections.values():
+            await pool.closeCachedConnections()
 
     def _ask(self, member: Member) -> Deferred[str]:
-        asked = Deferred.fromCoroutine(_answer(self._http, member.url, self._reactor))
+        asked = Deferred.fromCoroutine(_answer(self._connections[member.name][0], member.url, self._reactor))
         return asked.addTimeout(ASK_TIMEOUT_S, self._reactor)
 
 
@@ -92,7 +96,7 @@ def changes(before: list[Sight], now: list[Sight]) -> list[str]:
     """What a pipe is told: a line for each member whose state or answer is another than before."""
     known = {sight.name: (sight.state, sight.answer) for sight in before}
     return [
-        f"{sight.name} {sight.address} is {sight.state}, answers {sight.answer if sight.answer is not None else '-'}"
+        f"{sight.name} {sight.address}: {sight.state}, answers {sight.answer if sight.answer is not None else '-'}"
         for sight in now
         if known.get(sight.name) != (sight.state, sight.answer)
     ]
