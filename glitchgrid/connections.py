@@ -36,7 +36,7 @@ class _QuietEndpoint:
 class VaultEndpoint:
     """Connects to one vault, whatever the URL says: IP literals straight, names by the resolver.
 
-    treq's URLs can spell neither an IPv6 literal nor a name with an underscore (a container's, say).
+    A URL is no place for the address: treq refuses those with an IPv6 literal.
     """
 
     def __init__(self, reactor: Any, address: VaultAddress, timeout_s: float) -> None:
