@@ -15,7 +15,7 @@ help:
 
 setup: .venv/ready
 
-.venv/ready: scripts/setup requirements.lock setup.py pyproject.toml
+.venv/ready: scripts/setup requirements.lock setup.py
 	@scripts/setup
 
 demo: setup

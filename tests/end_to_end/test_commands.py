@@ -1,0 +1,295 @@
+"""`glitchgrid up` and `glitchgrid demo`: what they print, how they end, and that they leave nothing behind."""
+
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.processes import HOST, START_TIMEOUT_S, ask, free_port, wait_until
+
+GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
+VAULTS = 3
+END_TIMEOUT_S = 20.0
+ESCAPE = "\x1b"
+
+
+def free_ports_in_a_row() -> int:
+    """The first of as many free ports as a grid takes."""
+    while True:
+        first = free_port()
+        probes = [socket.socket() for _ in range(VAULTS)]
+        try:
+            for offset, probe in enumerate(probes, start=1):
+                probe.bind((HOST, first + offset))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return first
+
+
+def run(*arguments: str, timeout_s: float = 60.0, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [GLITCHGRID, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+class Running:
+    """A command in a pipe, with a temporary directory of its own to leave things behind in."""
+
+    def __init__(self, directory: Path, *arguments: str, **environment: str) -> None:
+        self.output_path = directory / "output"
+        self.temporary = directory / "tmp"
+        self.temporary.mkdir(exist_ok=True)
+        with self.output_path.open("w") as output:
+            self.process = subprocess.Popen(
+                [GLITCHGRID, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"TMPDIR": str(self.temporary)} | environment,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.output_path.read_text(encoding="utf-8")
+
+    def children(self) -> dict[str, int]:
+        """Its servers' pids, by what they are called in its command lines."""
+        pid = self.process.pid
+        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        found = {}
+        for child in map(int, pids):
+            command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            name = re.search(r"vault\d|workload\.sh", command.rpartition("--data-dir")[2])
+            found["control" if " control " in command else name[0] if name else command] = child
+        return found
+
+    def wait_for(self, text: str) -> None:
+        wait_until(lambda: text in self.output, f"{text!r} in the output:\n{self.output}")
+
+    def end(self, with_signal: signal.Signals) -> int:
+        self.process.send_signal(with_signal)
+        return self.process.wait(END_TIMEOUT_S)
+
+
+@contextmanager
+def running(directory: Path, *arguments: str, **environment: str) -> Iterator[Running]:
+    command = Running(directory, *arguments, **environment)
+    try:
+        yield command
+    finally:
+        command.process.kill()
+        command.process.wait(END_TIMEOUT_S)
+
+
+@contextmanager
+def running_up(directory: Path, *arguments: str) -> Iterator[tuple[Running, int]]:
+    port = free_ports_in_a_row()
+    with running(directory, "up", "--port", str(port), *arguments) as command:
+        command.wait_for(f"vault{VAULTS} {HOST}:{port + VAULTS}: up, answers")
+        yield command, port
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def assert_all_gone(pids: dict[str, int]) -> None:
+    wait_until(lambda: not any(map(alive, pids.values())), f"{pids} are gone", timeout_s=5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_up_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    with running_up(tmp_path) as (command, port):
+        assert f"Try: curl -d 7 http://{HOST}:{port}/" in command.output
+        assert ask(port, "POST", "7").plain == (200, "Sent updates to 3/3 vaults")
+        command.wait_for(f"control {HOST}:{port}: up, answers 7")
+        children = command.children()
+        assert set(children) == {"control", "vault1", "vault2", "vault3"}
+        assert command.end(number) == 0
+        assert_all_gone(children)
+        assert list(command.temporary.iterdir()) == []
+        assert ESCAPE not in command.output
+
+
+def test_up_leaves_no_child_behind_when_it_is_killed(tmp_path: Path) -> None:
+    with running_up(tmp_path) as (command, _):
+        children = command.children()
+        assert len(children) == 1 + VAULTS
+        command.end(signal.SIGKILL)
+        assert_all_gone(children)
+
+
+def test_up_shows_a_killed_vault_and_starts_it_again_with_what_it_had(tmp_path: Path) -> None:
+    with running_up(tmp_path) as (command, port):
+        ask(port, "POST", "41")
+        command.wait_for(f"vault2 {HOST}:{port + 2}: up, answers 41")
+        before = command.children()["vault2"]
+        os.kill(before, signal.SIGKILL)
+        command.wait_for(f"vault2 {HOST}:{port + 2}: down (killed by SIGKILL), answers -")
+        assert ask(port, "GET").plain == (200, "41")
+        wait_until(lambda: command.output.count(f"vault2 {HOST}:{port + 2}: up, answers 41") == 2, "it is up again")
+        assert command.children()["vault2"] != before
+        assert command.end(signal.SIGTERM) == 0
+
+
+def test_up_ends_a_vault_that_was_stopped(tmp_path: Path) -> None:
+    with running_up(tmp_path) as (command, port):
+        children = command.children()
+        os.kill(children["vault1"], signal.SIGSTOP)
+        command.wait_for(f"vault1 {HOST}:{port + 1}: no answer")
+        assert command.end(signal.SIGTERM) == 0
+        assert_all_gone(children)
+
+
+def test_up_keeps_its_data_where_it_is_told_to(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "data"
+    with running_up(tmp_path, "--data-dir", str(data)) as (command, port):
+        ask(port, "POST", "123")
+        assert command.end(signal.SIGTERM) == 0
+    with running_up(tmp_path, "--data-dir", str(data)) as (_, port):
+        assert ask(port).plain == (200, "123")
+
+
+def test_up_names_a_port_in_use() -> None:
+    port = free_ports_in_a_row()
+    with socket.socket() as other:
+        other.bind((HOST, port + 2))
+        other.listen()
+        done = run("up", "--port", str(port))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"glitchgrid: port {port + 2} is in use: choose another --port\n"
+
+
+def test_up_names_a_data_directory_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("up", "--port", str(free_ports_in_a_row()), "--data-dir", str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert done.stderr == f"glitchgrid: data directory {tmp_path / 'file'} cannot be used: File exists\n"
+
+
+def test_up_says_why_a_vault_does_not_start(tmp_path: Path) -> None:
+    damaged = tmp_path / "vault2" / "value"
+    damaged.parent.mkdir()
+    damaged.write_text("42\n", encoding="ascii")
+    done = run("up", "--port", str(free_ports_in_a_row()), "--data-dir", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"{damaged} is damaged" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["up", "--vaults", "0"], "--vaults"),
+        (["up", "--port", "65535"], "65536"),
+        (["up", "--protocol", "best"], "best"),
+        (["up", "--bogus"], "--bogus"),
+        (["bogus"], "bogus"),
+    ],
+)
+def test_a_usage_error_is_named_and_exits_with_2(arguments: list[str], named: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["up", "--help"], ["demo", "--help"], ["--version"]])
+def test_help_and_version(arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 0
+    assert "glitchgrid" in done.stdout
+
+
+def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(tmp_path: Path) -> None:
+    done = run("demo", NUM_STEPS="30", CHECK_WHEN_MULTIPLE_OF="7", FINAL_DELAY="0", TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert ESCAPE not in done.stdout
+    lines = done.stdout.splitlines()
+    workloads = [line for line in lines if not line.startswith("demo: ")]
+    assert workloads[0] == "=== START TEST ==="
+    assert workloads[-2:] == ["Test completed with storage in a consistent and correct state.", "==== END TEST ===="]
+    writes = [line for line in workloads if " Message=" in line]
+    assert len(writes) == 30
+    assert set(writes[:10]) == {"HttpStatus=200 Message=Sent updates to 3/3 vaults"}
+    killed = lines.index(next(line for line in lines if "killed with -9" in line))
+    assert sum(" Message=" in line for line in lines[:killed]) == 10
+    assert "HttpStatus=200 Message=Sent updates to 2/3 vaults" in writes[10:20]
+    again = lines.index(next(line for line in lines if "started again" in line))
+    assert sum(" Message=" in line for line in lines[:again]) == 20
+    assert lines[-1] == "demo: the workload's verdict is 0: consistent and correct"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_exits_with_the_workloads_verdict() -> None:
+    done = run("demo", NUM_STEPS="many")
+    assert done.returncode == 2
+    assert "NUM_STEPS is 'many'" in done.stdout + done.stderr
+
+
+def test_demo_leaves_nothing_when_it_is_interrupted(tmp_path: Path) -> None:
+    with running(tmp_path, "demo") as command:
+        command.wait_for("HttpStatus=200 Message=")
+        children = command.children()
+        assert "workload.sh" in children
+        assert command.end(signal.SIGINT) == 2
+        assert_all_gone(children)
+        assert list(command.temporary.iterdir()) == []
+
+
+def read_from_terminal(descriptor: int, until: str) -> str:
+    """What a program shows on a terminal, up to and with a text; AssertionError when that does not come."""
+    shown = ""
+    end = time.monotonic() + START_TIMEOUT_S
+    while until not in shown:
+        assert time.monotonic() < end, f"{until!r} is not in:\n{shown}"
+        if select.select([descriptor], [], [], 0.2)[0]:
+            shown += os.read(descriptor, 65536).decode("utf-8", "replace")
+    return shown
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_up_shows_a_table_on_a_terminal_and_ctrl_c_ends_it(no_color: bool) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    environment.pop("NO_COLOR", None)
+    if no_color:
+        environment["NO_COLOR"] = "1"
+    command = [GLITCHGRID, "up", "--port", str(free_ports_in_a_row())]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        try:
+            shown = read_from_terminal(ours, until="asks once a second")
+            assert "requests/s" in shown
+            assert "vault3" in shown
+            colours = re.findall(r"\x1b\[[0-9;]*3[0-7][0-9;]*m", shown)
+            assert bool(colours) is not no_color
+            process.send_signal(signal.SIGINT)
+            assert process.wait(END_TIMEOUT_S) == 0
+        finally:
+            process.kill()
+            os.close(ours)
+            os.close(theirs)
