@@ -28,8 +28,8 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation . \
 
 FROM python:3.13-slim AS grid
 
-# A new volume takes its owner from the directory it is mounted over, so that directory has to be there, and belong to
-# the user, before VOLUME. The base brings a pip of its own, which nothing here needs once it runs.
+# A new named volume takes its owner from the directory that it is mounted over, so that directory has to be there and
+# belong to the user. It is no VOLUME: every control and workload would leave one without a name behind. The base brings a pip of its own, which nothing here needs once it runs.
 RUN useradd --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin glitchgrid \
     && install --directory --mode=0750 --owner=glitchgrid --group=glitchgrid /var/lib/glitchgrid \
     && rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip*
@@ -46,7 +46,6 @@ RUN twistd --help > /dev/null \
 
 # By number: Kubernetes can only see of a number that it is not root's.
 USER 10001:10001
-VOLUME /var/lib/glitchgrid
 
 # Which server it asks: GLITCHGRID_HEALTH_URL, otherwise port 8000 of this container.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \

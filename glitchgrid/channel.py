@@ -5,6 +5,7 @@ a request may take to arrive: one byte every half second keeps a connection open
 `Request` add both, and answer such clients in the same plain form as everything else.
 """
 
+import re
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ REQUEST_TIMEOUT_S = 10.0
 LINGER_S = 2.0
 """How long a connection that was refused may go on sending into the void before it is cut."""
 
+_ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
 _CONTENT_LENGTH_DIGITS_MAX = 19
 
 
@@ -69,6 +71,10 @@ class Request(server.Request):
     channel: "Channel"
     content: BytesIO
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        # A server takes both forms of a request's target, "/" and "http://host/" (RFC 9112, section 3.2.2).
+        super().requestReceived(command, _ORIGIN.sub(b"/", path, count=1), version)
+
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
         for name, value in self.channel.site.answer_headers.items():
@@ -93,13 +99,13 @@ class Channel(HTTPChannel):
     site: ChannelSite
     factory: Any
     transport: Any
+    _buffer: bytes  # LineReceiver's: what has come of a line that is not complete
 
     def __init__(self) -> None:
         super().__init__()
         self._answering = False
         self._refused = False
         self._draining = False
-        self._bytes_wait = False
         self._timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -107,27 +113,24 @@ class Channel(HTTPChannel):
         self.site.channels.add(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._refused = True  # nothing that is still buffered is a request any more
         self._stop_timer()
         self.site.channels.discard(self)
         super().connectionLost(reason)
         self.site.channel_closed()
 
     def dataReceived(self, data: bytes) -> None:
-        if self._refused:
-            return
-        if not self._answering:
-            self._start_timer()
-        super().dataReceived(data)
+        if not self._refused:
+            super().dataReceived(data)
+            self._watch_the_time()
 
     def lineReceived(self, line: bytes) -> None:
         if not self._refused:
             super().lineReceived(line)
 
     def rawDataReceived(self, data: bytes) -> None:
-        if self._refused:
-            return
-        self._bytes_wait = self._bytes_wait or self._answering
-        super().rawDataReceived(data)
+        if not self._refused:
+            super().rawDataReceived(data)
 
     def headerReceived(self, line: bytes) -> bool:
         name, _, length = line.partition(b":")
@@ -137,26 +140,19 @@ class Channel(HTTPChannel):
             return False
         return bool(super().headerReceived(line))
 
-    def checkPersistence(self, request: Any, version: bytes) -> bool:
-        if not self._draining:
-            return bool(super().checkPersistence(request, version))
-        request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-        return False
-
     def allContentReceived(self) -> None:
         if self._refused:
             return
         self._stop_timer()
         self._answering = True
+        if self._draining:
+            self._close_behind_the_answer()
         super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:
         self._answering = False
-        if self._bytes_wait:
-            # The next request's bytes came while this one was answered; its time begins now.
-            self._bytes_wait = False
-            self._start_timer()
         super().requestDone(request)
+        self._watch_the_time()
 
     def refuse(self, error: RequestError) -> None:
         """Answer out of turn, take nothing more from this client, and close."""
@@ -172,9 +168,7 @@ class Channel(HTTPChannel):
         """Finish what is in progress, and close then; at once where nothing is."""
         self._draining = True
         if self._answering:
-            self.persistent = 0
-            for request in self.requests:
-                request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            self._close_behind_the_answer()
         elif self._timer is None:
             self.loseConnection()
 
@@ -186,9 +180,17 @@ class Channel(HTTPChannel):
         # answer comes back and nothing else changes.
         self.refuse(BadRequest())
 
-    def _start_timer(self) -> None:
-        if self._timer is None:
-            self._timer = self.site.reactor.callLater(REQUEST_TIMEOUT_S, self._out_of_time)
+    def _close_behind_the_answer(self) -> None:
+        self.persistent = 0
+        for request in self.requests:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+
+    def _watch_the_time(self) -> None:
+        """Give a request that has begun to arrive, were it by half a line, its time to come to an end."""
+        half_a_line = self._buffer
+        if self._refused or self._answering or self._timer is not None or not (self.requests or half_a_line):
+            return
+        self._timer = self.site.reactor.callLater(REQUEST_TIMEOUT_S, self._out_of_time)
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -1,23 +1,50 @@
-"""How control reaches its vaults: a treq client over persistent connections."""
+"""How control reaches its vaults: a treq client over persistent connections, and bodies both ways."""
 
 from typing import Any
 
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
-from twisted.web.client import URI, Agent, HTTPConnectionPool
-from twisted.web.iweb import IAgentEndpointFactory
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.interfaces import IConsumer, IProtocol, IStreamClientEndpoint
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import (
+    URI,
+    Agent,
+    HTTPConnectionPool,
+    RequestTransmissionFailed,
+    ResponseDone,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http import PotentialDataLoss
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from glitchgrid.address import VaultAddress
-from glitchgrid.vaultclient import IN_FLIGHT_MAX, BytesProducer
+from glitchgrid.errors import VaultAnswerInvalid
+from glitchgrid.value import BODY_BYTES_MAX
+
+IN_FLIGHT_MAX = 100
+"""Requests to one vault at one time, so connections to it too. More wait, within their deadlines."""
 
 CACHED_CONNECTION_S = 30
 """How long an unused connection is kept: shorter than a vault keeps it, so that the vault never closes first."""
 
 ATTEMPT_DELAY_S = 0.02
 """Between the addresses of one name. Twisted's own 0.3 s is also what it takes to see a single one refuse."""
+
+CONNECTION_ERRORS = (
+    ConnectError,
+    ConnectionClosed,
+    DNSLookupError,
+    CancelledError,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+"""What a request fails with when there was no whole answer."""
 
 
 @implementer(IStreamClientEndpoint)
@@ -53,6 +80,73 @@ class VaultEndpoint:
             return HostnameEndpoint(self._reactor, host, port, timeout=self._timeout_s, attemptDelay=ATTEMPT_DELAY_S)
         endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
         return endpoint(self._reactor, host, port, timeout=self._timeout_s)
+
+
+@implementer(IBodyProducer)
+class BytesProducer:
+    """A request's body, written at once.
+
+    treq's own producer goes through Twisted's process-wide Cooperator, which runs on the global reactor: work
+    for nothing here, and out of a simulated reactor's reach.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        consumer.write(self._body)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        pass
+
+    def resumeProducing(self) -> None:
+        pass
+
+    def stopProducing(self) -> None:
+        pass
+
+
+class _BoundedBody(Protocol):
+    """Collects an answer's body, up to `BODY_BYTES_MAX`. Whatever ends it early closes the connection."""
+
+    def __init__(self) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._give_up(CancelledError()))
+        self._body = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.done.called:
+            return
+        self._body += data
+        if len(self._body) > BODY_BYTES_MAX:
+            self._give_up(VaultAnswerInvalid("its body is too long"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.done.called:
+            return
+        # PotentialDataLoss: an answer without a Content-Length, as the original vaults send them.
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.done.callback(self._body)
+        else:
+            self.done.errback(reason)
+
+    def _give_up(self, error: Exception) -> None:
+        # First the error: closing an answer without a Content-Length looks like its end, and what has come of
+        # a number so far is another number.
+        self.done.errback(error)
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+
+def read_body(response: IResponse) -> Deferred[bytes]:
+    """An answer's body; cancelling this closes the connection.
+
+    :raises VaultAnswerInvalid: (in the Deferred) when it is longer than `BODY_BYTES_MAX`.
+    """
+    body = _BoundedBody()
+    response.deliverBody(body)
+    return body.done
 
 
 def vault_http(reactor: Any, address: VaultAddress, timeout_s: float) -> tuple[HTTPClient, HTTPConnectionPool]:

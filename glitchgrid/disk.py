@@ -95,6 +95,7 @@ class LocalDisk:
     def claim(self) -> None:
         try:
             self._make_directory(self.path)
+            self._sync_name(self.path)
             self._held.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
             lock = os.open(self._inside(LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             self._held.append(lock)
@@ -126,7 +127,7 @@ class LocalDisk:
         return os.path.join(self.path, name)
 
     def _make_directory(self, path: str) -> None:
-        """`os.makedirs`, and each new name on the disk: a data directory must not vanish with the power."""
+        """`os.makedirs`, and each new name but the last on the disk."""
         if os.path.isdir(path):
             return
         parent = os.path.dirname(path)
@@ -136,7 +137,16 @@ class LocalDisk:
         except FileExistsError:
             if not os.path.isdir(path):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
-        descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if path != self.path:
+            self._sync_name(path)
+
+    @staticmethod
+    def _sync_name(path: str) -> None:
+        """Put a directory's name on the disk: what is stored in it must not vanish with the power."""
+        try:
+            descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError:
+            return  # then the directory was made by somebody else, who is to see to its name
         try:
             os.fsync(descriptor)
         finally:

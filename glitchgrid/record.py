@@ -69,4 +69,7 @@ class Record:
             value = parse_number(match["value"])
         except InvalidValue:
             raise RecordDamaged("its value is out of range") from None
-        return cls(match["identity"].decode("ascii"), value)
+        record = cls(match["identity"].decode("ascii"), value)
+        if record.encode() != data:
+            raise RecordDamaged("it is not a vault's record")
+        return record

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from twisted.application.service import Service
 from twisted.internet import defer
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
@@ -71,14 +71,16 @@ class FaceService(Service):
         except CannotListenError as error:
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
             raise CannotListen(self._endpoint_name, reason) from error
-        except OSError as error:
-            raise CannotListen(self._endpoint_name, error.strerror or str(error)) from error
+        except (OSError, OverflowError) as error:  # the latter for a port that no socket has
+            raise CannotListen(self._endpoint_name, getattr(error, "strerror", None) or str(error)) from error
         self._face = face
         if self._report_every_s:
             self._reports.clock = self._reactor
             self._reports.start(self._report_every_s, now=False)
 
     def _start_failed(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return  # told to stop before it had started
         if isinstance(failure.value, StartError):
             self._fatal(failure.value)
             return

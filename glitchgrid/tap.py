@@ -21,10 +21,11 @@ from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.errors import StartError
 from glitchgrid.web import CONNECTIONS_MAX
 
-REPORT_EVERY_MAX_S = 3600.0
+REPORT_EVERY_MAX_S = 3600
 PORT_MAX = 65535
 
 _SPARE_DESCRIPTORS = 1000
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _log = Logger()
 _reactor: Any = _global_reactor
@@ -52,10 +53,10 @@ class ServerOptions(usage.Options):
             raise SystemExit(f"twistd {self.program}: {error}") from None
 
     def postOptions(self) -> None:
-        self.report_every_s = round(number(self, "report-every", 0, REPORT_EVERY_MAX_S))
+        self.report_every_s = whole_number(self, "report-every", 0, REPORT_EVERY_MAX_S)
         if self["listen"] is None:
-            port = self.default_port if self["port"] is None else number(self, "port", 0, PORT_MAX)
-            self["listen"] = f"tcp:{port:.0f}"
+            port = self.default_port if self["port"] is None else whole_number(self, "port", 0, PORT_MAX)
+            self["listen"] = f"tcp:{port}"
         elif self["port"] is not None:
             raise usage.UsageError("--port and --listen exclude each other")
         try:
@@ -70,6 +71,14 @@ def number(options: usage.Options, name: str, least: float, most: float) -> floa
     if not _NUMBER.fullmatch(text) or not least <= float(text) <= most:
         raise usage.UsageError(f"bad --{name} {text!r}: it must be a number from {least:g} to {most:g}")
     return float(text)
+
+
+def whole_number(options: usage.Options, name: str, least: int, most: int) -> int:
+    """The option `name` as a whole number from `least` to `most`; UsageError where it is none."""
+    text = str(options[name])
+    if not _WHOLE_NUMBER.fullmatch(text) or not least <= int(text) <= most:
+        raise usage.UsageError(f"bad --{name} {text!r}: it must be a whole number from {least} to {most}")
+    return int(text)
 
 
 def prepared_reactor() -> Any:

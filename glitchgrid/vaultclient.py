@@ -15,24 +15,15 @@ from collections.abc import Coroutine
 from typing import Any
 
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, succeed
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
-from twisted.internet.interfaces import IConsumer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import (
-    RequestTransmissionFailed,
-    ResponseDone,
-    ResponseFailed,
-    ResponseNeverReceived,
-)
-from twisted.web.http import OK, PotentialDataLoss
+from twisted.web.http import OK
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IBodyProducer, IResponse
-from zope.interface import implementer
+from twisted.web.iweb import IResponse
 
 from glitchgrid.address import VaultAddress
+from glitchgrid.connections import CONNECTION_ERRORS, IN_FLIGHT_MAX, read_body
 from glitchgrid.errors import (
     InvalidValue,
     VaultAnswerInvalid,
@@ -41,70 +32,13 @@ from glitchgrid.errors import (
     VaultUnreachable,
 )
 from glitchgrid.quorum import Vote
-from glitchgrid.value import BODY_BYTES_MAX, encode_number, parse_number
+from glitchgrid.value import encode_number, parse_number
 from glitchgrid.wire import IDENTITY_HEADER
-
-IN_FLIGHT_MAX = 100
-"""Requests to one vault at one time, so connections to it too. More wait, within their deadlines."""
 
 URL = "http://vault/"
 """What is asked for, at every vault: where it goes is the HTTP client's to know."""
 
 _IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
-
-
-@implementer(IBodyProducer)
-class BytesProducer:
-    """A request's body, written at once.
-
-    treq's own producer goes through Twisted's process-wide Cooperator, which runs on the global reactor: work
-    for nothing here, and out of a simulated reactor's reach.
-    """
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        pass
-
-    def resumeProducing(self) -> None:
-        pass
-
-    def stopProducing(self) -> None:
-        pass
-
-
-class _BoundedBody(Protocol):
-    """Collects an answer's body up to a limit; cancelling what it fires closes the connection."""
-
-    def __init__(self) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self._abort())
-        self._body = b""
-
-    def dataReceived(self, data: bytes) -> None:
-        self._body += data
-        if len(self._body) > BODY_BYTES_MAX and not self.done.called:
-            self.done.errback(VaultAnswerInvalid("its body is too long"))
-            self._abort()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.done.called:
-            return
-        # PotentialDataLoss: an answer without a Content-Length, as the original vaults send them.
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.done.callback(self._body)
-        else:
-            self.done.errback(reason)
-
-    def _abort(self) -> None:
-        abort = getattr(self.transport, "abortConnection", None)
-        if abort is not None:
-            abort()
 
 
 class VaultClient:
@@ -151,7 +85,7 @@ class VaultClient:
                 unbuffered=True,
                 reactor=self._clock,
             )
-            answer = await _read_body(response)
+            answer = await read_body(response)
         finally:
             self._free.release()
         if response.code != OK:
@@ -177,12 +111,12 @@ class VaultClient:
         def settle(result: Vote | Failure) -> Vote | Failure:
             if timer.active():
                 timer.cancel()
-            if not isinstance(result, Failure):
-                self._note_success()
-                return result
             if expired:
                 result = Failure(VaultTimeout(f"no whole answer within {self._timeout_s:g} s"))
-            elif result.check(*_CONNECTION_ERRORS):
+            elif not isinstance(result, Failure):
+                self._note_success()
+                return result
+            elif result.check(*CONNECTION_ERRORS):
                 result = Failure(VaultUnreachable(_root_cause(result)))
             self._note_failure(result)
             return result
@@ -201,29 +135,12 @@ class VaultClient:
         self._failing = True
 
 
-_CONNECTION_ERRORS = (
-    ConnectError,
-    ConnectionClosed,
-    DNSLookupError,
-    CancelledError,
-    RequestTransmissionFailed,
-    ResponseFailed,
-    ResponseNeverReceived,
-)
-
-
 def _root_cause(failure: Failure) -> str:
     """The innermost of Twisted's nested failures, in words."""
     error = failure.value
     while reasons := getattr(error, "reasons", None):
         error = reasons[-1].value
     return str(error).rstrip(".") or type(error).__name__
-
-
-def _read_body(response: IResponse) -> Deferred[bytes]:
-    body = _BoundedBody()
-    response.deliverBody(body)
-    return body.done
 
 
 def _identity(response: IResponse) -> str | None:

@@ -28,6 +28,8 @@ CONNECTIONS_MAX = 10_000
 IDLE_TIMEOUT_S = 60
 """A connection with no request in progress is closed after so long."""
 
+ALLOWED_METHODS = b"GET, HEAD, POST"
+
 _T = TypeVar("_T")
 _log = Logger()
 
@@ -89,7 +91,11 @@ def shield(work: Deferred[_T]) -> Deferred[_T]:
 
 
 class _Root(Resource):
-    """Klein's resource, behind what it trips over: paths that are no text or have slashes to spare, odd Hosts."""
+    """Klein's resource, and before it what it takes too lightly.
+
+    Paths that are no text or have slashes to spare, methods in lower case (they are case-sensitive, RFC 9110,
+    section 9.1), odd Hosts.
+    """
 
     isLeaf = True
 
@@ -98,8 +104,12 @@ class _Root(Resource):
         self._app_resource = app_resource
 
     def render(self, request: Any) -> Any:
-        if b"//" in request.path or not _is_utf8(unquote_to_bytes(request.path)):
+        path = unquote_to_bytes(request.path)
+        if b"//" in path or not _is_utf8(path):
             return respond_error(request, NotFound())
+        if request.method != request.method.upper():
+            request.setHeader(b"Allow", ALLOWED_METHODS)
+            return respond_error(request, MethodNotAllowed())
         # Nothing here depends on the host's name; without one Klein takes the socket's, which UNIX ones lack.
         request.requestHeaders.setRawHeaders(b"Host", [b"grid"])
         return self._app_resource.render(request)

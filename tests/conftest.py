@@ -2,6 +2,8 @@
 
 import os
 import unittest
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ def _is_trials(item: pytest.Function) -> bool:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> object:
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
     """Where CI is set everything that a test may need is there, so a skip is a failure."""
     report = (yield).get_result()
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):

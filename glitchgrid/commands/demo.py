@@ -90,7 +90,7 @@ class Demo:
             )
         elif self._writes == max(self._steps * 2 // 3, 2):
             victim.start()
-            self._announce(f"{victim.name} is started again, with what it had on its disk; it catches up by itself.")
+            self._announce(f"{victim.name} is started again with what it had on its disk; new writes reach it too.")
 
     async def _show_the_end(self, grid: LocalGrid) -> None:
         """Say what each vault holds, once the workload has ended."""

@@ -1,0 +1,223 @@
+"""Control's wire: the spec's table, over a register that says what it is told to."""
+
+from typing import Any
+
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from glitchgrid.address import parse_vaults
+from glitchgrid.control import OPERATION_TIMEOUT_S, ControlFace, control_service
+from glitchgrid.errors import StartError
+from glitchgrid.register.interface import (
+    Committed,
+    Decreases,
+    Holds,
+    Inconsistent,
+    IRegister,
+    ReadOutcome,
+    Undecided,
+    WriteOutcome,
+)
+from glitchgrid.web import Face
+from tests.fakes import CaughtLog
+from tests.raw_client import RawClient, Wire, get, head, post
+from tests.test_vault import NO_VALUES
+
+
+@implementer(IRegister)
+class FakeRegister:
+    """Keeps what it is asked for, until the test says how it ends."""
+
+    def __init__(self) -> None:
+        self.written: list[int] = []
+        self.writes: list[Deferred[WriteOutcome]] = []
+        self.reads: list[Deferred[ReadOutcome]] = []
+
+    def write(self, value: int) -> Deferred[WriteOutcome]:
+        self.written.append(value)
+        self.writes.append(Deferred())
+        return self.writes[-1]
+
+    def read(self) -> Deferred[ReadOutcome]:
+        self.reads.append(Deferred())
+        return self.reads[-1]
+
+
+class ControlTestCase(SynchronousTestCase):
+    treq: Any
+
+    def setUp(self) -> None:
+        self.clock: Any = MemoryReactorClock()
+        self.register = FakeRegister()
+        self.face = Face(self.clock, ControlFace(self.register).app.resource())
+        self.treq = StubTreq(self.face.resource)
+
+    def answer(self, pending: Deferred[Any]) -> tuple[int, str]:
+        self.treq.flush()
+        response = self.successResultOf(pending)
+        return response.code, self.successResultOf(response.text())
+
+    def read(self, outcome: ReadOutcome, method: str = "GET") -> tuple[int, str]:
+        pending = self.treq.request(method, "http://control/")
+        self.assertNoResult(pending)
+        self.register.reads.pop().callback(outcome)
+        return self.answer(pending)
+
+    def write(self, body: bytes, outcome: WriteOutcome) -> tuple[int, str]:
+        pending = self.treq.post("http://control/", data=body)
+        self.assertNoResult(pending)
+        self.register.writes.pop().callback(outcome)
+        return self.answer(pending)
+
+
+class ReadTests(ControlTestCase):
+    def test_the_value(self) -> None:
+        for value in (0, 1, 2**63 - 1):
+            self.assertEqual(self.read(Holds(value)), (200, str(value)))
+
+    def test_inconsistent_is_500_and_minus_1(self) -> None:
+        self.assertEqual(self.read(Inconsistent()), (500, "-1"))
+
+    def test_head(self) -> None:
+        self.assertEqual(self.read(Holds(42), "HEAD"), (200, ""))
+        self.assertEqual(self.read(Inconsistent(), "HEAD"), (500, ""))
+
+
+class WriteTests(ControlTestCase):
+    def test_a_committed_write(self) -> None:
+        self.assertEqual(self.write(b"5", Committed(2, 3)), (200, "Sent updates to 2/3 vaults"))
+        self.assertEqual(self.register.written, [5])
+
+    def test_an_undecided_write(self) -> None:
+        self.assertEqual(self.write(b"5", Undecided(1, 3)), (500, "Sent updates to 1/3 vaults"))
+        self.assertEqual(self.write(b"5", Undecided(0, 3)), (500, "Sent updates to 0/3 vaults"))
+
+    def test_a_decrease(self) -> None:
+        self.assertEqual(self.write(b"5", Decreases(9, 5)), (400, "Client would make value decrease from 9 to 5"))
+
+    def test_white_space_and_leading_zeros(self) -> None:
+        for body in (b"5\n", b" \t\r\n5 \t\r\n", b"0005", b"0" * 63 + b"5"):
+            self.assertEqual(self.write(body, Committed(1, 1))[0], 200)
+        self.assertEqual(self.register.written, [5, 5, 5, 5])
+
+    def test_the_largest_value(self) -> None:
+        self.write(b"9223372036854775807", Committed(1, 1))
+        self.assertEqual(self.register.written, [2**63 - 1])
+
+    def test_what_is_no_value_is_refused_and_sent_to_nobody(self) -> None:
+        for body in NO_VALUES:
+            answer = self.answer(self.treq.post("http://control/", data=body.encode("utf-8")))
+            self.assertEqual(answer, (400, "Invalid or missing POST body"), repr(body))
+        self.assertEqual(self.register.written, [])
+
+    def test_a_body_beyond_64_bytes_is_413(self) -> None:
+        answer = RawClient(self.face, self.clock).ask(post(b" " * 64 + b"5"))
+        self.assertEqual((answer.status, self.register.written), (413, []))
+
+    def test_a_body_of_an_unlikely_type_is_read_as_it_is(self) -> None:
+        for kind in (b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x"):
+            RawClient(self.face, self.clock).send(post(b"5", b"Content-Type: " + kind))
+        self.assertEqual(self.register.written, [5, 5])
+
+
+class OtherTests(ControlTestCase):
+    def test_other_methods_and_paths(self) -> None:
+        for method in ("PUT", "DELETE", "OPTIONS"):
+            self.assertEqual(self.answer(self.treq.request(method, "http://control/")), (405, "Method not allowed"))
+            answer = RawClient(self.face, self.clock).ask(head(method.encode("ascii")))
+            self.assertEqual(answer.headers["allow"], "GET, HEAD, POST")
+        for path in ("x", "healthz", "readyz", "status", "metrics", "ui/"):
+            self.assertEqual(self.answer(self.treq.get("http://control/" + path)), (404, "Not found"))
+
+    def test_a_bug_in_the_register_is_500_and_logged(self) -> None:
+        pending = self.treq.get("http://control/")
+        self.register.reads[0].errback(ZeroDivisionError("secret"))
+        self.assertEqual(self.answer(pending), (500, "Internal error"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_a_client_that_leaves_does_not_cancel_an_operation(self) -> None:
+        for request in (post(b"5"), get()):
+            client = RawClient(self.face, self.clock)
+            client.send(request)
+            client.vanish()
+        for operation in (*self.register.writes, *self.register.reads):
+            self.assertNoResult(operation)
+        self.register.writes[0].callback(Committed(3, 3))
+        self.register.reads[0].callback(Holds(5))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_control_does_not_pose_as_a_vault(self) -> None:
+        client = RawClient(self.face, self.clock)
+        self.assertNotIn("glitchgrid-vault", client.ask(post(b"x")).headers)
+
+    def test_an_operation_has_4_s(self) -> None:
+        self.assertEqual(OPERATION_TIMEOUT_S, 4)
+
+
+class ServiceTests(SynchronousTestCase):
+    """The whole of control, with its vaults at the ends of connections in memory."""
+
+    def setUp(self) -> None:
+        self.reactor: Any = MemoryReactorClock()
+        self.fatal: list[StartError] = []
+        self.service = control_service(
+            self.reactor,
+            TCP4ServerEndpoint(self.reactor, 8000),
+            "tcp:8000",
+            parse_vaults("10.0.0.1:8001,10.0.0.2:8002,10.0.0.3:8003"),
+            "classic",
+            1.0,
+            self.fatal.append,
+        )
+        self.log = CaughtLog(self)
+        self.service.startService()
+        self.client = RawClient(self.reactor.tcpServers[0][1], self.reactor)
+
+    def connect(self, number: int) -> Wire:
+        """Let control's `number`-th connection to a vault come about."""
+        protocol = self.reactor.tcpClients[number][2].buildProtocol(None)
+        wire = Wire(self.reactor, protocol)
+        protocol.makeConnection(wire)
+        self.reactor.advance(0)
+        return wire
+
+    def say(self, wire: Wire, text: bytes) -> None:
+        wire._protocol.dataReceived(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+        self.reactor.advance(0)
+
+    def test_it_asks_its_vaults(self) -> None:
+        self.client.send(post(b"5"))
+        self.assertEqual([connection[:2] for connection in self.reactor.tcpClients], [
+            ("10.0.0.1", 8001), ("10.0.0.2", 8002), ("10.0.0.3", 8003),
+        ])  # fmt: skip
+        for number in (0, 1):
+            wire = self.connect(number)
+            self.assertTrue(wire.value().startswith(b"POST / HTTP/1.1\r\n"))
+            self.assertTrue(wire.value().endswith(b"\r\n\r\n5"))
+            self.say(wire, b"5")
+        self.reactor.advance(1)
+        answer = self.client.answer()
+        self.assertEqual((answer.status, answer.text), (200, "Sent updates to 2/3 vaults"))
+
+    def test_a_read_without_vaults_is_inconsistent_after_their_time(self) -> None:
+        self.client.send(get())
+        self.reactor.advance(0.99)
+        self.assertEqual(self.client.answers(), [])
+        self.reactor.advance(0.01)
+        answer = self.client.answer()
+        self.assertEqual((answer.status, answer.text), (500, "-1"))
+
+    def test_it_says_what_it_serves(self) -> None:
+        vaults = "10.0.0.1:8001, 10.0.0.2:8002, 10.0.0.3:8003"
+        self.assertEqual(self.log.infos, [f"control serves {vaults} by the classic protocol at tcp:8000"])
+
+    def test_it_stops(self) -> None:
+        stopped = self.service.stopService()
+        self.reactor.advance(0)
+        self.successResultOf(stopped)
+        self.assertFalse(self.client.is_open)
+        self.assertEqual(self.fatal, [])

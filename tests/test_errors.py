@@ -1,0 +1,54 @@
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid import errors
+from glitchgrid.errors import GlitchgridError, InternalError, RequestError, ValueDecreases
+
+
+def tree(kind: type[Exception], depth: int = 0) -> list[tuple[int, str]]:
+    """Each error under `kind`, with its depth, in the order of the source."""
+    below = [
+        line
+        for child in kind.__subclasses__()
+        if child.__module__ == errors.__name__
+        for line in tree(child, depth + 1)
+    ]
+    return [(depth, kind.__name__), *below]
+
+
+class ErrorTests(SynchronousTestCase):
+    def test_the_tree_in_the_docstring_is_the_tree(self) -> None:
+        drawn = re.findall(r"^    ((?:\|   |    )*)(?:\+-- )?(\w+)(?: +(\d{3}) )?", errors.__doc__ or "", re.MULTILINE)
+        self.assertEqual(sorted(name for _, name, _ in drawn), sorted(name for _, name in tree(GlitchgridError)))
+        for _, name, status in drawn:
+            if status:
+                self.assertEqual(getattr(errors, name).status, int(status), name)
+
+    def test_each_refusal_has_a_line_for_its_client(self) -> None:
+        for kind in RequestError.__subclasses__():
+            error = ValueDecreases(9, 5) if kind is ValueDecreases else kind()
+            self.assertTrue(error.message)
+            self.assertEqual(str(error), error.message)
+            self.assertNotIn("\n", error.message)
+            self.assertIn(kind.status, (400, 404, 405, 408, 413, 500, 503))
+
+    def test_codes_are_stable(self) -> None:
+        self.assertEqual(InternalError.code, "internal-error")
+        self.assertEqual(
+            sorted(kind.code for kind in RequestError.__subclasses__()),
+            [
+                "bad-request",
+                "body-too-large",
+                "internal-error",
+                "invalid-value",
+                "method-not-allowed",
+                "not-found",
+                "request-timeout",
+                "store-busy",
+                "store-failed",
+                "too-many-connections",
+                "unknown-guard",
+                "value-decreases",
+            ],
+        )

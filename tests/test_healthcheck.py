@@ -1,0 +1,58 @@
+import io
+import os
+import sys
+import urllib.error
+import urllib.request
+from email.message import Message
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid import healthcheck
+
+
+class HealthcheckTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.asked: list[tuple[str, float]] = []
+        self.error: Exception | None = None
+        self.standard_error = io.StringIO()
+        self.patch(urllib.request.OpenerDirector, "open", self.open)
+        self.patch(sys, "stderr", self.standard_error)
+        self.patch(os, "environ", {})
+
+    def open(self, url: str, data: Any = None, timeout: float = 0) -> io.BytesIO:
+        self.asked.append((url, timeout))
+        if self.error is not None:
+            raise self.error
+        return io.BytesIO(b"42")
+
+    def test_a_server_that_answers(self) -> None:
+        self.assertEqual(healthcheck.main(), 0)
+        self.assertEqual(self.asked, [("http://127.0.0.1:8000/", 1.5)])
+
+    def test_another_address(self) -> None:
+        self.patch(os, "environ", {"GLITCHGRID_HEALTH_URL": "http://127.0.0.1:8001/"})
+        healthcheck.main()
+        self.assertEqual(self.asked[0][0], "http://127.0.0.1:8001/")
+
+    def test_a_control_without_a_majority_is_well(self) -> None:
+        self.error = self.answer(500)
+        self.assertEqual(healthcheck.main(), 0)
+
+    def test_another_server_in_its_place_is_not(self) -> None:
+        for status in (404, 503):
+            self.error = self.answer(status)
+            self.assertEqual(healthcheck.main(), 1)
+
+    def answer(self, status: int) -> urllib.error.HTTPError:
+        error = urllib.error.HTTPError("http://127.0.0.1:8000/", status, "No", Message(), None)
+        self.addCleanup(error.close)
+        return error
+
+    def test_one_that_does_not_is_named_in_one_line(self) -> None:
+        for error in (ConnectionRefusedError("refused"), TimeoutError("timed out"), ValueError("unknown url type")):
+            self.error = error
+            self.standard_error.truncate(0)
+            self.standard_error.seek(0)
+            self.assertEqual(healthcheck.main(), 1)
+            self.assertEqual(self.standard_error.getvalue(), f"http://127.0.0.1:8000/: {error}\n")

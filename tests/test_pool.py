@@ -1,0 +1,21 @@
+import threading
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid.pool import store_pool
+
+
+class PoolTests(SynchronousTestCase):
+    def test_one_thread_that_does_not_keep_the_process(self) -> None:
+        pool = store_pool()
+        self.assertEqual((pool.min, pool.max), (1, 1))
+        pool.start()
+        self.addCleanup(pool.stop)
+        done = threading.Event()
+        threads: list[threading.Thread] = []
+        for _ in range(3):
+            pool.callInThread(lambda: threads.append(threading.current_thread()))
+        pool.callInThread(done.set)
+        self.assertTrue(done.wait(30))
+        self.assertEqual(len(set(threads)), 1)
+        self.assertTrue(threads[0].daemon)

@@ -1,0 +1,264 @@
+"""The two plugins' options: the good ones, and each bad one with its one line."""
+
+import io
+import os
+import resource
+import sys
+from typing import Any
+
+from twisted.application.service import IServiceMaker
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.plugin import getPlugins
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid import control_tap, tap, vault_tap
+from glitchgrid.address import VaultAddress
+from glitchgrid.errors import DataDirectoryInUse
+from glitchgrid.register import DEFAULT_PROTOCOL
+from glitchgrid.service import FaceService
+from glitchgrid.tap import ServerOptions
+from tests.fakes import CaughtLog, FakeReactor
+
+VAULT = ["--data-dir", "/data"]
+CONTROL = ["--vaults", "127.0.0.1:8001"]
+
+
+class OptionsTestCase(SynchronousTestCase):
+    def vault(self, *arguments: str) -> vault_tap.Options:
+        options = vault_tap.Options()
+        options.parseOptions([*arguments])
+        return options
+
+    def control(self, *arguments: str) -> control_tap.Options:
+        options = control_tap.Options()
+        options.parseOptions([*arguments])
+        return options
+
+    def refusal(self, options: ServerOptions, *arguments: str) -> str:
+        """The one line with which bad options end the process."""
+        line = self.assertRaises(SystemExit, options.parseOptions, [*arguments]).code
+        assert isinstance(line, str)
+        self.assertTrue(line.startswith(f"twistd {options.program}: "), line)
+        self.assertNotIn("\n", line)
+        return line
+
+    def bad_vault(self, *arguments: str) -> str:
+        return self.refusal(vault_tap.Options(), *arguments)
+
+    def bad_control(self, *arguments: str) -> str:
+        return self.refusal(control_tap.Options(), *arguments)
+
+
+class ListenTests(OptionsTestCase):
+    def test_the_ports_of_the_originals(self) -> None:
+        self.assertEqual(self.vault(*VAULT)["listen"], "tcp:8001")
+        self.assertEqual(self.control(*CONTROL)["listen"], "tcp:8000")
+
+    def test_a_port_is_every_interface(self) -> None:
+        for port in ("0", "1", "9000", "65535"):
+            options = self.vault(*VAULT, "--port", port)
+            endpoint = options.endpoint
+            assert isinstance(endpoint, TCP4ServerEndpoint)
+            self.assertEqual((endpoint._port, endpoint._interface), (int(port), ""))
+            self.assertEqual(options["listen"], f"tcp:{port}")
+
+    def test_an_endpoint(self) -> None:
+        endpoint = self.control(*CONTROL, "--listen", "tcp:9000:interface=127.0.0.1").endpoint
+        assert isinstance(endpoint, TCP4ServerEndpoint)
+        self.assertEqual((endpoint._port, endpoint._interface), (9000, "127.0.0.1"))
+
+    def test_an_ipv6_endpoint(self) -> None:
+        for text in (r"tcp6:9000:interface=\:\:1", r"tcp:9000:interface=\:\:1"):
+            endpoint = self.vault(*VAULT, "--listen", text).endpoint
+            assert isinstance(endpoint, TCP4ServerEndpoint | TCP6ServerEndpoint)
+            self.assertEqual((endpoint._port, endpoint._interface), (9000, "::1"))
+
+    def test_short_options(self) -> None:
+        self.assertEqual(self.vault("-d", "/data", "-p", "9")["listen"], "tcp:9")
+        self.assertEqual(self.control("-v", "a:1", "-l", "unix:/s")["listen"], "unix:/s")
+
+    def test_bad_ports_are_named(self) -> None:
+        for port in (
+            "65536",
+            "-1",
+            "x",
+            "",
+            "80 ",
+            "8_000",
+            "+80",
+            "1e3",
+            "nan",
+            "inf",
+            "99999999999",
+            "\N{ARABIC-INDIC DIGIT EIGHT}",
+        ):
+            line = self.bad_vault(*VAULT, "--port", port)
+            self.assertIn(f"--port {port!r}", line)
+
+    def test_half_a_port_is_no_port(self) -> None:
+        for port in ("8001.5", "80.0"):
+            self.assertIn(f"--port {port!r}", self.bad_control(*CONTROL, "--port", port))
+
+    def test_bad_endpoints_are_named(self) -> None:
+        for endpoint in (
+            "",
+            "tcp",
+            "tcp:",
+            "tcp:x",
+            "nonsense:1",
+            "8000",
+            "tcp:8000:colour=blue",
+            "ssl:1:privateKey=/no",
+        ):
+            line = self.bad_control(*CONTROL, "--listen", endpoint)
+            self.assertIn(f"bad endpoint {endpoint!r}: ", line)
+
+    def test_port_and_listen_exclude_each_other(self) -> None:
+        line = self.bad_vault(*VAULT, "--port", "1", "--listen", "tcp:1")
+        self.assertIn("--port and --listen exclude each other", line)
+
+
+class CommonTests(OptionsTestCase):
+    def test_unknown_options_are_named(self) -> None:
+        self.assertIn("--colour", self.bad_vault(*VAULT, "--colour"))
+        self.assertIn("--colour", self.bad_control(*CONTROL, "--colour", "blue"))
+
+    def test_arguments_are_refused(self) -> None:
+        self.assertIn("arguments", self.bad_vault(*VAULT, "extra"))
+        self.assertIn("arguments", self.bad_control(*CONTROL, "extra"))
+
+    def test_reports(self) -> None:
+        self.assertEqual(self.vault(*VAULT).report_every_s, 0)
+        self.assertEqual(self.control(*CONTROL, "--report-every", "3600").report_every_s, 3600)
+        for text in ("-1", "3601", "x", ""):
+            self.assertIn(f"--report-every {text!r}", self.bad_vault(*VAULT, "--report-every", text))
+
+    def test_help_names_every_option(self) -> None:
+        for options, names in (
+            (vault_tap.Options(), ("--listen", "--port", "--data-dir")),
+            (control_tap.Options(), ("--listen", "--port", "--vaults", "--protocol", "--vault-timeout")),
+        ):
+            text = str(options)
+            for name in names:
+                self.assertIn(name, text)
+
+
+class VaultTests(OptionsTestCase):
+    def test_the_data_directory_is_needed(self) -> None:
+        for arguments in ((), ("--data-dir", "")):
+            self.assertIn("--data-dir is missing", self.bad_vault(*arguments))
+
+    def test_its_service(self) -> None:
+        self.patch(tap, "_reactor", FakeReactor())
+        self.patch(resource, "setrlimit", lambda *args: None)
+        self.assertIsInstance(vault_tap.makeService(self.vault(*VAULT)), FaceService)
+
+
+class ControlTests(OptionsTestCase):
+    def test_vaults(self) -> None:
+        options = self.control("--vaults", "a:1, 10.0.0.1:2,[::1]:3")
+        self.assertEqual(
+            options.vaults,
+            (VaultAddress("a", 1), VaultAddress("10.0.0.1", 2), VaultAddress("::1", 3)),
+        )
+
+    def test_vaults_are_needed(self) -> None:
+        self.assertIn("--vaults is missing", self.bad_control())
+
+    def test_bad_vaults_are_named(self) -> None:
+        for text, named in (
+            ("", "empty"),
+            ("a", "'a'"),
+            ("a:1,b:0", "'b:0'"),
+            ("a:1,,b:1", "''"),
+            ("a:1,b:1,a:1", "a:1 is listed twice"),
+            ("localhost:1,127.0.0.1:1", "127.0.0.1:1 is listed twice"),
+            ("3", "'3'"),
+        ):
+            self.assertIn(named, self.bad_control("--vaults", text))
+
+    def test_protocols(self) -> None:
+        self.assertEqual(self.control(*CONTROL)["protocol"], DEFAULT_PROTOCOL)
+        self.assertEqual(self.control(*CONTROL, "--protocol", "classic")["protocol"], "classic")
+        for text in ("paxos", "", "Classic"):
+            self.assertIn(f"--protocol {text!r}", self.bad_control(*CONTROL, "--protocol", text))
+
+    def test_the_time_that_a_vault_has(self) -> None:
+        self.assertEqual(self.control(*CONTROL).vault_timeout_s, 1.0)
+        for text, seconds in (("4", 4.0), ("0.25", 0.25), ("0.001", 0.001)):
+            self.assertEqual(self.control(*CONTROL, "--vault-timeout", text).vault_timeout_s, seconds)
+        for text in ("0", "-1", "4.001", "5", "nan", "inf", "x", "", "1_0", "0.0001"):
+            self.assertIn(f"--vault-timeout {text!r}", self.bad_control(*CONTROL, "--vault-timeout", text))
+
+    def test_its_service(self) -> None:
+        self.patch(tap, "_reactor", FakeReactor())
+        self.patch(resource, "setrlimit", lambda *args: None)
+        self.assertIsInstance(control_tap.makeService(self.control(*CONTROL)), FaceService)
+
+
+class PluginTests(SynchronousTestCase):
+    def test_twistd_finds_both(self) -> None:
+        makers = {maker.tapname: maker for maker in getPlugins(IServiceMaker)}
+        self.assertIs(makers["vault"].options, vault_tap.Options)
+        self.assertIs(makers["control"].options, control_tap.Options)
+        self.assertIs(makers["vault"].makeService, vault_tap.makeService)
+        self.assertIs(makers["control"].makeService, control_tap.makeService)
+
+
+class PreparedReactorTests(SynchronousTestCase):
+    def limit_after(self, soft: int, hard: int) -> tuple[int, int] | None:
+        """What the limit of open files is set to, or None where it stays."""
+        limits: list[tuple[int, int]] = []
+        self.patch(tap, "_reactor", FakeReactor())
+        self.patch(resource, "getrlimit", lambda kind: (soft, hard))
+        self.patch(resource, "setrlimit", lambda kind, limit: limits.append(limit))
+        tap.prepared_reactor()
+        return limits[0] if limits else None
+
+    def test_as_many_files_as_a_face_needs(self) -> None:
+        infinity = resource.RLIM_INFINITY
+        self.assertEqual(self.limit_after(1024, 1_000_000), (11_000, 1_000_000))
+        self.assertEqual(self.limit_after(1024, infinity), (11_000, infinity))
+        self.assertEqual(self.limit_after(1024, 4096), (4096, 4096))
+        self.assertIsNone(self.limit_after(20_000, 1_000_000))
+        self.assertIsNone(self.limit_after(infinity, infinity))
+
+    def test_it_is_the_reactor_of_the_process_on_the_monotonic_clock(self) -> None:
+        reactor = FakeReactor()
+        self.patch(tap, "_reactor", reactor)
+        self.patch(resource, "setrlimit", lambda *args: None)
+        before = reactor.seconds
+        self.assertIs(tap.prepared_reactor(), reactor)
+        self.assertNotEqual(reactor.seconds, before)
+
+
+class FatalTests(SynchronousTestCase):
+    def test_one_line_then_the_end_with_status_1(self) -> None:
+        class Reactor:
+            running: list[Any] = []
+            triggers: list[Any] = []
+            stops = 0
+
+            def callWhenRunning(self, function: Any) -> None:
+                self.running.append(function)
+
+            def addSystemEventTrigger(self, phase: str, event: str, function: Any) -> None:
+                self.triggers.append((phase, event, function))
+
+            def stop(self) -> None:
+                self.stops += 1
+
+        reactor, standard_error, statuses = Reactor(), io.StringIO(), list[int]()
+        self.patch(tap, "_reactor", reactor)
+        self.patch(sys, "__stderr__", standard_error)
+        self.patch(os, "_exit", statuses.append)
+        log = CaughtLog(self)
+        tap.end_with("vault")(DataDirectoryInUse("/data"))
+        line = "twistd vault: data directory /data is in use by another vault"
+        self.assertEqual((standard_error.getvalue(), log.errors), (line + "\n", [line]))
+        (stop,) = reactor.running
+        stop()
+        self.assertEqual((reactor.stops, statuses), (1, []))
+        ((phase, event, leave),) = reactor.triggers
+        leave()
+        self.assertEqual((phase, event, statuses), ("after", "shutdown", [1]))
