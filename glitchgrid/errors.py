@@ -30,6 +30,11 @@
 """
 
 
+def one_line(text: object) -> str:
+    """`text` as its user is shown it: on one line, with what can't be printed escaped."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in str(text))
+
+
 class GlitchgridError(Exception):
     """The root: catch this to catch everything that is not a bug."""
 

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 from glitchgrid.clock import run_on_monotonic_clock
-from glitchgrid.errors import StartError
+from glitchgrid.errors import StartError, one_line
 from glitchgrid.web import CONNECTIONS_MAX
 
 REPORT_EVERY_MAX_S = 3600
@@ -50,7 +50,11 @@ class ServerOptions(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            raise SystemExit(f"twistd {self.program}: {error}") from None
+            raise SystemExit(one_line(f"twistd {self.program}: {error}")) from None
+
+    def parseArgs(self, *arguments: str) -> None:
+        if arguments:
+            raise usage.UsageError(f"unexpected argument {arguments[0]!r}")
 
     def postOptions(self) -> None:
         self.report_every_s = whole_number(self, "report-every", 0, REPORT_EVERY_MAX_S)
@@ -102,7 +106,7 @@ def end_with(program: str) -> Callable[[StartError], None]:
         os._exit(1)
 
     def fatal(error: StartError) -> None:
-        line = f"twistd {program}: {error}"
+        line = one_line(f"twistd {program}: {error}")
         _log.critical("{line}", line=line)
         print(line, file=sys.__stderr__, flush=True)
         _reactor.addSystemEventTrigger("after", "shutdown", leave)

@@ -10,14 +10,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import react
 
 from glitchgrid.clock import run_on_monotonic_clock
-from glitchgrid.errors import GlitchgridError
+from glitchgrid.errors import GlitchgridError, one_line
 
 CANNOT_SAY = 2
 """The exit status for usage errors and runs that broke."""
 
 
 def fail(message: str) -> NoReturn:
-    print(f"glitchgrid: {message}", file=sys.stderr)
+    print(one_line(f"glitchgrid: {message}"), file=sys.stderr)
     raise SystemExit(CANNOT_SAY)
 
 
