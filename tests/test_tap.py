@@ -124,8 +124,8 @@ class CommonTests(OptionsTestCase):
         self.assertIn("--colour", self.bad_control(*CONTROL, "--colour", "blue"))
 
     def test_arguments_are_refused(self) -> None:
-        self.assertIn("arguments", self.bad_vault(*VAULT, "extra"))
-        self.assertIn("arguments", self.bad_control(*CONTROL, "extra"))
+        self.assertIn("unexpected argument 'extra'", self.bad_vault(*VAULT, "extra"))
+        self.assertIn("unexpected argument 'extra'", self.bad_control(*CONTROL, "extra"))
 
     def test_reports(self) -> None:
         self.assertEqual(self.vault(*VAULT).report_every_s, 0)
