@@ -1,5 +1,4 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
-SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help setup demo up test lint lock container-test clean
 
