@@ -1,0 +1,89 @@
+"""The wheel: what it carries, what it must not carry, and that twistd finds it from anywhere."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILD_TIMEOUT_S = 120
+SOURCES = ["glitchgrid", "twisted", "workload"]
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, timeout=BUILD_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that nothing is left in the checkout and nothing left in it is picked up."""
+    work = tmp_path_factory.mktemp("wheel")
+    source = work / "source"
+    for directory in SOURCES:
+        shutil.copytree(ROOT / directory, source / directory, ignore=shutil.ignore_patterns("__pycache__", "*.cache"))
+    for file in ["setup.py", "pyproject.toml", "README.md", "LICENSE"]:
+        shutil.copy(ROOT / file, source)
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+    run(sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", work / "wheels", source, cwd=work)
+    (made,) = (work / "wheels").iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path) -> Path:
+    """A virtual environment with the wheel, and behind it this one's packages: but not this one's checkout."""
+    directory = wheel.parent.parent / "environment"
+    venv.create(directory, with_pip=False)
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(directory), "platbase": str(directory)}))
+    (packages / "behind.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    options = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--ignore-installed"]
+    run(sys.executable, "-m", "pip", "--python", directory, "install", *options, wheel, cwd=directory)
+    return directory
+
+
+def test_what_the_wheel_carries(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "glitchgrid").rglob("*.py")}
+    assert modules <= set(entries)
+    assert {"glitchgrid/py.typed", "twisted/plugins/glitchgrid_plugin.py"} <= set(entries)
+    # These two are Twisted's own, and would be written over.
+    assert not {"twisted/__init__.py", "twisted/plugins/__init__.py"} & set(entries)
+    (workload,) = (
+        entry for name, entry in entries.items() if name.endswith(".data/data/share/glitchgrid/workload/workload.sh")
+    )
+    assert (workload.external_attr >> 16) & stat.S_IXUSR
+    tops = {name.split("/")[0] for name in entries}
+    assert {top for top in tops if not top.startswith("glitchgrid-")} == {"glitchgrid", "twisted"}
+    assert {name for name in entries if name.startswith("twisted/")} == {"twisted/plugins/glitchgrid_plugin.py"}
+
+
+@pytest.mark.parametrize("program", ["vault", "control"])
+def test_twistd_finds_the_installed_package_from_anywhere(environment: Path, program: str, tmp_path: Path) -> None:
+    twistd = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
+    page = run(environment / "bin" / "python", "-P", "-c", twistd, program, "--help", cwd=tmp_path)
+    assert "--listen" in page
+    assert f"{program} [--port PORT | --listen ENDPOINT]" in page
+    where = run(
+        environment / "bin" / "python", "-P", "-c", "import glitchgrid; print(glitchgrid.__file__)", cwd=tmp_path
+    )
+    assert Path(where.strip()).is_relative_to(environment)
+
+
+def test_installed_workload_and_command(environment: Path) -> None:
+    script = environment / "share" / "glitchgrid" / "workload" / "workload.sh"
+    assert os.access(script, os.X_OK)
+    assert script.read_bytes() == (ROOT / "workload" / "workload.sh").read_bytes()
+    assert os.access(environment / "bin" / "glitchgrid", os.X_OK)
