@@ -48,7 +48,7 @@ setup(
             "pip-tools>=7.4",  # writes requirements.lock
             "pytest>=8.3",  # runs the tests
             "pytest-twisted>=1.14",  # lets them wait for Deferreds
-        "pytest-xdist>=3.6",  # two at a time: the end-to-end tests mostly wait
+            "pytest-xdist>=3.6",  # two at a time: the end-to-end tests mostly wait
             "ruamel.yaml>=0.18",  # reads docker-compose.yml
             "ruff>=0.9",  # lints and formats
             "setuptools>=77",  # builds the package without a network

@@ -23,8 +23,10 @@ from glitchgrid.web import CONNECTIONS_MAX
 
 REPORT_EVERY_MAX_S = 3600
 PORT_MAX = 65535
+BACKLOG = 1024
 
 _SPARE_DESCRIPTORS = 1000
+_TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|unix):")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _log = Logger()
@@ -64,9 +66,20 @@ class ServerOptions(usage.Options):
         elif self["port"] is not None:
             raise usage.UsageError("--port and --listen exclude each other")
         try:
-            self.endpoint = serverFromString(_reactor, self["listen"])
+            self.endpoint = serverFromString(_reactor, with_backlog(self["listen"]))
         except Exception as error:  # noqa: BLE001 - each kind of endpoint, plugins included, raises what it likes
             raise usage.UsageError(f"bad endpoint {self['listen']!r}: {error or type(error).__name__}") from None
+
+
+def with_backlog(endpoint: str) -> str:
+    """An endpoint string that says how many connections may wait to be accepted, if it could and does not.
+
+    Twisted's default is 50. Where more clients come at one moment the kernel lets them try again a second later,
+    and that is as long as control gives a vault.
+    """
+    if not _TAKES_BACKLOG.match(endpoint) or "backlog=" in endpoint:
+        return endpoint
+    return f"{endpoint}:backlog={BACKLOG}"
 
 
 def number(options: usage.Options, name: str, least: float, most: float) -> float:

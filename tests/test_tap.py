@@ -16,7 +16,7 @@ from glitchgrid.address import VaultAddress
 from glitchgrid.errors import DataDirectoryInUse
 from glitchgrid.register import DEFAULT_PROTOCOL
 from glitchgrid.service import FaceService
-from glitchgrid.tap import ServerOptions
+from glitchgrid.tap import ServerOptions, with_backlog
 from tests.fakes import CaughtLog, FakeReactor
 
 VAULT = ["--data-dir", "/data"]
@@ -262,3 +262,13 @@ class FatalTests(SynchronousTestCase):
         ((phase, event, leave),) = reactor.triggers
         leave()
         self.assertEqual((phase, event, statuses), ("after", "shutdown", [1]))
+
+
+class BacklogTests(SynchronousTestCase):
+    def test_an_endpoint_that_can_take_one_gets_one(self) -> None:
+        for endpoint in ("tcp:8000", "tcp6:8000:interface=\\:\\:1", "unix:/run/grid", "haproxy:tcp:8000", "ssl:443"):
+            self.assertEqual(with_backlog(endpoint), endpoint + ":backlog=1024")
+
+    def test_others_stay_as_they_are(self) -> None:
+        for endpoint in ("tcp:8000:backlog=5", "tcp:backlog=5:port=8000", "systemd:domain=INET:index=0", "", "tcp"):
+            self.assertEqual(with_backlog(endpoint), endpoint)

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import random
+import socket
 import ssl
 import threading
 import time
@@ -326,6 +327,15 @@ def test_garbage_is_answered_or_closed_and_hurts_nobody(server: Server) -> None:
         assert ask(server.port).status == 200, name
     assert held(server) == before, "something of it was taken for a store"
     assert server.bugs() == []
+
+
+def test_a_crowd_need_not_wait_to_be_accepted(servers: Servers) -> None:
+    """While the server is stopped only the kernel takes connections: as many as its queue may hold."""
+    vault = servers.vault().restart()
+    vault.stop()
+    with contextlib.ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection((HOST, vault.port), timeout=2))
 
 
 def test_many_clients_at_one_time(server: Server) -> None:
