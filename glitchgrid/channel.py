@@ -132,6 +132,9 @@ class Channel(HTTPChannel):
         if not self._refused:
             super().rawDataReceived(data)
 
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.refuse(BadRequest())
+
     def headerReceived(self, line: bytes) -> bool:
         name, _, length = line.partition(b":")
         if name.lower() == b"content-length" and len(length.strip()) > _CONTENT_LENGTH_DIGITS_MAX:

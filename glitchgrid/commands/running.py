@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -31,13 +32,7 @@ def run(command: Callable[[Any], Coroutine[Any, Any, int]], status_when_stopped:
     run_on_monotonic_clock(reactor)
 
     async def main() -> None:
-        try:
-            status = await command(reactor)
-        except GlitchgridError as error:
-            fail(str(error))
-        except CancelledError:
-            status = status_when_stopped
-        raise SystemExit(status)
+        raise SystemExit(await _status(command(reactor), status_when_stopped))
 
     def started(_: Any) -> Deferred[None]:
         # Twisted handles SIGINT and SIGTERM by itself, and leaves SIGHUP to kill the process.
@@ -60,3 +55,16 @@ def run(command: Callable[[Any], Coroutine[Any, Any, int]], status_when_stopped:
 
     react(started, _reactor=reactor)
     raise SystemExit(CANNOT_SAY)
+
+
+async def _status(command: Coroutine[Any, Any, int], status_when_stopped: int) -> int:
+    """How the command ends, whatever ends it."""
+    try:
+        return await command
+    except CancelledError:
+        return status_when_stopped
+    except (GlitchgridError, OSError) as error:
+        fail(str(error))
+    except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        fail(f"internal error: {type(error).__name__}: {error} ({place.filename}:{place.lineno})")

@@ -1,5 +1,7 @@
 """``glitchgrid up``: a grid to play with, and a table of what it does."""
 
+import errno
+import os
 import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
@@ -108,6 +110,8 @@ def _ports(settings: Settings) -> tuple[list[int], list[int]]:
 
 def _make(directory: Path) -> None:
     try:
+        if directory.exists() and not directory.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass

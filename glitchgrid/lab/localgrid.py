@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import sysconfig
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,11 +39,10 @@ class Member:
         self._reactor = reactor
         self._arguments = arguments
         self._log_path = log_path
-        self._log: TextIO | None = None
         self.kind = kind
         self.name = name
         self.port = port
-        self.requests_per_s = 0
+        self._reported_per_s = 0
         self.child: Child | None = None
 
     @property
@@ -57,14 +57,19 @@ class Member:
     def running(self) -> bool:
         return self.child is not None and self.child.running
 
-    def start(self) -> Child:
-        """Run the server. Its log goes to a file, less what it reports each second."""
+    def start(self) -> None:
+        """Run the server. Its log goes to a file, less what it reports each second.
+
+        :raises CannotRun: when the file can't be written, or a program is missing.
+        """
         twistd = [find_twistd(), "--nodaemon", "--pidfile=", self.kind]
         listen = ["--listen", f"tcp:{self.port}:interface={HOST}", "--report-every", f"{REPORT_EVERY_S:g}"]
-        self._log = self._log_path.open("a", encoding="utf-8")
-        self.child = Child.start(self._reactor, [*twistd, *listen, *self._arguments], self._said)
-        self.child.when_ended().addCallback(self._child_ended)
-        return self.child
+        try:
+            log = self._log_path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise CannotRun(f"{self.name} cannot be started: {self._log_path}: {error.strerror}") from error
+        self.child = Child.start(self._reactor, [*twistd, *listen, *self._arguments], partial(self._said, log))
+        self.child.when_ended().addCallback(lambda _: log.close())
 
     def kill(self) -> None:
         """kill -9, by its own pid."""
@@ -77,18 +82,16 @@ class Member:
             return "never started"
         return self.child.errors[-1] if self.child.errors else self.child.how_it_ended
 
-    def _said(self, line: str) -> None:
+    @property
+    def requests_per_s(self) -> int:
+        return self._reported_per_s if self.running else 0
+
+    def _said(self, log: TextIO, line: str) -> None:
         answered = _ANSWERED.search(line)
         if answered:
-            self.requests_per_s = round(int(answered[1]) / REPORT_EVERY_S)
-        elif self._log is not None:
-            print(line, file=self._log, flush=True)
-
-    def _child_ended(self, _status: int) -> None:
-        self.requests_per_s = 0
-        if self._log is not None:
-            self._log.close()
-        self._log = None
+            self._reported_per_s = round(int(answered[1]) / REPORT_EVERY_S)
+        else:
+            print(line, file=log, flush=True)
 
 
 class LocalGrid:

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -155,6 +156,19 @@ def test_up_shows_a_killed_vault_and_starts_it_again_with_what_it_had(tmp_path: 
         assert command.end(signal.SIGTERM) == 0
 
 
+def test_up_ends_in_one_line_when_its_directory_is_gone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_up(tmp_path, "--data-dir", str(data)) as (command, _):
+        children = command.children()
+        shutil.rmtree(data)
+        os.kill(children["vault2"], signal.SIGKILL)
+        assert command.process.wait(END_TIMEOUT_S) == 2
+        assert_all_gone(children)
+        last = command.output.splitlines()[-1]
+        assert last == f"glitchgrid: vault2 cannot be started: {data / 'vault2.log'}: No such file or directory"
+        assert "Traceback" not in command.output
+
+
 def test_up_ends_a_vault_that_was_stopped(tmp_path: Path) -> None:
     with running_up(tmp_path) as (command, port):
         children = command.children()
@@ -187,7 +201,7 @@ def test_up_names_a_data_directory_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("up", "--port", str(free_ports_in_a_row()), "--data-dir", str(tmp_path / "file"))
     assert done.returncode == 2
-    assert done.stderr == f"glitchgrid: data directory {tmp_path / 'file'} cannot be used: File exists\n"
+    assert done.stderr == f"glitchgrid: data directory {tmp_path / 'file'} cannot be used: Not a directory\n"
 
 
 def test_up_says_why_a_vault_does_not_start(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.processes import HOST, SLACK_S, Control, Server, Servers, ask, ask_over
+from tests.end_to_end.processes import HOST, SLACK_S, Server, Servers, ask, ask_over
 from tests.end_to_end.raw import RawConnection, get, post, post_chunked
 
 REQUEST_TIMEOUT_S = 10.0
@@ -26,7 +26,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]
     """A vault, and a control with another one: both have the same limits."""
     with Servers(tmp_path_factory.mktemp("limits")) as made:
         vault, behind = made.vault(), made.vault()
-        control = made.control([behind.address])
+        # The longest time-out: a crowd on a busy machine is to be told from one that is lost.
+        control = made.control([behind.address], ["--vault-timeout", "4"])
         for server in (vault, behind, control):
             server.start()
         for server in (vault, behind, control):
@@ -339,17 +340,11 @@ def test_a_crowd_need_not_wait_to_be_accepted(servers: Servers) -> None:
 
 
 def test_many_clients_at_one_time(server: Server) -> None:
-    """A crowd is no fault: each of its members is answered, by control as by a vault.
-
-    Control may say 500 to some: on a busy machine the vault's second is over before the last of them are asked.
-    """
-    value = (200, str(held(server)))
-    allowed = {value, (500, "-1")} if isinstance(server, Control) else {value}
+    """A crowd is no fault: each of its members is answered, by control as by a vault."""
+    before = held(server)
     for _ in range(2):
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(RawConnection(server.port)) for _ in range(200)]
             for client in clients:
                 client.send(get())
-            answers = {client.answer().plain for client in clients}
-            assert value in answers
-            assert answers <= allowed
+            assert {client.answer().plain for client in clients} == {(200, str(before))}
