@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from attrs import frozen
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
@@ -45,6 +46,12 @@ CONNECTION_ERRORS = (
     ResponseNeverReceived,
 )
 """What a request fails with when there was no whole answer."""
+
+
+def connection_broke(failure: Failure) -> bool:
+    """Was there a connection, and did its other end or the network end it before there was a whole answer?"""
+    reasons: list[Failure] = getattr(failure.value, "reasons", [])
+    return failure.check(ConnectionClosed) is not None or any(map(connection_broke, reasons))
 
 
 @implementer(IStreamClientEndpoint)
@@ -149,10 +156,30 @@ def read_body(response: IResponse) -> Deferred[bytes]:
     return body.done
 
 
-def vault_http(reactor: Any, address: VaultAddress, timeout_s: float) -> tuple[HTTPClient, HTTPConnectionPool]:
-    """A client for one vault, and its pool, to be closed at the end."""
+@frozen
+class VaultHTTP:
+    """The ways to one vault: over kept connections, and over one that nobody has used before."""
+
+    pooled: HTTPClient
+    fresh: HTTPClient
+    pool: HTTPConnectionPool
+
+    def close(self) -> Deferred[None]:
+        closed: Deferred[None] = self.pool.closeCachedConnections()
+        return closed
+
+
+def vault_http(reactor: Any, address: VaultAddress, timeout_s: float) -> VaultHTTP:
+    """Clients for one vault, to be closed at the end."""
     pool = HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = IN_FLIGHT_MAX
     pool.cachedConnectionTimeout = CACHED_CONNECTION_S
-    agent = Agent.usingEndpointFactory(reactor, VaultEndpoint(reactor, address, timeout_s), pool)
-    return HTTPClient(agent, data_to_body_producer=BytesProducer), pool
+    # Twisted repeats GETs alone, and without a limit to how often they have been repeated elsewhere.
+    pool.retryAutomatically = False
+    endpoint = VaultEndpoint(reactor, address, timeout_s)
+
+    def client(pool: HTTPConnectionPool | None) -> HTTPClient:
+        agent = Agent.usingEndpointFactory(reactor, endpoint, pool)
+        return HTTPClient(agent, data_to_body_producer=BytesProducer)
+
+    return VaultHTTP(client(pool), client(None), pool)

@@ -12,16 +12,14 @@ from twisted.web.iweb import IRequest
 
 from glitchgrid.address import VaultAddress
 from glitchgrid.connections import vault_http
-from glitchgrid.errors import ValueDecreases
+from glitchgrid.errors import ValueDecreases, ValueTooLarge
+from glitchgrid.outcome import Committed, Decreases, Holds
 from glitchgrid.register import PROTOCOLS
-from glitchgrid.register.interface import Committed, Decreases, Holds, IRegister
+from glitchgrid.register.interface import IRegister
 from glitchgrid.service import FaceService, Fatal
-from glitchgrid.value import encode_number, parse_value
+from glitchgrid.value import VALUE_MAX, encode_number, parse_value
 from glitchgrid.vaultclient import VaultClient
 from glitchgrid.web import Face, answer_errors, respond, shield
-
-OPERATION_TIMEOUT_S = 4.0
-"""The longest that an operation may take. No vault gets longer than that for its answer."""
 
 INCONSISTENT_ANSWER = b"-1"
 
@@ -33,8 +31,9 @@ class ControlFace:
 
     app = Klein()
 
-    def __init__(self, register: IRegister) -> None:
+    def __init__(self, register: IRegister, value_max: int = VALUE_MAX) -> None:
         self._register = register
+        self._value_max = value_max
 
     @app.route("/", methods=["GET"])
     async def read(self, request: IRequest) -> bytes:
@@ -45,7 +44,10 @@ class ControlFace:
 
     @app.route("/", methods=["POST"])
     async def write(self, request: IRequest) -> bytes:
-        outcome = await shield(self._register.write(parse_value(request.content.read())))
+        value = parse_value(request.content.read())
+        if value > self._value_max:
+            raise ValueTooLarge(value, self._value_max)
+        outcome = await shield(self._register.write(value))
         if isinstance(outcome, Decreases):
             raise ValueDecreases(outcome.floor, outcome.value)
         sent = f"Sent updates to {outcome.acknowledged}/{outcome.vaults} vaults"
@@ -64,17 +66,19 @@ def control_service(
     vault_timeout_s: float,
     fatal: Fatal,
     report_every_s: float = 0.0,
+    value_max: int = VALUE_MAX,
 ) -> Service:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
     :param protocol: one of `glitchgrid.register.PROTOCOLS`.
     :param vault_timeout_s: the deadline of one vault's answer, at most `OPERATION_TIMEOUT_S`.
+    :param value_max: the largest value that clients may write.
     """
     connections = [vault_http(reactor, vault, vault_timeout_s) for vault in vaults]
     clients = [
-        VaultClient(http, reactor, vault, vault_timeout_s) for (http, _), vault in zip(connections, vaults, strict=True)
+        VaultClient(http, reactor, vault, vault_timeout_s) for http, vault in zip(connections, vaults, strict=True)
     ]
-    register = PROTOCOLS[protocol](clients)
+    register = PROTOCOLS[protocol](clients, reactor)
 
     def prepare() -> Deferred[Face]:
         _log.info(
@@ -83,10 +87,12 @@ def control_service(
             protocol=protocol,
             endpoint=endpoint_name,
         )
-        return succeed(Face(reactor, ControlFace(register).app.resource()))
+        register.start()
+        return succeed(Face(reactor, ControlFace(register, value_max).app.resource()))
 
     async def finish() -> None:
-        await gatherResults([pool.closeCachedConnections() for _, pool in connections])
+        register.stop()
+        await gatherResults([http.close() for http in connections])
 
     return FaceService(
         reactor,

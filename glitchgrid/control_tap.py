@@ -6,10 +6,12 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from glitchgrid.address import VaultAddress, parse_vaults
-from glitchgrid.control import OPERATION_TIMEOUT_S, control_service
+from glitchgrid.control import control_service
 from glitchgrid.errors import BadAddress
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
-from glitchgrid.tap import ServerOptions, end_with, number, prepared_reactor
+from glitchgrid.register.interface import OPERATION_TIMEOUT_S
+from glitchgrid.tap import ServerOptions, end_with, number, prepared_reactor, whole_number
+from glitchgrid.value import VALUE_MAX
 
 VAULT_TIMEOUT_MIN_S = 0.001
 
@@ -29,10 +31,17 @@ class Options(ServerOptions):
             "1",
             f"How long one vault may take to answer, in seconds, at most {OPERATION_TIMEOUT_S:g}.",
         ],
+        [
+            "value-max",
+            None,
+            str(VALUE_MAX),
+            "The largest value that clients may write: one write of the largest there is would end the register.",
+        ],
     ]
 
     vaults: Sequence[VaultAddress]
     vault_timeout_s: float
+    value_max: int
 
     def postOptions(self) -> None:
         super().postOptions()
@@ -45,6 +54,7 @@ class Options(ServerOptions):
         if self["protocol"] not in PROTOCOLS:
             raise usage.UsageError(f"unknown --protocol {self['protocol']!r}: there is {', '.join(sorted(PROTOCOLS))}")
         self.vault_timeout_s = number(self, "vault-timeout", VAULT_TIMEOUT_MIN_S, OPERATION_TIMEOUT_S)
+        self.value_max = whole_number(self, "value-max", 1, VALUE_MAX)
 
 
 def makeService(options: Options) -> IService:
@@ -57,4 +67,5 @@ def makeService(options: Options) -> IService:
         options.vault_timeout_s,
         end_with(options.program),
         options.report_every_s,
+        options.value_max,
     )

@@ -8,6 +8,7 @@
     |   +-- InvalidValue         400  the body is no value
     |   +-- UnknownGuard         400  a guard that this vault does not know
     |   +-- ValueDecreases       400  below the floor, refused before anything was sent
+    |   +-- ValueTooLarge        400  above what this control takes
     |   +-- NotFound             404
     |   +-- MethodNotAllowed     405
     |   +-- RequestTimeout       408  the request did not come to its end in time
@@ -80,6 +81,17 @@ class ValueDecreases(RequestError):
         self.floor = floor
         self.value = value
         self.message = f"Client would make value decrease from {floor} to {value}"
+        super().__init__()
+
+
+class ValueTooLarge(RequestError):
+    """A value, but a larger one than this control lets its clients write; nothing was sent to any vault."""
+
+    status = 400
+    code = "value-too-large"
+
+    def __init__(self, value: int, value_max: int) -> None:
+        self.message = f"Value {value} is above {value_max}, the largest that this control takes"
         super().__init__()
 
 

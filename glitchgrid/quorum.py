@@ -28,6 +28,11 @@ class Vote:
     identity: str | None
     value: int
 
+    @property
+    def voter(self) -> str:
+        """Under what this vote is counted. No identity has a space in it, so no two kinds of voters are one."""
+        return f"address {self.address}" if self.identity is None else self.identity
+
 
 def count_once(votes: Iterable[Vote]) -> tuple[list[Vote], list[tuple[Vote, Vote]]]:
     """Split votes into those that count and the pairs (kept, dropped) that came from one vault.
@@ -35,16 +40,15 @@ def count_once(votes: Iterable[Vote]) -> tuple[list[Vote], list[tuple[Vote, Vote
     Of several votes of one identity the smallest value is kept: the vault was asked more than once, and
     what it held at each of those moments is the least that can be said of it.
     """
-    kept: dict[tuple[str, str], Vote] = {}
+    kept: dict[str, Vote] = {}
     doubles: list[tuple[Vote, Vote]] = []
     for vote in votes:
-        voter = ("address", vote.address) if vote.identity is None else ("identity", vote.identity)
-        first = kept.get(voter)
+        first = kept.get(vote.voter)
         if first is None:
-            kept[voter] = vote
+            kept[vote.voter] = vote
             continue
         lower, higher = sorted((first, vote), key=lambda each: each.value)
-        kept[voter] = lower
+        kept[vote.voter] = lower
         doubles.append((lower, higher))
     return list(kept.values()), doubles
 

@@ -27,7 +27,7 @@ BACKLOG = 1024
 
 _SPARE_DESCRIPTORS = 1000
 _TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|unix):")
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _log = Logger()
 _reactor: Any = _global_reactor

@@ -2,145 +2,136 @@
 
 ::
 
-    client = VaultClient(http, clock, address, timeout_s=1.0)
-    vote = await client.store(42)      # or VaultError
+    client = VaultClient(vault_http(...), clock, address, timeout_s=1.0)
+    vote = await client.store(42)               # or VaultError
+    answer = await client.store_guarded(42)     # Stored(42), Refused(43), or VaultError
 
-What counts (condition 5 of the register's correctness): for a store, a 200 that echoes the value; for a
-read, a 200 with a number. Everything else, a time-out least of all, is a VaultError: the vault may have acted
-or not.
+What counts for an unguarded store is a 200 that echoes the value, for a read a 200 with a number, for a guarded
+store either a 200 or a 412 with a number (whether they acknowledge anything is `glitchgrid.rounds`' to say).
+Everything else, a time-out least of all, is a VaultError: the vault may have acted or not.
 """
 
 import re
-from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
-from treq.client import HTTPClient
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import OK
+from twisted.web.http import OK, PRECONDITION_FAILED
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from glitchgrid.address import VaultAddress
-from glitchgrid.connections import CONNECTION_ERRORS, IN_FLIGHT_MAX, read_body
-from glitchgrid.errors import (
-    InvalidValue,
-    VaultAnswerInvalid,
-    VaultRefused,
-    VaultTimeout,
-    VaultUnreachable,
-)
+from glitchgrid.connections import IN_FLIGHT_MAX, VaultHTTP
+from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused
+from glitchgrid.exchange import Exchange, Question
+from glitchgrid.fold import Refused, Stored, StoreOutcome
 from glitchgrid.quorum import Vote
 from glitchgrid.value import encode_number, parse_number
-from glitchgrid.wire import IDENTITY_HEADER
+from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
-URL = "http://vault/"
-"""What is asked for, at every vault: where it goes is the HTTP client's to know."""
+_Answer = TypeVar("_Answer", Vote, "GuardedAnswer")
 
 _IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+@frozen
+class GuardedAnswer:
+    """What a vault said to a guarded store, and under which name it counts."""
+
+    voter: str
+    outcome: StoreOutcome
 
 
 class VaultClient:
     """Asks one vault.
 
     :param http: leads to this vault alone, whatever the URL (see `glitchgrid.connections`).
-    :param timeout_s: covers everything: waiting for a free connection, connecting, head and body.
+    :param timeout_s: covers everything: waiting for a free connection, connecting, head and body, a second try.
     """
 
     _log = Logger()
 
-    def __init__(self, http: HTTPClient, clock: Any, address: VaultAddress, timeout_s: float) -> None:
+    def __init__(self, http: VaultHTTP, clock: Any, address: VaultAddress, timeout_s: float) -> None:
         self._http = http
         self._clock = clock
         self._timeout_s = timeout_s
         self._free = DeferredSemaphore(IN_FLIGHT_MAX)
         self._failing = False
+        self._guard_ignored = False
         self.name = str(address)
-        self._headers = Headers({b"Host": [self.name.encode("ascii")]})
+        host = [self.name.encode("ascii")]
+        self._headers = Headers({b"Host": host})
+        self._guarded_headers = Headers({b"Host": host, GUARD_HEADER: [GUARD_INCREASE]})
+        self._read_question = Question("GET", None, self._headers, self._vote, repeatable=True)
 
     def read(self) -> Deferred[Vote]:
         """What the vault holds; VaultError in the Deferred for an answer that does not count."""
-        return self._within_deadline(self._exchange("GET", None))
+        return self._ask(self._read_question)
 
     def store(self, value: int) -> Deferred[Vote]:
-        """Have the vault store `value`, unguarded; VaultError in the Deferred unless it acknowledged."""
-        return self._within_deadline(self._store(value))
+        """Have the vault store `value`, unguarded; VaultError in the Deferred unless it acknowledged.
 
-    async def _store(self, value: int) -> Vote:
-        vote = await self._exchange("POST", encode_number(value))
-        if vote.value != value:
-            raise VaultAnswerInvalid(f"it was sent {value} and echoed {vote.value}")
-        return vote
+        Sent once only: without the guard, a copy that comes late would undo what was stored in between.
+        """
 
-    async def _exchange(self, method: str, body: bytes | None) -> Vote:
-        await self._free.acquire()
-        try:
-            response = await self._http.request(
-                method,
-                URL,
-                headers=self._headers,
-                data=body,
-                allow_redirects=False,
-                unbuffered=True,
-                reactor=self._clock,
-            )
-            answer = await read_body(response)
-        finally:
-            self._free.release()
+        def echo(response: IResponse, body: bytes) -> Vote:
+            vote = self._vote(response, body)
+            if vote.value != value:
+                raise VaultAnswerInvalid(f"it was sent {value} and echoed {vote.value}")
+            return vote
+
+        return self._ask(Question("POST", encode_number(value), self._headers, echo, repeatable=False))
+
+    def store_guarded(self, value: int) -> Deferred[GuardedAnswer]:
+        """Have the vault store `value` unless it holds more; VaultError in the Deferred unless it said either."""
+        return self._ask(
+            Question("POST", encode_number(value), self._guarded_headers, self._guarded_answer, repeatable=True)
+        )
+
+    def _vote(self, response: IResponse, body: bytes) -> Vote:
         if response.code != OK:
             raise VaultRefused(f"it answered {response.code}")
-        try:
-            return Vote(self.name, _identity(response), parse_number(answer))
-        except InvalidValue:
-            raise VaultAnswerInvalid("its answer is no number") from None
+        return Vote(self.name, _identity(response), _number(body))
 
-    def _within_deadline(self, work: Coroutine[Deferred[Any], Any, Vote]) -> Deferred[Vote]:
-        exchange = Deferred.fromCoroutine(work)
-        expired = False
+    def _guarded_answer(self, response: IResponse, body: bytes) -> GuardedAnswer:
+        if response.code not in {OK, PRECONDITION_FAILED}:
+            raise VaultRefused(f"it answered {response.code}")
+        number = _number(body)
+        if not response.headers.hasHeader(GUARD_HEADER):
+            self._note_ignored_guard()
+        voter = Vote(self.name, _identity(response), number).voter
+        return GuardedAnswer(voter, Stored(number) if response.code == OK else Refused(number))
 
-        def expire() -> None:
-            # Cancelling closes the connection. What then comes out depends on how far the exchange was, and
-            # is seldom a CancelledError: so the timer leaves word, and `settle` reads it.
-            nonlocal expired
-            expired = True
-            exchange.cancel()
+    def _ask(self, question: Question[_Answer]) -> Deferred[_Answer]:
+        answer = Exchange(self._http, self._clock, question, self._free).begin(self._timeout_s)
+        return answer.addCallbacks(self._note_success, self._note_failure)
 
-        timer = self._clock.callLater(self._timeout_s, expire)
-
-        def settle(result: Vote | Failure) -> Vote | Failure:
-            if timer.active():
-                timer.cancel()
-            if expired:
-                result = Failure(VaultTimeout(f"no whole answer within {self._timeout_s:g} s"))
-            elif not isinstance(result, Failure):
-                self._note_success()
-                return result
-            elif result.check(*CONNECTION_ERRORS):
-                result = Failure(VaultUnreachable(_root_cause(result)))
-            self._note_failure(result)
-            return result
-
-        return exchange.addBoth(settle)
-
-    def _note_success(self) -> None:
+    def _note_success(self, answer: _Answer) -> _Answer:
         if self._failing:
             self._log.info("vault {vault} answers again", vault=self.name)
         self._failing = False
+        return answer
 
-    def _note_failure(self, failure: Failure) -> None:
+    def _note_failure(self, failure: Failure) -> Failure:
         """Log the first failure after a success, and no more: a dead vault must not fill the log."""
         if not self._failing:
             self._log.warn("vault {vault} fails: {reason}", vault=self.name, reason=failure.getErrorMessage())
         self._failing = True
+        return failure
+
+    def _note_ignored_guard(self) -> None:
+        if not self._guard_ignored:
+            self._log.warn("vault {vault} ignores the guard: a late store may undo newer ones there", vault=self.name)
+        self._guard_ignored = True
 
 
-def _root_cause(failure: Failure) -> str:
-    """The innermost of Twisted's nested failures, in words."""
-    error = failure.value
-    while reasons := getattr(error, "reasons", None):
-        error = reasons[-1].value
-    return str(error).rstrip(".") or type(error).__name__
+def _number(body: bytes) -> int:
+    try:
+        return parse_number(body)
+    except InvalidValue:
+        raise VaultAnswerInvalid("its answer is no number") from None
 
 
 def _identity(response: IResponse) -> str | None:

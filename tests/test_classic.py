@@ -6,13 +6,15 @@ from typing import Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.errors import VaultAnswerInvalid, VaultTimeout, VaultUnreachable
+from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, Undecided
 from glitchgrid.quorum import Vote
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.register.classic import ClassicRegister
-from glitchgrid.register.interface import Committed, Decreases, Holds, Inconsistent, IRegister, Undecided
+from glitchgrid.register.interface import IRegister
 from tests.fakes import CaughtLog
 
 RIGHT = 7
@@ -62,7 +64,7 @@ def vaults(*moods: str) -> list[FakeVault]:
 
 def register(fakes: Sequence[FakeVault]) -> ClassicRegister:
     clients: Any = fakes
-    return ClassicRegister(clients)
+    return ClassicRegister(clients, Clock())
 
 
 def more_than_half(count: int, of: int) -> bool:
@@ -173,8 +175,8 @@ class RoundTests(ClassicTestCase):
 
     def test_it_is_a_register_and_listed_by_its_name(self) -> None:
         clients: Any = vaults(UP)
-        self.assertTrue(IRegister.providedBy(PROTOCOLS["classic"](clients)))
-        self.assertIsInstance(PROTOCOLS["classic"](clients), ClassicRegister)
+        self.assertTrue(IRegister.providedBy(PROTOCOLS["classic"](clients, Clock())))
+        self.assertIsInstance(PROTOCOLS["classic"](clients, Clock()), ClassicRegister)
 
 
 class FloorTests(ClassicTestCase):

@@ -137,6 +137,6 @@ class PoolTests(SynchronousTestCase):
     def test_closing_the_pool_closes_its_connections(self) -> None:
         network = VaultNetwork()
         end = self.answered(network)
-        closed = network.pool.closeCachedConnections()
+        closed = network.http.close()
         self.assertTrue(end.is_closed)
         self.successResultOf(closed)

@@ -10,18 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from glitchgrid.address import parse_vaults
-from glitchgrid.control import OPERATION_TIMEOUT_S, ControlFace, control_service
+from glitchgrid.control import ControlFace, control_service
 from glitchgrid.errors import StartError
-from glitchgrid.register.interface import (
-    Committed,
-    Decreases,
-    Holds,
-    Inconsistent,
-    IRegister,
-    ReadOutcome,
-    Undecided,
-    WriteOutcome,
-)
+from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
+from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
 from glitchgrid.web import Face
 from tests.fakes import CaughtLog
 from tests.raw_client import RawClient, Wire, get, head, post
@@ -36,6 +28,12 @@ class FakeRegister:
         self.written: list[int] = []
         self.writes: list[Deferred[WriteOutcome]] = []
         self.reads: list[Deferred[ReadOutcome]] = []
+
+    def start(self) -> None:
+        """It is ready."""
+
+    def stop(self) -> None:
+        """It has nothing to stop."""
 
     def write(self, value: int) -> Deferred[WriteOutcome]:
         self.written.append(value)

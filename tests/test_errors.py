@@ -3,7 +3,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import errors
-from glitchgrid.errors import GlitchgridError, InternalError, RequestError, ValueDecreases
+from glitchgrid.errors import GlitchgridError, InternalError, RequestError, ValueDecreases, ValueTooLarge
 
 
 def tree(kind: type[Exception], depth: int = 0) -> list[tuple[int, str]]:
@@ -27,7 +27,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_each_refusal_has_a_line_for_its_client(self) -> None:
         for kind in RequestError.__subclasses__():
-            error = ValueDecreases(9, 5) if kind is ValueDecreases else kind()
+            error = kind(9, 5) if kind in {ValueDecreases, ValueTooLarge} else kind()
             self.assertTrue(error.message)
             self.assertEqual(str(error), error.message)
             self.assertNotIn("\n", error.message)
@@ -50,5 +50,6 @@ class ErrorTests(SynchronousTestCase):
                 "too-many-connections",
                 "unknown-guard",
                 "value-decreases",
+                "value-too-large",
             ],
         )

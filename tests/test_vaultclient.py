@@ -180,8 +180,10 @@ class BodyTests(ClientTestCase):
 
     def test_a_body_that_breaks_off_does_not_count(self) -> None:
         vote, end = self.asked()
-        end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n42")
-        end.close()
+        for connection in (end, None):
+            end = connection or self.network.accept()
+            end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n42")
+            end.close()
         self.failureResultOf(vote, VaultUnreachable)
 
     @given(st.lists(st.binary(min_size=1, max_size=40), max_size=4))
@@ -324,10 +326,59 @@ class ConnectionTests(ClientTestCase):
         self.network.refuse()
         self.assertIn("An error occurred while connecting", str(self.failureResultOf(vote, VaultUnreachable).value))
 
-    def test_one_that_breaks_before_the_answer(self) -> None:
+    def test_one_that_breaks_before_the_answer_is_replaced_once(self) -> None:
         vote, end = self.asked()
         end.close()
+        self.assertNoResult(vote)
+        self.assertEqual(len(self.network.dialled), 2)
+        self.network.accept().close()
         self.failureResultOf(vote, VaultUnreachable)
+        self.assertEqual(len(self.network.dialled), 2)
+
+    def test_the_answer_on_the_second_one_counts(self) -> None:
+        vote, end = self.asked()
+        end.close()
+        self.network.accept().answer(b"42")
+        self.assertEqual(self.successResultOf(vote).value, 42)
+
+    def test_the_second_one_is_fresh_even_if_another_is_kept(self) -> None:
+        votes = [self.client.read(), self.client.read()]
+        ends = [self.network.accept(0), self.network.accept(1)]
+        for end in ends:
+            end.answer(b"42")
+        self.assertEqual([self.successResultOf(vote).value for vote in votes], [42, 42])
+        vote = self.client.read()
+        self.assertEqual(len(self.network.dialled), 2)
+        for end in ends:
+            if end.received:
+                end.close()
+        self.assertEqual(len(self.network.dialled), 3)
+        self.network.accept().answer(b"43")
+        self.assertEqual(self.successResultOf(vote).value, 43)
+
+    def test_one_that_is_refused_is_not_tried_again(self) -> None:
+        vote = self.client.read()
+        self.network.refuse()
+        self.failureResultOf(vote, VaultUnreachable)
+        self.assertEqual(len(self.network.dialled), 1)
+
+    def test_the_deadline_covers_both(self) -> None:
+        vote, end = self.asked()
+        self.network.reactor.advance(0.6)
+        end.close()
+        second = self.network.accept()
+        self.network.reactor.advance(0.39)
+        self.assertNoResult(vote)
+        self.network.reactor.advance(0.02)
+        self.failureResultOf(vote, VaultTimeout)
+        self.assertTrue(second.is_closed)
+        self.assertEqual(len(self.network.dialled), 2)
+
+    def test_an_unguarded_store_is_never_repeated(self) -> None:
+        vote = self.client.store(5)
+        self.network.accept().close()
+        self.failureResultOf(vote, VaultUnreachable)
+        self.assertEqual(len(self.network.dialled), 1)
 
 
 class LogTests(ClientTestCase):

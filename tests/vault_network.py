@@ -57,7 +57,7 @@ class VaultNetwork:
 
     def __init__(self, address: str = ADDRESS, timeout_s: float = 1.0) -> None:
         self.reactor: Any = MemoryReactorClock()
-        self.http, self.pool = vault_http(self.reactor, VaultAddress.parse(address), timeout_s)
+        self.http = vault_http(self.reactor, VaultAddress.parse(address), timeout_s)
         self.client = VaultClient(self.http, self.reactor, VaultAddress.parse(address), timeout_s)
 
     @property

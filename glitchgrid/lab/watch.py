@@ -49,11 +49,11 @@ class Watch:
         ]
 
     async def close(self) -> None:
-        for _, pool in self._connections.values():
-            await pool.closeCachedConnections()
+        for connections in self._connections.values():
+            await connections.close()
 
     def _ask(self, member: Member) -> Deferred[str]:
-        asked = Deferred.fromCoroutine(_answer(self._connections[member.name][0], member.url, self._reactor))
+        asked = Deferred.fromCoroutine(_answer(self._connections[member.name].fresh, member.url, self._reactor))
         return asked.addTimeout(ASK_TIMEOUT_S, self._reactor)
 
 

@@ -6,10 +6,16 @@ lists them by the name that ``--protocol`` takes.
 
 from collections.abc import Callable, Sequence
 
+from twisted.internet.interfaces import IReactorTime
+
+from glitchgrid.register.atomic import AtomicRegister
 from glitchgrid.register.classic import ClassicRegister
 from glitchgrid.register.interface import IRegister
 from glitchgrid.vaultclient import VaultClient
 
-PROTOCOLS: dict[str, Callable[[Sequence[VaultClient]], IRegister]] = {"classic": ClassicRegister}
+PROTOCOLS: dict[str, Callable[[Sequence[VaultClient], IReactorTime], IRegister]] = {
+    "atomic": AtomicRegister,
+    "classic": ClassicRegister,
+}
 
-DEFAULT_PROTOCOL = "classic"
+DEFAULT_PROTOCOL = "atomic"

@@ -13,21 +13,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from glitchgrid.errors import VaultError
+from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
 from glitchgrid.quorum import Vote, agreed_value, count_once, majority
-from glitchgrid.register.interface import (
-    Committed,
-    Decreases,
-    Holds,
-    Inconsistent,
-    IRegister,
-    ReadOutcome,
-    Undecided,
-    WriteOutcome,
-)
+from glitchgrid.register.interface import IRegister
 from glitchgrid.vaultclient import VaultClient
 
 
@@ -37,10 +30,16 @@ class ClassicRegister:
 
     _log = Logger()
 
-    def __init__(self, vaults: Sequence[VaultClient]) -> None:
+    def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime) -> None:
         self._vaults = vaults
         self._floor = 0
         self._doubles_seen: set[tuple[str, str]] = set()
+
+    def start(self) -> None:
+        """Nothing: the floor is 0 until a write is taken."""
+
+    def stop(self) -> None:
+        """Nothing: every operation has a deadline of its own."""
 
     async def _write(self, value: int) -> WriteOutcome:
         if value < self._floor:

@@ -1,55 +1,25 @@
-"""What a register does, and how its operations may end. No outcome is a bool: there are always three."""
+"""What a register does."""
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
+from glitchgrid.outcome import ReadOutcome, WriteOutcome
 
-@frozen
-class Committed:
-    """A majority of the vaults holds the value durably. Counts the vaults that had said so."""
-
-    acknowledged: int
-    vaults: int
-
-
-@frozen
-class Undecided:
-    """No majority said so. The write is ambiguous: it may take effect now, later or never."""
-
-    acknowledged: int
-    vaults: int
-
-
-@frozen
-class Decreases:
-    """The value is below the floor. Nothing was sent to any vault."""
-
-    floor: int
-    value: int
-
-
-@frozen
-class Holds:
-    """The register's value; 0 before the first write."""
-
-    value: int
-
-
-@frozen
-class Inconsistent:
-    """No majority could decide what the value is."""
-
-
-WriteOutcome = Committed | Undecided | Decreases
-ReadOutcome = Holds | Inconsistent
+OPERATION_TIMEOUT_S = 4.0
+"""The longest that an operation may take. No vault gets longer than that for its answer."""
 
 
 class IRegister(Interface):
     """A number that clients write and read. Neither Deferred fails but for a bug; both end by a deadline."""
 
+    def start() -> None:
+        """Begin, once the reactor runs."""
+
+    def stop() -> None:
+        """Leave nothing scheduled."""
+
     def write(value: int) -> Deferred[WriteOutcome]:
-        """Write `value`, 1 or more."""
+        """Write `value`, 1 or more. Cancelling the Deferred stops nothing that others wait for."""
 
     def read() -> Deferred[ReadOutcome]:
-        """Read the value."""
+        """Read the value. Cancelling the Deferred stops nothing that others wait for."""

@@ -1,0 +1,43 @@
+"""How operations on the register end. No outcome is a bool: there are always three."""
+
+from attrs import frozen
+
+
+@frozen
+class Committed:
+    """A majority of the vaults holds the value durably. Counts the vaults that had said so."""
+
+    acknowledged: int
+    vaults: int
+
+
+@frozen
+class Undecided:
+    """No majority said so. The write is ambiguous: it may take effect now, later or never."""
+
+    acknowledged: int
+    vaults: int
+
+
+@frozen
+class Decreases:
+    """The value is below the floor. Nothing was sent to any vault."""
+
+    floor: int
+    value: int
+
+
+@frozen
+class Holds:
+    """The register's value; 0 before the first write."""
+
+    value: int
+
+
+@frozen
+class Inconsistent:
+    """No majority could decide what the value is."""
+
+
+WriteOutcome = Committed | Undecided | Decreases
+ReadOutcome = Holds | Inconsistent

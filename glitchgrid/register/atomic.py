@@ -1,0 +1,195 @@
+"""The atomic protocol: a linearizable max-register for any number of controls.
+
+`glitchgrid.coordinator` decides; this carries it out. Requests go out by treq, answers and failures come back into
+the coordinator, and when it has decided a round, everybody in it is answered. The vaults that were slower are
+still listened to: each round closes through a DeferredList of its requests, which says who lags.
+
+Whoever asks gets a Deferred of their own, on which nothing else depends: cancelling it stops nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from glitchgrid.coordinator import Coordinator
+from glitchgrid.effect import Began, Declined, Effect, Ended, Kind, Rest, SameVault, SendRead, SendStore, ValueLost
+from glitchgrid.errors import VaultError
+from glitchgrid.outcome import ReadOutcome, WriteOutcome
+from glitchgrid.quorum import Vote
+from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
+from glitchgrid.rounds import ReadRound, StoreRound
+from glitchgrid.vaultclient import GuardedAnswer, VaultClient
+
+REST_FIRST_S = 0.05
+REST_MAX_S = 0.5
+"""How long a vault that has failed is left alone, at first and at most, while the others make a majority."""
+
+LAGGING_S = 0.25
+"""A vault that answers so long after the others had decided is worth a line in the log."""
+
+_Ticket = Deferred[Any]
+_Round = StoreRound[_Ticket] | ReadRound[_Ticket]
+_Asked = list[tuple[VaultClient, Deferred[None]]]
+
+
+@implementer(IRegister)
+class AtomicRegister:
+    """:param vaults: one client a configured vault, each with a deadline of its own."""
+
+    _log = Logger()
+
+    def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime) -> None:
+        self._vaults = vaults
+        self._clock = clock
+        self._coordinator: Coordinator[_Ticket] = Coordinator(len(vaults))
+        self._acting = False
+        self._deadlines: dict[_Round, IDelayedCall] = {}
+        self._asked: dict[_Round, _Asked] = {}
+        self._rests: dict[tuple[int, Kind], IDelayedCall] = {}
+        self._lagging: set[VaultClient] = set()
+        self._same_vaults: set[tuple[str, str]] = set()
+
+    def start(self) -> None:
+        self._coordinator.recover()
+        self._act()
+
+    def stop(self) -> None:
+        for timer in (*self._deadlines.values(), *self._rests.values()):
+            if timer.active():
+                timer.cancel()
+
+    def write(self, value: int) -> Deferred[WriteOutcome]:
+        ticket: Deferred[WriteOutcome] = Deferred()
+        self._coordinator.write(value, ticket)
+        self._act()
+        return ticket
+
+    def read(self) -> Deferred[ReadOutcome]:
+        ticket: Deferred[ReadOutcome] = Deferred()
+        self._coordinator.read(ticket)
+        self._act()
+        return ticket
+
+    def _act(self) -> None:
+        """Carry out what the coordinator wants, and what it wants on account of that."""
+        if self._acting:
+            return
+        self._acting = True
+        try:
+            while effects := self._coordinator.take():
+                for effect in effects:
+                    self._carry_out(effect)
+        finally:
+            self._acting = False
+
+    def _carry_out(self, effect: Effect[_Ticket]) -> None:
+        match effect:
+            case SendStore(number, value, rounds):
+                answer = self._vaults[number].store_guarded(value)
+                self._listen(number, rounds, answer, self._stored, "store")
+            case SendRead(number, rounds):
+                self._listen(number, rounds, self._vaults[number].read(), self._was_read, "read")
+            case Began(round_):
+                self._deadlines[round_] = self._clock.callLater(OPERATION_TIMEOUT_S, self._expire, round_)
+            case Ended(round_):
+                self._end(round_)
+            case Declined(ticket, outcome):
+                ticket.callback(outcome)
+            case Rest():
+                self._rest(effect)
+            case SameVault() | ValueLost():
+                self._report(effect)
+
+    def _listen(
+        self,
+        number: int,
+        rounds: Sequence[_Round],
+        answer: Deferred[Any],
+        answered: Callable[[Any, int], None],
+        kind: Kind,
+    ) -> None:
+        """Take a vault's answer for the rounds that wait for it."""
+        for round_ in rounds:
+            self._asked.setdefault(round_, []).append((self._vaults[number], answer))
+        answer.addCallbacks(answered, self._failed, (number,), {}, (number, kind), {})
+
+    def _stored(self, answer: GuardedAnswer, number: int) -> None:
+        self._coordinator.store_answered(number, answer.voter, answer.outcome)
+        self._act()
+
+    def _was_read(self, vote: Vote, number: int) -> None:
+        self._coordinator.read_answered(number, vote.voter, vote.value)
+        self._act()
+
+    def _failed(self, failure: Failure, number: int, kind: Kind) -> None:
+        if not failure.check(VaultError):
+            self._log.failure("bug while asking a vault", failure)
+        if kind == "store":
+            self._coordinator.store_failed(number)
+        else:
+            self._coordinator.read_failed(number)
+        self._act()
+
+    def _expire(self, round_: _Round) -> None:
+        self._coordinator.expire(round_)
+        self._act()
+
+    def _end(self, round_: _Round) -> None:
+        """Answer everybody in a round, and go on listening to the vaults that have not answered it."""
+        deadline = self._deadlines.pop(round_, None)
+        if deadline is not None and deadline.active():
+            deadline.cancel()
+        for ticket in round_.tickets:
+            ticket.callback(round_.outcome)
+        asked = self._asked.pop(round_, [])
+        stragglers = [vault for vault, answer in asked if not answer.called]
+        closed = DeferredList([answer for _, answer in asked], consumeErrors=True)
+        closed.addCallback(self._closed, stragglers, self._clock.seconds())
+
+    def _closed(self, _: object, stragglers: list[VaultClient], decided_at_s: float) -> None:
+        """Every vault that was asked in a round has answered or failed: say who lags, when it begins to."""
+        behind_s = self._clock.seconds() - decided_at_s
+        if behind_s < LAGGING_S:
+            self._lagging.difference_update(stragglers)
+            return
+        for vault in stragglers:
+            if vault not in self._lagging:
+                self._lagging.add(vault)
+                self._log.warn("vault {vault} lags {s:.1f} s behind the others", vault=vault.name, s=behind_s)
+
+    def _rest(self, rest: Rest) -> None:
+        duration_s = min(REST_FIRST_S * 2.0 ** min(rest.failures - 1, 10), REST_MAX_S)
+        key = rest.vault, rest.kind
+        timer = self._rests.get(key)
+        if timer is not None and timer.active():
+            timer.cancel()
+        self._rests[key] = self._clock.callLater(duration_s, self._rested, rest.vault, rest.kind)
+
+    def _rested(self, number: int, kind: Kind) -> None:
+        self._coordinator.rested(number, kind)
+        self._act()
+
+    def _report(self, effect: SameVault | ValueLost) -> None:
+        """Say what its operator has to mend; of a pair of addresses once, for it is so until they do."""
+        if isinstance(effect, ValueLost):
+            self._log.error(
+                "a majority of the vaults holds at most {seen}, but {floor} was committed: a vault has lost data",
+                seen=effect.seen,
+                floor=effect.floor,
+            )
+            return
+        first, second = sorted((self._vaults[effect.first].name, self._vaults[effect.second].name))
+        if (first, second) in self._same_vaults:
+            return
+        self._same_vaults.add((first, second))
+        self._log.error(
+            "{first} and {second} are one vault ({identity}): it counts once",
+            first=first,
+            second=second,
+            identity=effect.voter,
+        )
