@@ -6,16 +6,18 @@ a request may take to arrive: one byte every half second keeps a connection open
 """
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
 
 from twisted.internet import protocol
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import server
-from twisted.web.http import HTTPChannel
+from twisted.web.http import HTTPChannel, datetimeToString
 
 from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout
 from glitchgrid.value import BODY_BYTES_MAX
@@ -30,6 +32,9 @@ _ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
 _CONTENT_LENGTH_DIGITS_MAX = 19
 
 
+Handler = Callable[["Request"], Deferred[bytes] | bytes]
+
+
 class ChannelSite(Protocol):
     """What a channel needs of the site that it belongs to."""
 
@@ -38,6 +43,10 @@ class ChannelSite(Protocol):
     channels: "set[Channel]"
 
     def channel_closed(self) -> None: ...
+
+    def handler(self, request: "Request") -> Handler | None: ...
+
+    def answer_to(self, request: "Request", failure: Failure) -> bytes: ...
 
 
 def plain_answer(error: RequestError, headers: dict[bytes, bytes]) -> bytes:
@@ -70,10 +79,46 @@ class Request(server.Request):
 
     channel: "Channel"
     content: BytesIO
+    _handling: Deferred[bytes] | None = None
+    _client_left = False
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         # A server takes both forms of a request's target, "/" and "http://host/" (RFC 9112, section 3.2.2).
         super().requestReceived(command, _ORIGIN.sub(b"/", path, count=1), version)
+
+    def process(self) -> None:
+        handler = self.channel.site.handler(self)
+        if handler is None:
+            super().process()
+            return
+        self.setHeader(b"Date", datetimeToString())
+        try:
+            result = handler(self)
+        except Exception:  # noqa: BLE001 - a RequestError or a bug: either has an answer
+            self._answer(self.channel.site.answer_to(self, Failure()))
+            return
+        if isinstance(result, Deferred):
+            self._handling = result
+            result.addErrback(self._handler_failed)
+            result.addCallback(self._answer)
+        else:
+            self._answer(result)
+
+    def connectionLost(self, reason: Failure) -> None:
+        # As Klein does it: what was begun for a client that has gone is cancelled. What must not be is shielded.
+        self._client_left = True
+        if self._handling is not None:
+            self._handling.cancel()
+        super().connectionLost(reason)
+
+    def _handler_failed(self, failure: Failure) -> bytes:
+        return b"" if self._client_left else self.channel.site.answer_to(self, failure)
+
+    def _answer(self, body: bytes) -> None:
+        self._handling = None
+        if not self._client_left:
+            self.write(body)
+            self.finish()
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()

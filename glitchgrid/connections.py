@@ -1,8 +1,12 @@
 """How control reaches its vaults: a treq client over persistent connections, and bodies both ways."""
 
+from http.client import HTTPResponse
+from http.cookiejar import CookieJar
 from typing import Any
+from urllib.request import Request
 
 from attrs import frozen
+from hyperlink import EncodedURL
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
@@ -74,19 +78,47 @@ class VaultEndpoint:
     """
 
     def __init__(self, reactor: Any, address: VaultAddress, timeout_s: float) -> None:
-        self._reactor = reactor
-        self._address = address
-        self._timeout_s = timeout_s
+        self._endpoint = _QuietEndpoint(_endpoint(reactor, address, timeout_s))
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        return _QuietEndpoint(self._endpoint())
+        return self._endpoint
 
-    def _endpoint(self) -> IStreamClientEndpoint:
-        host, port = self._address.host, self._address.port
-        if not self._address.is_ip_literal:
-            return HostnameEndpoint(self._reactor, host, port, timeout=self._timeout_s, attemptDelay=ATTEMPT_DELAY_S)
-        endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
-        return endpoint(self._reactor, host, port, timeout=self._timeout_s)
+
+def _endpoint(reactor: Any, address: VaultAddress, timeout_s: float) -> IStreamClientEndpoint:
+    host, port = address.host, address.port
+    if not address.is_ip_literal:
+        return HostnameEndpoint(reactor, host, port, timeout=timeout_s, attemptDelay=ATTEMPT_DELAY_S)
+    endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
+    return endpoint(reactor, host, port, timeout=timeout_s)
+
+
+class _VaultURL(EncodedURL):
+    """The one URL that vaults are asked for. treq parses and normalizes URLs anew for every request."""
+
+    _text = "http://vault/"
+
+    def to_uri(self) -> "_VaultURL":
+        return self
+
+    def to_text(self, with_password: bool = False) -> str:
+        return self._text
+
+
+VAULT_URL = _VaultURL("http", "vault", ("",))
+"""What is asked for, at every vault: where it goes is the HTTP client's to know."""
+
+
+class _NoCookies(CookieJar):
+    """Vaults set no cookies, and are sent none; looking for them takes its time in every exchange."""
+
+    def add_cookie_header(self, request: Request) -> None:
+        pass
+
+    def extract_cookies(self, response: HTTPResponse, request: Request) -> None:
+        pass
+
+
+NO_COOKIES: Any = _NoCookies()
 
 
 @implementer(IBodyProducer)
@@ -180,6 +212,6 @@ def vault_http(reactor: Any, address: VaultAddress, timeout_s: float) -> VaultHT
 
     def client(pool: HTTPConnectionPool | None) -> HTTPClient:
         agent = Agent.usingEndpointFactory(reactor, endpoint, pool)
-        return HTTPClient(agent, data_to_body_producer=BytesProducer)
+        return HTTPClient(agent, NO_COOKIES, BytesProducer)
 
     return VaultHTTP(client(pool), client(None), pool)

@@ -13,7 +13,7 @@ from twisted.web.iweb import IRequest
 from glitchgrid.address import VaultAddress
 from glitchgrid.connections import vault_http
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
-from glitchgrid.outcome import Committed, Decreases, Holds
+from glitchgrid.outcome import Committed, Decreases, Holds, ReadOutcome, WriteOutcome
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.register.interface import IRegister
 from glitchgrid.service import FaceService, Fatal
@@ -36,18 +36,22 @@ class ControlFace:
         self._value_max = value_max
 
     @app.route("/", methods=["GET"])
-    async def read(self, request: IRequest) -> bytes:
-        outcome = await shield(self._register.read())
+    def read(self, request: IRequest) -> Deferred[bytes]:
+        return shield(self._register.read()).addCallback(self._tell_value, request)
+
+    def _tell_value(self, outcome: ReadOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Holds):
             return respond(request, encode_number(outcome.value))
         return respond(request, INCONSISTENT_ANSWER, status=500)
 
     @app.route("/", methods=["POST"])
-    async def write(self, request: IRequest) -> bytes:
+    def write(self, request: IRequest) -> Deferred[bytes]:
         value = parse_value(request.content.read())
         if value > self._value_max:
             raise ValueTooLarge(value, self._value_max)
-        outcome = await shield(self._register.write(value))
+        return shield(self._register.write(value)).addCallback(self._tell_outcome, request)
+
+    def _tell_outcome(self, outcome: WriteOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Decreases):
             raise ValueDecreases(outcome.floor, outcome.value)
         sent = f"Sent updates to {outcome.acknowledged}/{outcome.vaults} vaults"
@@ -87,8 +91,7 @@ def control_service(
             protocol=protocol,
             endpoint=endpoint_name,
         )
-        register.start()
-        return succeed(Face(reactor, ControlFace(register, value_max).app.resource()))
+        return succeed(Face(reactor, ControlFace(register, value_max).app))
 
     async def finish() -> None:
         register.stop()
@@ -99,6 +102,7 @@ def control_service(
         endpoint,
         endpoint_name,
         prepare,
+        register.start,
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,

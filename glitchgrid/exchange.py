@@ -13,11 +13,15 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from glitchgrid.connections import CONNECTION_ERRORS, VaultHTTP, connection_broke, read_body
+from glitchgrid.connections import (
+    CONNECTION_ERRORS,
+    NO_COOKIES,
+    VAULT_URL,
+    VaultHTTP,
+    connection_broke,
+    read_body,
+)
 from glitchgrid.errors import VaultTimeout, VaultUnreachable
-
-URL = "http://vault/"
-"""What is asked for, at every vault: where it goes is the HTTP client's to know."""
 
 T = TypeVar("T")
 
@@ -70,9 +74,10 @@ class Exchange(Generic[T]):
         question = self._question
         self._step = http.request(
             question.method,
-            URL,
+            VAULT_URL,
             headers=question.headers,
             data=question.body,
+            cookies=NO_COOKIES,
             allow_redirects=False,
             unbuffered=True,
             reactor=self._clock,

@@ -26,6 +26,7 @@ class FaceService(Service):
 
     :param endpoint_name: what its user calls the endpoint, for messages.
     :param prepare: makes the face, perhaps after some work; a StartError in its Deferred is fatal.
+    :param serving: called when it listens.
     :param finish: called when the last answer is out; its Deferred is waited for within the same deadline.
     :param report_every_s: log the number of answers so often, in seconds; 0 for never.
     """
@@ -38,6 +39,7 @@ class FaceService(Service):
         endpoint: IStreamServerEndpoint,
         endpoint_name: str,
         prepare: Callable[[], Deferred[Face]],
+        serving: Callable[[], None],
         finish: Callable[[], Deferred[None]],
         fatal: Fatal,
         report_every_s: float = 0.0,
@@ -46,6 +48,7 @@ class FaceService(Service):
         self._endpoint = endpoint
         self._endpoint_name = endpoint_name
         self._prepare = prepare
+        self._serving = serving
         self._finish = finish
         self._fatal = fatal
         self._report_every_s = report_every_s
@@ -74,6 +77,7 @@ class FaceService(Service):
         except (OSError, OverflowError) as error:  # the latter for a port that no socket has
             raise CannotListen(self._endpoint_name, getattr(error, "strerror", None) or str(error)) from error
         self._face = face
+        self._serving()
         if self._report_every_s:
             self._reports.clock = self._reactor
             self._reports.start(self._report_every_s, now=False)

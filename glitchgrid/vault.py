@@ -97,7 +97,7 @@ def vault_service(
         )
         return Face(
             reactor,
-            VaultFace(store, reactor).app.resource(),
+            VaultFace(store, reactor).app,
             {IDENTITY_HEADER: store.identity.encode("ascii")},
         )
 
@@ -111,6 +111,7 @@ def vault_service(
         endpoint,
         endpoint_name,
         lambda: Deferred.fromCoroutine(prepare()),
+        lambda: None,
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,

@@ -4,6 +4,7 @@ A face is a class around a class-level Klein app. `answer_errors` gives that app
 its answers, and `Face` makes it a site.
 """
 
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -14,12 +15,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
 from twisted.web.iweb import IRequest
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from glitchgrid.channel import Channel, Overflow, Request, plain_answer
+from glitchgrid.channel import Channel, Handler, Overflow, Request, plain_answer
 from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
 
 CONNECTIONS_MAX = 10_000
@@ -47,6 +48,14 @@ def respond_error(request: IRequest, error: RequestError) -> bytes:
     return respond(request, error.message, error.status)
 
 
+def answer_failure(request: IRequest, failure: Failure) -> bytes:
+    """The answer to whatever a route has raised."""
+    if isinstance(failure.value, RequestError):
+        return respond_error(request, failure.value)
+    _log.failure("bug while answering {method} {path}", failure, method=request.method, path=request.path)
+    return respond_error(request, InternalError())
+
+
 def answer_errors(app: Klein) -> None:
     """Give `app` the answers for everything that its routes raise, and for what has no route."""
 
@@ -59,19 +68,13 @@ def answer_errors(app: Klein) -> None:
         # Redirects to a path with fewer slashes come here too: every other path is 404.
         return respond_error(request, NotFound())
 
-    def refused(_face: object, request: IRequest, failure: Failure) -> bytes:
-        assert isinstance(failure.value, RequestError)
-        return respond_error(request, failure.value)
-
-    def bug(_face: object, request: IRequest, failure: Failure) -> bytes:
-        _log.failure("bug while answering {method} {path}", failure, method=request.method, path=request.path)
-        return respond_error(request, InternalError())
+    def raised(_face: object, request: IRequest, failure: Failure) -> bytes:
+        return answer_failure(request, failure)
 
     handlers: list[tuple[type[Exception], Any]] = [
         (WerkzeugMethodNotAllowed, wrong_method),
         (HTTPException, no_route),
-        (RequestError, refused),
-        (Exception, bug),
+        (Exception, raised),
     ]
     for error, handler in handlers:
         app.handle_errors(error)(handler)
@@ -99,9 +102,9 @@ class _Root(Resource):
 
     isLeaf = True
 
-    def __init__(self, app_resource: IResource) -> None:
+    def __init__(self, app: Klein) -> None:
         super().__init__()
-        self._app_resource = app_resource
+        self._app_resource = app.resource()
 
     def render(self, request: Any) -> Any:
         path = unquote_to_bytes(request.path)
@@ -113,6 +116,21 @@ class _Root(Resource):
         # Nothing here depends on the host's name; without one Klein takes the socket's, which UNIX ones lack.
         request.requestHeaders.setRawHeaders(b"Host", [b"grid"])
         return self._app_resource.render(request)
+
+
+def plain_routes(app: Klein) -> dict[tuple[bytes, bytes], Handler]:
+    """What Klein would call, by method and path, for those of its routes whose path has no variables.
+
+    Klein binds and matches werkzeug's map for each request anew, and renders in six steps. For a route without
+    variables the outcome is always the same; looking it up takes a third off the time of a request.
+    """
+    call: Any = app.execute_endpoint
+    return {
+        (method.encode("ascii"), rule.rule.encode("ascii")): partial(call, rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        if not rule.arguments
+        for method in rule.methods or ()
+    }
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -135,18 +153,19 @@ class Face(Site):
     def __init__(
         self,
         reactor: IReactorTime,
-        app_resource: IResource,
+        app: Klein,
         answer_headers: dict[bytes, bytes] | None = None,
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
         super().__init__(
-            _Root(app_resource),
+            _Root(app),
             requestFactory=Request,
             timeout=IDLE_TIMEOUT_S,
             reactor=reactor,
             parsePOSTFormSubmission=False,
         )
         self.answer_headers = answer_headers or {}
+        self._routes = plain_routes(app)
         self.channels: set[Channel] = set()
         self.requests_answered = 0
         self._connections_max = connections_max
@@ -158,6 +177,14 @@ class Face(Site):
     def log(self, request: HTTPRequest) -> None:
         """Twisted calls this once an answer: count it."""
         self.requests_answered += 1
+
+    def handler(self, request: Request) -> Handler | None:
+        """The route that a request goes to, where that is plain; Klein is to be asked otherwise."""
+        return self._routes.get((request.method, request.path))
+
+    def answer_to(self, request: Request, failure: Failure) -> bytes:
+        """What a client is told whose handler has failed."""
+        return answer_failure(request, failure)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if len(self.channels) >= self._connections_max:

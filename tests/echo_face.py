@@ -41,10 +41,6 @@ class EchoFace:
         self.waiting.append(Deferred())
         return respond(request, await shield(self.waiting[-1]))
 
-    @app.route("/host", methods=["GET"])
-    def host(self, request: IRequest) -> bytes:
-        return respond(request, request.getRequestHostname())
-
     @app.route("/refuses", methods=["GET"])
     def refuses(self, request: IRequest) -> bytes:
         raise StoreFailed
@@ -62,4 +58,4 @@ answer_errors(EchoFace.app)
 
 
 def site(echo: EchoFace, clock: Any, **options: Any) -> Face:
-    return Face(clock, echo.app.resource(), HEADERS, **options)
+    return Face(clock, echo.app, HEADERS, **options)

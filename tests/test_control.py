@@ -51,7 +51,7 @@ class ControlTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock: Any = MemoryReactorClock()
         self.register = FakeRegister()
-        self.face = Face(self.clock, ControlFace(self.register).app.resource())
+        self.face = Face(self.clock, ControlFace(self.register).app)
         self.treq = StubTreq(self.face.resource)
 
     def answer(self, pending: Deferred[Any]) -> tuple[int, str]:

@@ -53,8 +53,12 @@ class ServiceTestCase(SynchronousTestCase):
         self.prepared: Deferred[Face] = succeed(self.face)
         self.finished: Deferred[None] = succeed(None)
         self.finishes = 0
+        self.served_with: list[int] = []
         self.fatal: list[StartError] = []
         self.log = CaughtLog(self)
+
+    def serving(self) -> None:
+        self.served_with.append(len(self.reactor.tcpServers))
 
     def finish(self) -> Deferred[None]:
         self.finishes += 1
@@ -67,6 +71,7 @@ class ServiceTestCase(SynchronousTestCase):
             endpoint or TCP4ServerEndpoint(self.reactor, 8000),
             "tcp:8000",
             lambda: self.prepared,
+            self.serving,
             self.finish,
             self.fatal.append,
             report_every_s,
@@ -85,8 +90,9 @@ class StartTests(ServiceTestCase):
     def test_it_listens_once_it_is_prepared(self) -> None:
         self.prepared = Deferred()
         self.service()
-        self.assertEqual(self.reactor.tcpServers, [])
+        self.assertEqual((self.reactor.tcpServers, self.served_with), ([], []))
         self.prepared.callback(self.face)
+        self.assertEqual(self.served_with, [1])
         self.assertEqual(self.reactor.tcpServers[0][:2], (8000, self.face))
         self.assertEqual(self.client().ask(get()).text, "hello")
         self.assertEqual(self.fatal, [])
@@ -117,7 +123,7 @@ class StartTests(ServiceTestCase):
             (told,) = self.fatal
             self.assertIsInstance(told, CannotListen)
             self.assertEqual(str(told), f"cannot listen on tcp:8000: {reason}")
-            self.assertEqual(self.flushLoggedErrors(), [])
+            self.assertEqual((self.served_with, self.flushLoggedErrors()), ([], []))
 
     def test_a_port_that_no_socket_has_is_named_without_a_traceback(self) -> None:
         """``--listen tcp:99999`` parses, and the socket says no with an OverflowError."""

@@ -37,7 +37,7 @@ class VaultTestCase(SynchronousTestCase):
         self.store.open()
         self.pool.finish()
         face = VaultFace(self.store, self.reactor)
-        self.face = Face(self.reactor, face.app.resource(), {b"Glitchgrid-Vault": IDENTITY.encode()})
+        self.face = Face(self.reactor, face.app, {b"Glitchgrid-Vault": IDENTITY.encode()})
         self.treq = StubTreq(self.face.resource)
 
     @property

@@ -76,11 +76,14 @@ class AnswerTests(WebTestCase):
     def test_the_host_is_ignored(self) -> None:
         for host in (b"", b"[", b"a b", b"xn--\xff", b"\xc3\xa9", b"a:b:c", b"example.com:99999", b"[::1", b"%00"):
             client = self.client()
-            answer = client.ask(b"GET /host HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
-            self.assertEqual((answer.status, answer.text), (200, "grid"), host)
+            answer = client.ask(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+            self.assertEqual((answer.status, answer.text), (200, "hello"), host)
+            answer = client.ask(b"GET /none HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+            self.assertEqual(answer.status, 404, host)
 
     def test_no_host_is_needed(self) -> None:
-        self.assertEqual(self.ask(b"GET /host HTTP/1.1\r\n\r\n").text, "grid")
+        self.assertEqual(self.ask(b"GET / HTTP/1.1\r\n\r\n").text, "hello")
+        self.assertEqual(self.ask(b"GET /none HTTP/1.1\r\n\r\n").status, 404)
 
 
 class ErrorTests(WebTestCase):
@@ -159,7 +162,7 @@ class ConnectionLimitTests(SynchronousTestCase):
 
     def test_the_limit_is_10_000(self) -> None:
         self.assertEqual(CONNECTIONS_MAX, 10_000)
-        self.assertEqual(Face(self.clock, EchoFace().app.resource())._connections_max, CONNECTIONS_MAX)
+        self.assertEqual(Face(self.clock, EchoFace().app)._connections_max, CONNECTIONS_MAX)
 
     def test_one_more_is_answered_503_and_closed(self) -> None:
         within = [self.client(), self.client()]

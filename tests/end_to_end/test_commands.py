@@ -125,7 +125,10 @@ def assert_all_gone(pids: dict[str, int]) -> None:
 def test_up_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with running_up(tmp_path) as (command, port):
         assert f"Try: curl -d 7 http://{HOST}:{port}/" in command.output
-        assert ask(port, "POST", "7").plain == (200, "Sent updates to 3/3 vaults")
+        assert ask(port, "POST", "7").plain in {
+            (200, "Sent updates to 2/3 vaults"),
+            (200, "Sent updates to 3/3 vaults"),
+        }
         command.wait_for(f"control {HOST}:{port}: up, answers 7")
         children = command.children()
         assert set(children) == {"control", "vault1", "vault2", "vault3"}
@@ -249,10 +252,12 @@ def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(tmp_path: P
     assert workloads[-2:] == ["Test completed with storage in a consistent and correct state.", "==== END TEST ===="]
     writes = [line for line in workloads if " Message=" in line]
     assert len(writes) == 30
-    assert set(writes[:10]) == {"HttpStatus=200 Message=Sent updates to 3/3 vaults"}
+    # As many as had acknowledged when the answer went out: two are a majority.
+    answers = {f"HttpStatus=200 Message=Sent updates to {number}/3 vaults" for number in (2, 3)}
+    assert set(writes) <= answers
     killed = lines.index(next(line for line in lines if "killed with -9" in line))
     assert sum(" Message=" in line for line in lines[:killed]) == 10
-    assert "HttpStatus=200 Message=Sent updates to 2/3 vaults" in writes[10:20]
+    assert set(writes[10:20]) == {"HttpStatus=200 Message=Sent updates to 2/3 vaults"}
     again = lines.index(next(line for line in lines if "started again" in line))
     assert sum(" Message=" in line for line in lines[:again]) == 20
     assert lines[-1] == "demo: the workload's verdict is 0: consistent and correct"
