@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from glitchgrid import __version__
+from glitchgrid.lab.checker import ACKNOWLEDGED_MIN
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 
 VAULTS_MAX = 15
@@ -50,3 +51,18 @@ def demo() -> None:
     from glitchgrid.commands.demo import demo as run_demo
 
     run_demo()
+
+
+@main.command()
+@click.argument("history")
+@click.option("--at-least", type=click.IntRange(min=1), default=ACKNOWLEDGED_MIN, show_default=True, help="How many acknowledged writes, and how many reads, it takes for the history to prove anything.")  # fmt: skip  # noqa: E501
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check(history: str, at_least: int, as_json: bool) -> None:
+    """Is a recorded history linearizable? HISTORY is a file of JSON lines, or - for standard input.
+
+    Exits with 0 when it is, with 1 when it is not (and shows the operations that say so), with 2 when that cannot
+    be said: too little was acknowledged, or this is no history.
+    """
+    from glitchgrid.commands.check import check as run_check
+
+    run_check(history, at_least, as_json)

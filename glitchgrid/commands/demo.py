@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from glitchgrid.commands.running import CANNOT_SAY, run
+from glitchgrid.commands.ending import CANNOT_SAY
+from glitchgrid.commands.running import run
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.localgrid import HOST, LocalGrid, free_ports
 from glitchgrid.lab.watch import Watch

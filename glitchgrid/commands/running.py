@@ -1,8 +1,6 @@
-"""How a command runs inside Twisted's reactor: signals, exit statuses, and errors that are one line."""
+"""How a command runs inside Twisted's reactor: what signals do to it, and what its errors come to."""
 
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -11,15 +9,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import react
 
 from glitchgrid.clock import run_on_monotonic_clock
-from glitchgrid.errors import GlitchgridError, one_line
-
-CANNOT_SAY = 2
-"""The exit status for usage errors and runs that broke."""
-
-
-def fail(message: str) -> NoReturn:
-    print(one_line(f"glitchgrid: {message}"), file=sys.stderr)
-    raise SystemExit(CANNOT_SAY)
+from glitchgrid.commands.ending import CANNOT_SAY, fail, fail_by_a_bug
+from glitchgrid.errors import GlitchgridError
 
 
 def run(command: Callable[[Any], Coroutine[Any, Any, int]], status_when_stopped: int) -> NoReturn:
@@ -66,5 +57,4 @@ async def _status(command: Coroutine[Any, Any, int], status_when_stopped: int) -
     except (GlitchgridError, OSError) as error:
         fail(str(error))
     except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        fail(f"internal error: {type(error).__name__}: {error} ({place.filename}:{place.lineno})")
+        fail_by_a_bug(error)

@@ -5,3 +5,11 @@ from glitchgrid.errors import GlitchgridError
 
 class CannotRun(GlitchgridError):
     """Something is missing or in the way. The text is the line that the user sees."""
+
+
+class HistoryInvalid(GlitchgridError):
+    """A line of a history is not what the format says. The text fits behind "FILE: "."""
+
+    def __init__(self, line_number: int, problem: str) -> None:
+        self.line_number = line_number
+        super().__init__(f"line {line_number}: {problem}")
