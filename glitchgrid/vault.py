@@ -1,7 +1,7 @@
 """A vault: one durable value behind HTTP."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from klein import Klein
 from twisted.application.service import Service
@@ -9,12 +9,13 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, UnknownGuard
-from glitchgrid.fold import Refused, StoreRequest
+from glitchgrid.fold import Refused, StoreOutcome, StoreRequest
 from glitchgrid.service import FaceService, Fatal
 from glitchgrid.store import Store
 from glitchgrid.value import encode_number, parse_value
@@ -41,20 +42,21 @@ class VaultFace:
         return respond(request, encode_number(self._store.value))
 
     @app.route("/", methods=["POST"])
-    async def store(self, request: IRequest) -> bytes:
-        value = parse_value(request.content.read())
-        guarded = self._wants_guard(request)
-        stored = shield(self._store.submit(StoreRequest(value, guarded)))
-        stored.addTimeout(STORE_TIMEOUT_S, self._clock)
-        try:
-            outcome = await stored
-        except defer.TimeoutError:
-            _log.error("store of {value} is not on the disk after {s:g} s", value=value, s=STORE_TIMEOUT_S)
-            raise StoreBusy from None
-        if guarded:
+    def store(self, request: IRequest) -> Deferred[bytes]:
+        asked = StoreRequest(parse_value(request.content.read()), self._wants_guard(request))
+        stored = shield(self._store.submit(asked)).addTimeout(STORE_TIMEOUT_S, self._clock)
+        return stored.addCallbacks(self._tell_outcome, self._give_up, (request, asked), {}, (asked,), {})
+
+    def _tell_outcome(self, outcome: StoreOutcome, request: IRequest, asked: StoreRequest) -> bytes:
+        if asked.guarded:
             request.setHeader(GUARD_HEADER, GUARD_INCREASE)
         status = 412 if isinstance(outcome, Refused) else 200
         return respond(request, encode_number(outcome.value), status)
+
+    def _give_up(self, failure: Failure, asked: StoreRequest) -> NoReturn:
+        failure.trap(defer.TimeoutError)
+        _log.error("store of {value} is not on the disk after {s:g} s", value=asked.value, s=STORE_TIMEOUT_S)
+        raise StoreBusy
 
     def _wants_guard(self, request: IRequest) -> bool:
         guard = request.getHeader(GUARD_HEADER)

@@ -18,6 +18,10 @@ class FakeReactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.handed_over: deque[Callable[[], Any]] = deque()
+        self.when_running: list[Callable[[], Any]] = []
+
+    def callWhenRunning(self, function: Callable[[], Any]) -> None:
+        self.when_running.append(function)
 
     def callFromThread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self.handed_over.append(lambda: function(*args, **kwargs))

@@ -1,5 +1,6 @@
 """The two plugins' options: the good ones, and each bad one with its one line."""
 
+import gc
 import io
 import os
 import resource
@@ -230,6 +231,17 @@ class PreparedReactorTests(SynchronousTestCase):
         before = reactor.seconds
         self.assertIs(tap.prepared_reactor(), reactor)
         self.assertNotEqual(reactor.seconds, before)
+
+    def test_what_was_imported_is_left_alone_by_the_garbage_collector(self) -> None:
+        reactor = FakeReactor()
+        self.patch(tap, "_reactor", reactor)
+        self.patch(resource, "setrlimit", lambda *args: None)
+        tap.prepared_reactor()
+        self.addCleanup(gc.unfreeze)
+        self.assertEqual(gc.get_freeze_count(), 0)
+        for function in reactor.when_running:
+            function()
+        self.assertGreater(gc.get_freeze_count(), 10_000)
 
 
 class FatalTests(SynchronousTestCase):
