@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web import server
-from twisted.web.http import HTTPChannel, datetimeToString
+from twisted.web import http, server
+from twisted.web.http import HTTPChannel
 
 from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout
 from glitchgrid.value import BODY_BYTES_MAX
@@ -91,7 +91,7 @@ class Request(server.Request):
         if handler is None:
             super().process()
             return
-        self.setHeader(b"Date", datetimeToString())
+        self.setHeader(b"Date", http.datetimeToString())
         try:
             result = handler(self)
         except Exception:  # noqa: BLE001 - a RequestError or a bug: either has an answer

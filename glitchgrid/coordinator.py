@@ -260,9 +260,10 @@ class Coordinator(Generic[T]):
     def _ask(self) -> None:
         """Send what waits to the vaults that are free."""
         for vault in self._vaults:
-            if not (vault.stores.busy or vault.stores.resting):
+            stores, reads = vault.stores, vault.reads
+            if (stores.pending or vault.behind) and not (stores.busy or stores.resting):
                 self._ask_to_store(vault)
-            if not (vault.reads.busy or vault.reads.resting):
+            if reads.pending and not (reads.busy or reads.resting):
                 self._ask_to_read(vault)
 
     def _ask_to_store(self, vault: Vault[T]) -> None:
