@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint lock container-test clean
+.PHONY: help setup demo up test lint lock container-test bench bench-quick clean
 
 help:
 	@printf '%s\n' \
@@ -9,6 +9,8 @@ help:
 	  'make test             all tests' \
 	  'make lint             linters and types' \
 	  'make container-test   the images and the compose stack, really built and run' \
+	  'make bench            how fast it is, beside a threaded grid and etcd; forty minutes' \
+	  'make bench-quick      the same in two minutes' \
 	  'make lock             write the lock files anew' \
 	  'make clean            take away everything that was made here'
 
@@ -35,7 +37,13 @@ lock: setup
 container-test:
 	@scripts/container-test
 
+bench:
+	@scripts/bench run
+
+bench-quick:
+	@scripts/bench run --quick
+
 clean:
-	rm -rf .venv .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
+	rm -rf .venv .venv-bench .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find glitchgrid twisted tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find glitchgrid twisted tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
