@@ -24,8 +24,17 @@ class IFile(Interface):
     def write(data: bytes) -> None:
         """Append all of `data` to what this handle has written."""
 
+    def write_at(data: bytes, offset_bytes: int) -> None:
+        """Write all of `data` over what the file holds from `offset_bytes` on."""
+
     def fsync() -> None:
         """Return once what was written is on the disk."""
+
+    def fdatasync() -> None:
+        """`fsync` for what was written over synced data: nothing else about the file has changed.
+
+        Fails for a file that was removed or replaced meanwhile: nobody would ever read it again.
+        """
 
     def close() -> None:
         """Give the handle back."""
@@ -77,8 +86,19 @@ class LocalFile:
         while data:
             data = data[os.write(self._fd, data) :]
 
+    def write_at(self, data: bytes, offset_bytes: int) -> None:
+        while data:
+            written = os.pwrite(self._fd, data, offset_bytes)
+            data = data[written:]
+            offset_bytes += written
+
     def fsync(self) -> None:
         os.fsync(self._fd)
+
+    def fdatasync(self) -> None:
+        os.fdatasync(self._fd)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the file was removed")
 
     def close(self) -> None:
         os.close(self._fd)

@@ -21,6 +21,7 @@ from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, StoreFailed
 from glitchgrid.fold import Stored, StoreOutcome, StoreRequest, fold
 from glitchgrid.record import Record
+from glitchgrid.slots import Contents
 from glitchgrid.valuefile import ValueFile
 
 WAITING_STORES_MAX = 10_000
@@ -67,8 +68,18 @@ class Store:
         :raises StartError: (in the Deferred) when the directory or its file can't be used.
         """
 
-        def recovered(record: Record) -> None:
-            self._record = record
+        def recovered(contents: Contents) -> None:
+            self._record = contents.record
+            if contents.bad is not None:
+                self._log.error(
+                    "{path}: the {place} of its two slots is damaged: {reason}; going on with {value} from the other."
+                    " A power failure in the middle of a store does that, and loses nothing; after anything else"
+                    " the last store may be lost",
+                    path=self._file.path,
+                    place=contents.bad.place,
+                    reason=contents.bad.reason,
+                    value=self.value,
+                )
 
         return self._in_pool(self._file.recover).addCallback(recovered)
 

@@ -1,75 +1,98 @@
-"""The file that holds a vault's value: how it is read, and how it is replaced without ever being half written.
+"""The file that holds a vault's value: how it is found again after a crash, and how a save changes it.
 
-Blocking, and meant for one thread at a time. A new record is written beside the old one, synced, renamed over
-it, and the directory is synced: after a crash at any point the old record or the new one is read, and once
-`save` has returned, the new one.
+Blocking, and meant for one thread at a time. `recover` leaves a new file of two slots (see `glitchgrid.slots`),
+all of it synced, and keeps it open. A save then writes one slot in its place and syncs the data: one write, and
+one barrier of the disk, with nothing to tell about names, lengths or blocks. After a crash at any point the last
+record is read or the one being saved, and once `save` has returned, the new one.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 
-from glitchgrid.disk import IDisk
+from glitchgrid.disk import IDisk, IFile
 from glitchgrid.errors import DataDirectoryUnusable, StoreDamaged
-from glitchgrid.record import RECORD_BYTES_MAX, Record, RecordDamaged
+from glitchgrid.record import Record, RecordDamaged
+from glitchgrid.slots import FILE_BYTES, Contents, Slot, decode_file, encode_file
 
 VALUE_NAME = "value"
 NEW_NAME = "value.new"
 
 
 class ValueFile:
+    _file: IFile | None = None
+    _durable: Slot
+
     def __init__(self, disk: IDisk, new_identity: Callable[[], str]) -> None:
         self._disk = disk
         self._new_identity = new_identity
 
-    def recover(self) -> Record:
+    @property
+    def path(self) -> str:
+        """For messages."""
+        return os.path.join(self._disk.path, VALUE_NAME)
+
+    def recover(self) -> Contents:
         """Claim the directory and read the record, or begin one where there has never been any.
 
-        What was read is written anew before it is returned (condition 3 of the register's correctness): after
-        a failed fsync the kernel calls the pages clean, so the value just read may be in its cache alone, and
-        syncing the old file would succeed with nothing to write.
+        What was read is written to a new file before it is returned (condition 3 of the register's
+        correctness): after a failed sync the kernel calls the pages clean, so the value just read may be in its
+        cache alone, and syncing the old file would succeed with nothing to write.
 
         :raises StartError: when the directory or its file can't be used; the directory is then let go.
         """
         self._disk.claim()
         try:
-            record = self._read() or Record(self._new_identity(), 0)
-            self.save(record)
+            contents = self._read() or Contents(Record(self._new_identity(), 0), 0)
+            # The numbers go on, so that no block of an older file can pass for a newer one.
+            self._write_anew(Slot(contents.sequence + 2, contents.record))
         except OSError as error:
-            self._disk.release()
+            self.close()
             raise DataDirectoryUnusable(self._disk.path, error.strerror or str(error)) from error
         except StoreDamaged:
-            self._disk.release()
+            self.close()
             raise
-        return record
+        return contents
 
     def save(self, record: Record) -> None:
-        """Return once `record` is on the disk.
+        """Return once `record` is on the disk. Only after `recover`, and not after a save that failed.
 
         :raises OSError: the record may or may not be on the disk then, now or later.
         """
-        file = self._disk.create(NEW_NAME)
-        try:
-            file.write(record.encode())
-            file.fsync()
-        finally:
-            file.close()
-        self._disk.replace(NEW_NAME, VALUE_NAME)
-        self._disk.fsync_directory()
+        assert self._file is not None
+        slot = self._durable.followed_by(record)
+        self._file.write_at(slot.encode(), slot.offset_bytes)
+        self._file.fdatasync()
+        self._durable = slot
 
     def close(self) -> None:
+        if self._file is not None:
+            # What was acknowledged was synced before: no error can come too late for it.
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
         self._disk.release()
 
-    def _read(self) -> Record | None:
-        """The record; None where there is no file. A file that can't be read is never taken for none."""
+    def _read(self) -> Contents | None:
+        """What the file holds; None where there is no file. A file that can't be read is never taken for none."""
         try:
             file = self._disk.open(VALUE_NAME)
         except FileNotFoundError:
             return None
         try:
-            data = file.read(RECORD_BYTES_MAX + 1)
+            data = file.read(FILE_BYTES + 1)
         finally:
             file.close()
         try:
-            return Record.decode(data)
+            return decode_file(data)
         except RecordDamaged as error:
-            raise StoreDamaged(os.path.join(self._disk.path, VALUE_NAME), str(error)) from error
+            raise StoreDamaged(self.path, str(error)) from error
+
+    def _write_anew(self, slot: Slot) -> None:
+        """Put a new file in the place of the old one, whatever that was, and keep it open for the saves."""
+        self._file = self._disk.create(NEW_NAME)
+        self._file.write(encode_file(slot))
+        self._file.fsync()
+        self._disk.replace(NEW_NAME, VALUE_NAME)
+        self._disk.fsync_directory()
+        self._durable = slot

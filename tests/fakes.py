@@ -9,7 +9,15 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
+from glitchgrid.record import Record
+from glitchgrid.slots import decode_file
+
 IDENTITY = "0123456789abcdef" * 2
+
+
+def record_in(data: bytes | None) -> Record:
+    """What a vault's file holds."""
+    return decode_file(data or b"").record
 
 
 class FakeReactor(Clock):

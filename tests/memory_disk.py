@@ -1,8 +1,7 @@
 """A data directory in memory, with what stands between a program and a real disk: a cache that can be lost.
 
-As POSIX has it: a write changes the cache, fsync makes one file's data durable, a rename changes the names in
-the cache, and fsync_directory makes the names durable. As Linux has it: after a failed fsync the cache keeps
-the new data, the disk the old, and the next fsync succeeds with nothing to write.
+As POSIX has it: a write changes the cache, a sync makes one file's data durable (see `tests.memory_file`), a
+rename changes the names in the cache, and fsync_directory makes the names durable.
 """
 
 import copy
@@ -16,6 +15,13 @@ from zope.interface import implementer
 
 from glitchgrid.disk import IDisk, IFile
 from glitchgrid.errors import DataDirectoryInUse
+from tests.memory_file import Inode
+
+TAKEN_BYTES = 75
+"""So much of a write is in the cache when it fails or is killed half-way: it ends within a record's text."""
+
+
+Files = tuple[tuple[str, bytes], ...]
 
 
 class Crashed(BaseException):
@@ -27,40 +33,14 @@ def io_error() -> OSError:
 
 
 @define(eq=False)
-class _Inode:
-    """A file's data. `unsynced` is each state since the last sync: any of them may have reached the disk, or half."""
-
-    cached: bytes = b""
-    durable: bytes = b""
-    unsynced: list[bytes] = field(factory=list)
-
-    def change(self, data: bytes) -> None:
-        self.cached = data
-        self.unsynced.append(data)
-
-    def sync(self) -> None:
-        if self.unsynced:
-            self.durable = self.cached
-        self.unsynced.clear()
-
-    def forget(self) -> None:
-        """What a failed fsync does: the kernel calls the pages clean."""
-        self.unsynced.clear()
-
-    def survivors(self) -> list[bytes]:
-        halves = [data[: len(data) // 2] for data in self.unsynced]
-        return list(dict.fromkeys([self.durable, *self.unsynced, *halves]))
-
-
-@define(eq=False)
 class _NameChange:
     """The name `new` leads to `inode` from now on, and `old` (if there is one) no longer does."""
 
-    inode: _Inode
+    inode: Inode
     new: str
     old: str | None = None
 
-    def apply(self, names: dict[str, _Inode]) -> None:
+    def apply(self, names: dict[str, Inode]) -> None:
         if self.old is not None and names.get(self.old) is self.inode:
             del names[self.old]
         names[self.new] = self.inode
@@ -68,26 +48,39 @@ class _NameChange:
 
 @define(eq=False)
 class _Directory:
-    cached: dict[str, _Inode] = field(factory=dict)
-    durable: dict[str, _Inode] = field(factory=dict)
-    unsynced: list[_NameChange] = field(factory=list)
+    """Names, as `Inode` has data: of the doubtful changes, the disk may have any, whatever later syncs say."""
+
+    cached: dict[str, Inode] = field(factory=dict)
+    durable: dict[str, Inode] = field(factory=dict)
+    doubtful: list[_NameChange] = field(factory=list)
+    dirty: list[_NameChange] = field(factory=list)
 
     def change(self, change: _NameChange) -> None:
         change.apply(self.cached)
-        self.unsynced.append(change)
+        self.doubtful.append(change)
+        self.dirty.append(change)
 
     def sync(self) -> None:
-        for change in self.unsynced:
+        for change in self.dirty:
             change.apply(self.durable)
-        self.unsynced.clear()
+        names = {change.new for change in self.dirty}
+        self.doubtful = [change for change in self.doubtful if change.new not in names]
+        self.dirty.clear()
 
     def forget(self) -> None:
-        self.unsynced.clear()
+        self.dirty.clear()
+
+    def survivors(self) -> Iterator[dict[str, Inode]]:
+        for kept in itertools.product([False, True], repeat=len(self.doubtful)):
+            names = dict(self.durable)
+            for change in itertools.compress(self.doubtful, kept):
+                change.apply(names)
+            yield names
 
 
 @implementer(IFile)
 class MemoryFile:
-    def __init__(self, disk: "MemoryDisk", inode: _Inode) -> None:
+    def __init__(self, disk: "MemoryDisk", inode: Inode) -> None:
         self._disk = disk
         self._inode = inode
         self._offset = 0
@@ -99,13 +92,25 @@ class MemoryFile:
         return data
 
     def write(self, data: bytes) -> None:
-        before = self._inode.cached
-        # A disk that fills up takes the first half.
-        self._disk.step("write", lambda: self._inode.change(before + data[: len(data) // 2]))
-        self._inode.change(before + data)
+        self._write("write", data, self._offset)
+        self._offset += len(data)
+
+    def write_at(self, data: bytes, offset_bytes: int) -> None:
+        self._write("write_at", data, offset_bytes)
 
     def fsync(self) -> None:
-        self._disk.step("fsync", self._inode.forget)
+        self._sync("fsync")
+
+    def fdatasync(self) -> None:
+        self._sync("fdatasync")
+
+    def _write(self, step: str, data: bytes, offset: int) -> None:
+        taken = data[: min(TAKEN_BYTES, len(data) // 2)]
+        self._disk.step(step, lambda: self._inode.write(taken, offset))
+        self._inode.write(data, offset)
+
+    def _sync(self, step: str) -> None:
+        self._disk.step(step, self._inode.forget)
         self._inode.sync()
 
     def close(self) -> None:
@@ -117,12 +122,14 @@ class MemoryDisk:
     """One data directory. Each primitive is a step, counted from 1.
 
     :ivar crash_at: the step at which the process dies: that step and all later ones do nothing.
+    :ivar crash_halfway: if that step is a write, the cache has taken the first part of it.
     :ivar fail_at: the steps that fail with an OSError.
     """
 
     def __init__(self) -> None:
         self.path = "/data"
         self.crash_at: int | None = None
+        self.crash_halfway = False
         self.fail_at: set[int] = set()
         self.steps: list[str] = []
         self.open_files = 0
@@ -149,10 +156,10 @@ class MemoryDisk:
         self.step("create")
         inode = self._directory.cached.get(name)
         if inode is None:
-            inode = _Inode()
+            inode = Inode()
             self._directory.change(_NameChange(inode, name))
         elif inode.cached:
-            inode.change(b"")
+            inode.empty()
         return self._opened(inode)
 
     def replace(self, source: str, target: str) -> None:
@@ -170,6 +177,8 @@ class MemoryDisk:
         self.steps.append(name)
         if len(self.steps) == self.crash_at:
             self._dead = True
+            if self.crash_halfway and name.startswith("write"):
+                fail()
             raise Crashed
         if len(self.steps) in self.fail_at:
             fail()
@@ -177,7 +186,19 @@ class MemoryDisk:
 
     def put(self, name: str, data: bytes) -> None:
         """Lay a file on the disk, durably, outside the count."""
-        self._directory.cached[name] = self._directory.durable[name] = _Inode(data, data)
+        self._directory.cached[name] = self._directory.durable[name] = Inode(data, data)
+
+    @classmethod
+    def of(cls, files: Files) -> "MemoryDisk":
+        disk = cls()
+        for name, data in files:
+            disk.put(name, data)
+        return disk
+
+    @property
+    def files(self) -> Files:
+        """What is on the disk for certain."""
+        return tuple((name, inode.durable) for name, inode in sorted(self._directory.durable.items()))
 
     def cached(self, name: str) -> bytes | None:
         inode = self._directory.cached.get(name)
@@ -195,22 +216,28 @@ class MemoryDisk:
 
     def after_power_losses(self) -> "Iterator[MemoryDisk]":
         """What the next process may find after a power loss: each way in which the unsynced survives or not."""
-        changes = len(self._directory.unsynced)
-        for kept in itertools.product([False, True], repeat=changes):
-            names = copy.deepcopy(self._directory)
-            for change, keep in zip(names.unsynced, kept, strict=True):
-                if keep:
-                    change.apply(names.durable)
-            for survivors in itertools.product(*(inode.survivors() for inode in names.durable.values())):
-                disk = MemoryDisk()
-                for name, data in zip(names.durable, survivors, strict=True):
-                    disk.put(name, data)
-                yield disk
+        seen: set[Files] = set()
+        for names in self._directory.survivors():
+            for files in _combinations(sorted(names.items())):
+                if files not in seen:
+                    seen.add(files)
+                    yield MemoryDisk.of(files)
 
     def after_crashes(self) -> "Iterator[MemoryDisk]":
         yield self.after_kill()
         yield from self.after_power_losses()
 
-    def _opened(self, inode: _Inode) -> MemoryFile:
+    def _opened(self, inode: Inode) -> MemoryFile:
         self.open_files += 1
         return MemoryFile(self, inode)
+
+
+def _combinations(files: list[tuple[str, Inode]]) -> Iterator[Files]:
+    """Each file with each of its survivors. Lazy: where syncs are missing there is no end to them."""
+    if not files:
+        yield ()
+        return
+    (name, inode), *others = files
+    for data in inode.survivors():
+        for rest in _combinations(others):
+            yield ((name, data), *rest)

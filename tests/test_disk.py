@@ -152,6 +152,24 @@ class FileTests(DiskTestCase):
         file.close()
         self.assertEqual(self.content("a"), b"0123456789")
 
+    def test_write_at_writes_over_what_is_there_and_nothing_else(self) -> None:
+        file = self.disk().create("a")
+        file.write(b"0123456789")
+        file.write_at(b"abc", 4)
+        file.write_at(b"x", 0)
+        file.write(b"!")
+        file.close()
+        self.assertEqual(self.content("a"), b"x123abc789!")
+
+    def test_write_at_in_pieces_is_whole(self) -> None:
+        pwrite = os.pwrite
+        self.patch(os, "pwrite", lambda fd, data, offset: pwrite(fd, data[:3], offset))
+        file = self.disk().create("a")
+        file.write(b"0123456789")
+        file.write_at(b"abcdefgh", 1)
+        file.close()
+        self.assertEqual(self.content("a"), b"0abcdefgh9")
+
     def test_a_read_in_pieces_is_whole(self) -> None:
         disk = self.disk()
         self.write("a", b"0123456789")
@@ -191,9 +209,45 @@ class FileTests(DiskTestCase):
         self.assertRaises(OSError, disk.fsync_directory)
         file.close()
 
+    def test_fdatasync_reaches_the_file(self) -> None:
+        synced: list[str] = []
+        self.patch(os, "fdatasync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+        file = self.disk().create("a")
+        file.fdatasync()
+        file.close()
+        self.assertEqual(synced, [os.path.join(os.path.realpath(self.path), "a")])
+
+    def test_a_failed_fdatasync_is_told(self) -> None:
+        def failing(fd: int) -> None:
+            raise OSError(5, "Input/output error")
+
+        file = self.disk().create("a")
+        self.patch(os, "fdatasync", failing)
+        self.assertRaises(OSError, file.fdatasync)
+        file.close()
+
+    def test_a_file_that_was_removed_or_replaced_keeps_nothing(self) -> None:
+        disk = self.disk()
+        removed, replaced = disk.create("a"), disk.create("b")
+        disk.create("c").close()
+        removed.fdatasync()
+        replaced.fdatasync()
+        os.remove(os.path.join(self.path, "a"))
+        disk.replace("c", "b")
+        for file in (removed, replaced):
+            self.assertRaises(FileNotFoundError, file.fdatasync)
+            file.close()
+
+    def test_a_files_descriptor_is_not_inherited(self) -> None:
+        disk = self.disk()
+        for file in (disk.create("a"), disk.open("a")):
+            self.assertFalse(os.get_inheritable(file._fd))
+            file.close()
+
     def test_a_full_disk_is_told(self) -> None:
         file = LocalDisk("/dev").create("full")
         self.assertRaises(OSError, file.write, b"x")
+        self.assertRaises(OSError, file.write_at, b"x", 0)
         file.close()
 
     def test_files_are_made_as_the_umask_has_it(self) -> None:
@@ -215,10 +269,11 @@ class BothDisksTests(DiskTestCase):
     def test_a_vaults_life(self) -> None:
         for disk in (LocalDisk(self.path), MemoryDisk()):
             file = ValueFile(disk, lambda: IDENTITY)
-            self.assertEqual(file.recover(), Record(IDENTITY, 0))
+            self.assertEqual(file.recover().record, Record(IDENTITY, 0))
             for value in (5, 7, 3):
                 file.save(Record(IDENTITY, value))
             file.close()
-            self.assertEqual(ValueFile(disk, lambda: "f" * 32).recover(), Record(IDENTITY, 3))
-            disk.release()
+            again = ValueFile(disk, lambda: "f" * 32)
+            self.assertEqual(again.recover().record, Record(IDENTITY, 3))
+            again.close()
         self.assertEqual(sorted(os.listdir(self.path)), [LOCK_NAME, "value"])

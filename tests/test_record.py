@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.record import RECORD_BYTES_MAX, Record, RecordDamaged
+from glitchgrid.record import Record, RecordDamaged
 from glitchgrid.value import VALUE_MAX
 from tests.fakes import IDENTITY
 
@@ -25,11 +25,14 @@ class RecordTests(SynchronousTestCase):
     def test_what_is_in_the_file(self) -> None:
         self.assertEqual(Record(IDENTITY, 42).encode(), sealed(lines()))
 
+    def test_a_file_that_the_first_vaults_wrote_is_read(self) -> None:
+        data = b"glitchgrid-vault 1\nidentity 0123456789abcdef0123456789abcdef\nvalue 42\ncrc32 152d329b\n"
+        self.assertEqual(Record.decode(data), Record("0123456789abcdef0123456789abcdef", 42))
+
     @given(st.text("0123456789abcdef", min_size=32, max_size=32), st.integers(0, VALUE_MAX))
     def test_round_trip(self, identity: str, value: int) -> None:
         record = Record(identity, value)
         self.assertEqual(Record.decode(record.encode()), record)
-        self.assertLess(len(record.encode()), RECORD_BYTES_MAX)
 
     def test_every_flipped_bit_is_found(self) -> None:
         for value in (0, 42, VALUE_MAX):
@@ -73,9 +76,12 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(self.damage(sealed(lines(value=b"9223372036854775808"))), "its value is out of range")
 
     def test_another_version_is_named(self) -> None:
-        for version in (b"0", b"2", b"10"):
-            message = f"it has version {version.decode('ascii')}, and this vault reads version 1"
+        for version in (b"0", b"3", b"10"):
+            message = f"it has version {version.decode('ascii')}, and this vault reads versions 1 and 2"
             self.assertEqual(self.damage(sealed(lines(version=version))), message)
+
+    def test_version_2_does_not_look_like_this(self) -> None:
+        self.assertEqual(self.damage(sealed(lines(version=b"2"))), "it is not a vault's record")
 
     def test_another_version_that_is_damaged_is_only_damaged(self) -> None:
         self.assertEqual(self.damage(lines(version=b"2") + b"crc32 00000000\n"), "its checksum does not fit")

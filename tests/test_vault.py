@@ -16,7 +16,7 @@ from glitchgrid.store import Store
 from glitchgrid.valuefile import VALUE_NAME
 from glitchgrid.vault import STORE_TIMEOUT_S, VaultFace, vault_service
 from glitchgrid.web import Face
-from tests.fakes import IDENTITY, CaughtLog, FakeReactor, threads
+from tests.fakes import IDENTITY, CaughtLog, FakeReactor, record_in, threads
 from tests.memory_disk import MemoryDisk
 from tests.raw_client import Answer, RawClient, get, head, parse_answers, post
 
@@ -42,7 +42,7 @@ class VaultTestCase(SynchronousTestCase):
 
     @property
     def durable(self) -> int:
-        return Record.decode(self.disk.durable(VALUE_NAME) or b"").value
+        return record_in(self.disk.durable(VALUE_NAME)).value
 
     def finished(self, pending: Deferred[Any]) -> tuple[int, str, Any]:
         """Let the disk do all its work: the answer's status, text and headers."""
@@ -177,7 +177,7 @@ class GuardTests(VaultTestCase):
 
 class StoreFailureTests(VaultTestCase):
     def fail_the_next(self) -> None:
-        self.disk.fail_at = {len(self.disk.steps) + 3}
+        self.disk.fail_at = {len(self.disk.steps) + 2}
 
     def test_a_failed_store_is_500_and_get_goes_on(self) -> None:
         self.post(b"5")
@@ -280,7 +280,7 @@ class OnAConnectionTests(VaultTestCase):
 
     def test_a_client_that_leaves_before_a_failed_sync_is_no_bug(self) -> None:
         client = self.client()
-        self.disk.fail_at = {len(self.disk.steps) + 3}
+        self.disk.fail_at = {len(self.disk.steps) + 2}
         client.send(post(b"5"))
         client.vanish()
         self.pool.finish_all()
@@ -371,7 +371,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertTrue(self.disk.claimed)
         self.pool.finish()
         self.successResultOf(stopped)
-        self.assertEqual(self.disk.durable(VALUE_NAME), Record(IDENTITY, 5).encode())
+        self.assertEqual(record_in(self.disk.durable(VALUE_NAME)), Record(IDENTITY, 5))
         self.assertFalse(self.disk.claimed)
 
     def test_a_stop_does_not_wait_for_a_hanging_disk_longer_than_5_s(self) -> None:

@@ -68,9 +68,16 @@ def test_lock_on_a_directory_ends_with_kill_9(servers: Servers) -> None:
 
 
 def record(value: bytes = b"42", version: bytes = b"1", checksum: bytes | None = None) -> bytes:
-    """A vault's file, written by hand."""
+    """A vault's file of the first format, written by hand."""
     covered = b"glitchgrid-vault %s\nidentity %s\nvalue %s\n" % (version, b"0123456789abcdef" * 2, value)
     return covered + b"crc32 %s\n" % (checksum or b"%08x" % zlib.crc32(covered))
+
+
+def slot(sequence: int, value: bytes = b"42", checksum: bytes | None = None) -> bytes:
+    """A slot of a vault's file, written by hand."""
+    identity = b"0123456789abcdef" * 2
+    covered = b"glitchgrid-vault 2\nidentity %s\nsequence %d\nvalue %s\n" % (identity, sequence, value)
+    return (covered + b"crc32 %s\n" % (checksum or b"%08x" % zlib.crc32(covered))).ljust(4096, b"\0")
 
 
 def test_file_written_by_hand_is_read(servers: Servers, tmp_path: Path) -> None:
@@ -81,6 +88,23 @@ def test_file_written_by_hand_is_read(servers: Servers, tmp_path: Path) -> None:
     (tmp_path / "data" / "value.new").write_bytes(b"glitchgrid-vault 1\nidenti")
     vault = servers.vault(data_dir=tmp_path / "data").restart()
     assert ask(vault.port).plain == (200, "42")
+    assert ask(vault.port, "POST", "43").plain == (200, "43")
+    vault.kill()
+    assert ask(vault.restart().port).plain == (200, "43")
+
+
+def test_slots_written_by_hand_are_read(servers: Servers, tmp_path: Path) -> None:
+    """The larger sequence number counts, and one bad slot is said in the log."""
+    for name, data, value in (
+        ("sound", slot(8, b"5") + slot(7, b"42"), "5"),
+        ("one bad slot", slot(8, b"5", b"00000000") + slot(7, b"42"), "42"),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "value").write_bytes(data)
+        vault = servers.vault(data_dir=tmp_path / name).restart()
+        assert ask(vault.port).plain == (200, value)
+        said = f"{tmp_path / name}/value: the first of its two slots is damaged: its checksum does not fit"
+        assert (said in vault.log) == (name == "one bad slot")
 
 
 DAMAGED = {
@@ -91,9 +115,15 @@ DAMAGED = {
     "twice": record() + record(),
     "zeros": b"\0" * len(record()),
     "bare number": b"42\n",
-    "later version": record(version=b"2"),
+    "later version": record(version=b"3"),
     "too large a value": record(value=b"9223372036854775808"),
     "long and binary": bytes(range(256)) * 64,
+    "two bad slots": slot(8, checksum=b"00000000") + slot(7, checksum=b"00000000"),
+    "one slot": slot(8),
+    "slots in each other's place": slot(7) + slot(8),
+    "slots with a gap": slot(8) + slot(11),
+    "slots cut by one byte": (slot(8) + slot(7))[:-1],
+    "slots of zeros": b"\0" * 8192,
 }
 
 
