@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport, IWriteDescriptor
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http, server
@@ -117,8 +117,10 @@ class Request(server.Request):
     def _answer(self, body: bytes) -> None:
         self._handling = None
         if not self._client_left:
+            channel = self.channel
             self.write(body)
             self.finish()
+            channel.send_at_once()
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
@@ -155,7 +157,24 @@ class Channel(HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        self._can_send_at_once = IWriteDescriptor.providedBy(self.transport)
+        self._peer, self._host = self.transport.getPeer(), self.transport.getHost()
         self.site.channels.add(self)
+
+    def getPeer(self) -> Any:
+        return self._peer  # every request asks, and the socket would ask the kernel
+
+    def getHost(self) -> Any:
+        return self._host
+
+    def send_at_once(self) -> None:
+        """Hand what was written to the kernel now, and not when the reactor comes round to this socket.
+
+        That saves a turn of the reactor for each answer. What the kernel does not take, the reactor sends later;
+        an error shows again there, too. A connection that is about to close is left to it altogether.
+        """
+        if self._can_send_at_once and self.persistent:
+            self.transport.doWrite()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._refused = True  # nothing that is still buffered is a request any more
