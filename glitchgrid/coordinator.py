@@ -58,6 +58,8 @@ class Coordinator(Generic[T]):
         self._parked: StoreRound[T] | None = None
         self._recovery: ReadRound[T] | None = None
         self._healing: list[ReadRound[T]] = []
+        self._exact = 0
+        """The largest value that each vault of a majority was seen to hold, and no more than that."""
         self._effects: list[Effect[T]] = []
 
     def take(self) -> list[Effect[T]]:
@@ -109,7 +111,9 @@ class Coordinator(Generic[T]):
             return
         self._heard_from(vault, voter, held, vault.stores)
         for round_ in vault.stores.unload():
-            if round_.acknowledge(number, voter, held) is not None:
+            if round_.heals is not None:
+                self._heard_while_healing(round_.heals, number, voter, held)
+            elif round_.acknowledge(number, voter, held) is not None:
                 self._store_ended(round_)
         self._ask()
 
@@ -129,13 +133,13 @@ class Coordinator(Generic[T]):
         """A vault has answered what it holds."""
         vault = self._vaults[number]
         self._heard_from(vault, voter, value, vault.reads)
-        if not vault.stores.busy and not self._reaches_floor(value):
+        if not self._reaches_floor(value):
             vault.behind = True
         for round_ in vault.reads.unload():
             if round_.healing is None:
                 self._read_went_on(round_, round_.answer(number, voter, value))
-            elif value >= round_.healing.value and round_.healing.acknowledge(number, voter, value) is not None:
-                self._store_ended(round_.healing)
+            else:
+                self._heard_while_healing(round_, number, voter, value)
         self._ask()
 
     def read_failed(self, number: int) -> None:
@@ -217,6 +221,21 @@ class Coordinator(Generic[T]):
             self._queue(round_.healing)
             self._end_what_is_healed()
 
+    def _heard_while_healing(self, round_: ReadRound[T], number: int, voter: str, held: int) -> None:
+        """A vault holds `held`, which is more, less or just what a read stores where it is lacking."""
+        healing = round_.healing
+        if round_.outcome is not None or healing is None or held < healing.value:
+            return
+        outgrown = held > healing.value
+        if outgrown:
+            if healing.expire() is not None:
+                self._effects.append(Ended(healing))
+            healing = round_.outgrow(held)
+        if healing.acknowledge(number, voter, held) is not None:
+            self._store_ended(healing)
+        elif outgrown:
+            self._queue(healing)
+
     def _end_read(self, round_: ReadRound[T], outcome: ReadOutcome) -> None:
         if round_.end(outcome) is not None:
             self._read_ended(round_)
@@ -228,7 +247,7 @@ class Coordinator(Generic[T]):
         if round_.healing is not None and round_.healing.expire() is not None:
             self._effects.append(Ended(round_.healing))
         if isinstance(round_.outcome, Holds):
-            self._raise_floor(round_.outcome.value)
+            self._raise_floor(round_.outcome.value, exact=True)
         elif round_ is self._recovery and self._parked is not None and self._parked.expire() is not None:
             self._effects.append(Ended(self._parked))
 
@@ -238,10 +257,12 @@ class Coordinator(Generic[T]):
         if round_.heals is not None:
             self._end_read(round_.heals, Holds(round_.value) if committed else Inconsistent())
         elif committed:
-            self._raise_floor(round_.value)
+            self._raise_floor(round_.value, exact=round_.exact)
 
-    def _raise_floor(self, value: int) -> None:
-        """A majority is known to hold `value`."""
+    def _raise_floor(self, value: int, *, exact: bool) -> None:
+        """A majority is known to hold `value`, or more where that is not `exact`."""
+        if exact:
+            self._exact = max(self._exact, value)
         if self.floor is None:
             self.floor = value
             self._unpark(value)
@@ -252,8 +273,8 @@ class Coordinator(Generic[T]):
     def _end_what_is_healed(self) -> None:
         """End the reads that wait for a majority to hold a value, where one is known to hold it by now."""
         for round_ in [each for each in self._healing if not each.has_lost]:
-            if round_.healing is not None and self._is_committed(round_.healing.value):
-                self._end_read(round_, Holds(round_.healing.value))
+            if round_.healing is not None and round_.healing.value <= self._exact:
+                self._end_read(round_, Holds(self._exact))
 
     # Vaults.
 
@@ -295,7 +316,7 @@ class Coordinator(Generic[T]):
         line.resting = False
         line.failures = 0
         vault.held = held
-        if self._reaches_floor(held):
+        if self.floor is not None and held >= self.floor:
             vault.behind = False
         if vault.voter != voter:
             vault.voter = voter
@@ -317,9 +338,6 @@ class Coordinator(Generic[T]):
 
     def _reaches_floor(self, value: int) -> bool:
         return self.floor is None or value >= self.floor
-
-    def _is_committed(self, value: int) -> bool:
-        return self.floor is not None and value <= self.floor
 
 
 def _wake(lines: Sequence[Line[Any]], rounds: Sequence[StoreRound[Any] | ReadRound[Any]]) -> None:

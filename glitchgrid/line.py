@@ -13,10 +13,11 @@ PENDING_PRUNED_AT = 16
 class Line(Generic[R]):
     """Requests of one kind to one vault: the rounds that the one in flight carries, and those behind it."""
 
-    __slots__ = ("_vault", "busy", "carried", "failures", "pending", "resting", "skipped")
+    __slots__ = ("_pruned_at", "_vault", "busy", "carried", "failures", "pending", "resting", "skipped")
 
     def __init__(self, vault: int) -> None:
         self._vault = vault
+        self._pruned_at = PENDING_PRUNED_AT
         self.busy = False
         self.carried: list[R] = []
         self.pending: list[R] = []
@@ -26,9 +27,11 @@ class Line(Generic[R]):
         """Has a round been decided while it waited here? Then this vault has never heard of it."""
 
     def add(self, round_: R) -> None:
-        if len(self.pending) >= PENDING_PRUNED_AT:
-            # A vault that is busy for long collects what the others have decided meanwhile.
+        if len(self.pending) >= self._pruned_at:
+            # A vault that is busy for long collects what the others have decided meanwhile. Where they have not
+            # decided it either, the list is let grow to twice its length before all of it is looked at again.
             self._prune()
+            self._pruned_at = max(PENDING_PRUNED_AT, 2 * len(self.pending))
         self.pending.append(round_)
 
     def load(self) -> list[R]:

@@ -6,7 +6,16 @@ A round begins with no answer, is fed with one answer or failure for each vault,
   acknowledged it, and Undecided when a majority can no longer be had, or when its time is up.
 - A `ReadRound` wants answers from a majority. The largest value among them, or the floor if that is larger, is
   what the register holds; it Holds it once a majority is known to have it too. Where that is not known, the
-  round turns into a store of that value on the vaults that lack it (`healing`), and ends as that one does.
+  round turns into a store of that value on the vaults that lack it (`healing`), and ends as that one does; but a
+  vault that says meanwhile that it holds more makes it begin anew with that (`outgrow`).
+
+Why more makes it begin anew: a read that settled for less could go against the order of two writes that came one
+after the other. Three vaults and several controls, all vaults hold 0. A read asks; one vault says 0. Then 8 is
+written, and committed by that vault and another one. Then a control that does not know of it writes 2: the third
+vault takes it, and the first refuses, for it holds 8. Now the third vault answers the read: 2. Stored where it is
+lacking, 2 is "acknowledged" by the 8. But at no time was 2 the largest value that had been written. What shows
+that nothing larger had been committed before a value was written is a majority each of which was seen to hold just
+that value (`exact`), or a majority that holds no more than what was committed before it was asked.
 
 What feeds a round returns its outcome when that has just been decided, and nothing before and afterwards.
 
@@ -50,13 +59,15 @@ class StoreRound(Generic[T]):
     :param holders: voters that are known to hold `value` already.
     """
 
-    __slots__ = ("_vaults", "_voters", "heals", "open", "outcome", "value", "writes")
+    __slots__ = ("_vaults", "_voters", "exact", "heals", "open", "outcome", "value", "writes")
 
     def __init__(self, vaults: int, ask: Iterable[int], value: int = 0, holders: Iterable[str] = ()) -> None:
         self._vaults = vaults
         self._voters = set(holders)
         self.open = set(ask)
         self.value = value
+        self.exact = True
+        """Has no vault acknowledged by holding more?"""
         self.writes: list[tuple[int, T]] = []
         self.heals: ReadRound[T] | None = None
         self.outcome: Committed | Undecided | None = None
@@ -81,6 +92,7 @@ class StoreRound(Generic[T]):
         self.open.discard(vault)
         if held >= self.value:
             self._voters.add(voter)
+            self.exact = self.exact and (held == self.value or self.outcome is not None)
         return self._decide()
 
     def fail(self, vault: int) -> Committed | Undecided | None:
@@ -156,6 +168,12 @@ class ReadRound(Generic[T]):
         votes = len(self._votes) + len(self.open & available)
         return self.outcome is None and self.healing is None and votes < majority(self._vaults)
 
+    def outgrow(self, value: int) -> StoreRound[T]:
+        """Heal `value` instead of what is healed so far, on every vault."""
+        self.healing = StoreRound(self._vaults, range(self._vaults), value)
+        self.healing.heals = self
+        return self.healing
+
     @property
     def has_lost(self) -> bool:
         """Does a majority answer with less than the floor? Then vaults have forgotten what they acknowledged."""
@@ -173,7 +191,7 @@ class ReadRound(Generic[T]):
         if len(self._votes) >= needed:
             value = max(self.floor, self.largest)
             holders = {voter for voter, held in self._votes.items() if held >= value}
-            if len(holders) >= needed:
+            if len(holders) >= needed or value == self.largest == self.floor:
                 self.outcome = Holds(value)
             else:
                 lacking = (each for each in range(self._vaults) if self._voter_of.get(each) not in holders)

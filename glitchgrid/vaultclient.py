@@ -6,9 +6,9 @@
     vote = await client.store(42)               # or VaultError
     answer = await client.store_guarded(42)     # Stored(42), Refused(43), or VaultError
 
-What counts for an unguarded store is a 200 that echoes the value, for a read a 200 with a number, for a guarded
-store either a 200 or a 412 with a number (whether they acknowledge anything is `glitchgrid.rounds`' to say).
-Everything else, a time-out least of all, is a VaultError: the vault may have acted or not.
+What counts for a store is a 200 that echoes the value, for a guarded one also a 412 with a larger one (condition 5
+of the register's correctness); for a read it is a 200 with a number. Everything else, a time-out least of all, is a
+VaultError: the vault may have acted or not.
 """
 
 import re
@@ -28,6 +28,7 @@ from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused
 from glitchgrid.exchange import Exchange, Question
 from glitchgrid.fold import Refused, Stored, StoreOutcome
 from glitchgrid.quorum import Vote
+from glitchgrid.rounds import acknowledged_value
 from glitchgrid.value import encode_number, parse_number
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
@@ -85,9 +86,18 @@ class VaultClient:
         return self._ask(Question("POST", encode_number(value), self._headers, echo, repeatable=False))
 
     def store_guarded(self, value: int) -> Deferred[GuardedAnswer]:
-        """Have the vault store `value` unless it holds more; VaultError in the Deferred unless it said either."""
+        """Have the vault store `value` unless it holds more; VaultError in the Deferred unless it acknowledged."""
+
+        def acknowledgement(response: IResponse, body: bytes) -> GuardedAnswer:
+            answer = self._guarded_answer(response, body)
+            if acknowledged_value(value, answer.outcome) is None:
+                raise VaultAnswerInvalid(
+                    f"it was sent {value} and answered {response.code} with {answer.outcome.value}"
+                )
+            return answer
+
         return self._ask(
-            Question("POST", encode_number(value), self._guarded_headers, self._guarded_answer, repeatable=True)
+            Question("POST", encode_number(value), self._guarded_headers, acknowledgement, repeatable=True)
         )
 
     def _vote(self, response: IResponse, body: bytes) -> Vote:

@@ -9,6 +9,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from glitchgrid import control, register
 from glitchgrid.address import parse_vaults
 from glitchgrid.control import ControlFace, control_service
 from glitchgrid.errors import StartError
@@ -112,6 +113,20 @@ class WriteTests(ControlTestCase):
             self.assertEqual(answer, (400, "Invalid or missing POST body"), repr(body))
         self.assertEqual(self.register.written, [])
 
+    def test_above_the_largest_that_this_control_takes(self) -> None:
+        self.treq = StubTreq(Face(self.clock, ControlFace(self.register, value_max=99).app).resource)
+        for value in (100, 2**63 - 1):
+            answer = self.answer(self.treq.post("http://control/", data=b"%d" % value))
+            self.assertEqual(answer, (400, f"Value {value} is above 99, the largest that this control takes"))
+        self.assertEqual(self.register.written, [])
+        self.assertEqual(self.write(b"99", Committed(2, 3)), (200, "Sent updates to 2/3 vaults"))
+        answer = self.answer(self.treq.post("http://control/", data=b"9223372036854775808"))
+        self.assertEqual(answer, (400, "Invalid or missing POST body"))
+
+    def test_what_others_wrote_above_it_is_read_all_the_same(self) -> None:
+        self.treq = StubTreq(Face(self.clock, ControlFace(self.register, value_max=99).app).resource)
+        self.assertEqual(self.read(Holds(100)), (200, "100"))
+
     def test_a_body_beyond_64_bytes_is_413(self) -> None:
         answer = RawClient(self.face, self.clock).ask(post(b" " * 64 + b"5"))
         self.assertEqual((answer.status, self.register.written), (413, []))
@@ -156,8 +171,46 @@ class OtherTests(ControlTestCase):
         self.assertEqual(OPERATION_TIMEOUT_S, 4)
 
 
+class RegisterTests(SynchronousTestCase):
+    """What control does with its register, whichever protocol is behind it."""
+
+    def test_it_is_started_and_stopped_with_the_service(self) -> None:
+        steps: list[str] = []
+
+        class Register(FakeRegister):
+            def start(self) -> None:
+                steps.append("start")
+
+            def stop(self) -> None:
+                steps.append("stop")
+
+        registers: list[Any] = []
+
+        def make(clients: Any, clock: Any) -> Any:
+            registers.append((len(clients), clock))
+            return Register()
+
+        self.patch(register, "PROTOCOLS", {})
+        self.patch(control, "PROTOCOLS", {"any": make})
+        reactor: Any = MemoryReactorClock()
+        vaults = parse_vaults("10.0.0.1:8001,10.0.0.2:8002")
+        endpoint = TCP4ServerEndpoint(reactor, 8000)
+        service = control_service(reactor, endpoint, "tcp:8000", vaults, "any", 1.0, self.fail, value_max=5)
+        self.assertEqual((registers, steps), ([(2, reactor)], []))
+        service.startService()
+        self.assertEqual((steps, len(reactor.tcpServers)), (["start"], 1))
+        client = RawClient(reactor.tcpServers[0][1], reactor)
+        self.assertEqual(client.ask(post(b"6")).status, 400)
+        stopped = service.stopService()
+        reactor.advance(0)
+        self.successResultOf(stopped)
+        self.assertEqual(steps, ["start", "stop"])
+
+
 class ServiceTests(SynchronousTestCase):
     """The whole of control, with its vaults at the ends of connections in memory."""
+
+    protocol = "classic"
 
     def setUp(self) -> None:
         self.reactor: Any = MemoryReactorClock()
@@ -167,7 +220,7 @@ class ServiceTests(SynchronousTestCase):
             TCP4ServerEndpoint(self.reactor, 8000),
             "tcp:8000",
             parse_vaults("10.0.0.1:8001,10.0.0.2:8002,10.0.0.3:8003"),
-            "classic",
+            self.protocol,
             1.0,
             self.fatal.append,
         )
@@ -211,7 +264,7 @@ class ServiceTests(SynchronousTestCase):
 
     def test_it_says_what_it_serves(self) -> None:
         vaults = "10.0.0.1:8001, 10.0.0.2:8002, 10.0.0.3:8003"
-        self.assertEqual(self.log.infos, [f"control serves {vaults} by the classic protocol at tcp:8000"])
+        self.assertEqual(self.log.infos, [f"control serves {vaults} by the {self.protocol} protocol at tcp:8000"])
 
     def test_it_stops(self) -> None:
         stopped = self.service.stopService()
@@ -219,3 +272,58 @@ class ServiceTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertFalse(self.client.is_open)
         self.assertEqual(self.fatal, [])
+
+
+class AtomicServiceTests(ServiceTests):
+    """The same by the other protocol, which asks for the floor first and waits for no more than a majority."""
+
+    protocol = "atomic"
+
+    def test_it_asks_its_vaults(self) -> None:
+        self.client.send(post(b"5"))
+        self.assertEqual([connection[:2] for connection in self.reactor.tcpClients], [
+            ("10.0.0.1", 8001), ("10.0.0.2", 8002), ("10.0.0.3", 8003),
+        ])  # fmt: skip
+        wires = [self.connect(number) for number in (0, 1)]
+        for wire in wires:
+            self.assertTrue(wire.value().startswith(b"GET / HTTP/1.1\r\n"))
+            wire.clear()
+            self.say(wire, b"4")
+        for wire in wires:
+            head, _, body = wire.value().partition(b"\r\n\r\n")
+            self.assertEqual((head.split(b"\r\n")[0], body), (b"POST / HTTP/1.1", b"5"))
+            self.assertIn(b"Glitchgrid-Guard: increase", head.split(b"\r\n"))
+            self.assertEqual(self.client.answers(), [])
+            self.say(wire, b"5")
+        answer = self.client.answer()
+        self.assertEqual((answer.status, answer.text), (200, "Sent updates to 2/3 vaults"))
+        self.assertEqual(self.reactor.seconds(), 0)
+
+    def test_a_read_without_vaults_is_inconsistent_after_their_time(self) -> None:
+        """Twice their time: what asks for the floor was under way when it came, and does not count for it."""
+        self.client.send(get())
+        self.reactor.advance(1)
+        self.reactor.advance(0.99)
+        self.assertEqual(self.client.answers(), [])
+        self.reactor.advance(0.01)
+        answer = self.client.answer()
+        self.assertEqual((answer.status, answer.text), (500, "-1"))
+
+    def test_a_decrease_right_after_the_start(self) -> None:
+        self.client.send(post(b"5"))
+        for number in (0, 1):
+            self.say(self.connect(number), b"9")
+        answer = self.client.answer()
+        self.assertEqual((answer.status, answer.text), (400, "Client would make value decrease from 9 to 5"))
+
+    def test_a_client_that_leaves_does_not_undo_its_write(self) -> None:
+        self.client.send(post(b"5"))
+        wires = [self.connect(number) for number in (0, 1)]
+        self.client.vanish()
+        for wire in wires:
+            wire.clear()
+            self.say(wire, b"4")
+        self.assertEqual([wire.value()[-1:] for wire in wires], [b"5", b"5"])
+        for wire in wires:
+            self.say(wire, b"5")
+        self.assertEqual(self.flushLoggedErrors(), [])

@@ -137,7 +137,7 @@ class CommonTests(OptionsTestCase):
     def test_help_names_every_option(self) -> None:
         for options, names in (
             (vault_tap.Options(), ("--listen", "--port", "--data-dir")),
-            (control_tap.Options(), ("--listen", "--port", "--vaults", "--protocol", "--vault-timeout")),
+            (control_tap.Options(), ("--listen", "--port", "--vaults", "--protocol", "--vault-timeout", "--value-max")),
         ):
             text = str(options)
             for name in names:
@@ -190,6 +190,28 @@ class ControlTests(OptionsTestCase):
             self.assertEqual(self.control(*CONTROL, "--vault-timeout", text).vault_timeout_s, seconds)
         for text in ("0", "-1", "4.001", "5", "nan", "inf", "x", "", "1_0", "0.0001"):
             self.assertIn(f"--vault-timeout {text!r}", self.bad_control(*CONTROL, "--vault-timeout", text))
+
+    def test_the_protocol_is_the_atomic_one_where_none_is_named(self) -> None:
+        self.assertEqual(self.control(*CONTROL)["protocol"], "atomic")
+        self.assertEqual(self.control(*CONTROL, "--protocol", "atomic")["protocol"], "atomic")
+
+    def test_the_largest_value(self) -> None:
+        self.assertEqual(self.control(*CONTROL).value_max, 2**63 - 1)
+        for text, value in (("1", 1), ("1000", 1000), ("0007", 7), ("9223372036854775807", 2**63 - 1)):
+            self.assertEqual(self.control(*CONTROL, "--value-max", text).value_max, value)
+        for text in ("0", "-1", "9223372036854775808", "10000000000000000000", "x", "", "1.5", "1_0", "+5", "1e3"):
+            line = self.bad_control(*CONTROL, "--value-max", text)
+            self.assertIn(f"--value-max {text!r}: it must be a whole number from 1 to 9223372036854775807", line)
+
+    def test_what_was_asked_for_reaches_the_service(self) -> None:
+        given: list[Any] = []
+        self.patch(tap, "_reactor", FakeReactor())
+        self.patch(resource, "setrlimit", lambda *args: None)
+        self.patch(control_tap, "control_service", lambda *arguments: given.extend(arguments))
+        arguments = ("--protocol", "classic", "--vault-timeout", "0.5", "--value-max", "99", "--report-every", "7")
+        control_tap.makeService(self.control(*CONTROL, *arguments))
+        self.assertEqual(given[2:6], ["tcp:8000", (VaultAddress("127.0.0.1", 8001),), "classic", 0.5])
+        self.assertEqual(given[7:], [7, 99])
 
     def test_its_service(self) -> None:
         self.patch(tap, "_reactor", FakeReactor())

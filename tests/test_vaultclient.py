@@ -5,13 +5,16 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
+from glitchgrid import vaultclient
 from glitchgrid.connections import IN_FLIGHT_MAX, BytesProducer
 from glitchgrid.errors import VaultAnswerInvalid, VaultError, VaultRefused, VaultTimeout, VaultUnreachable
+from glitchgrid.fold import Refused, Stored
 from glitchgrid.quorum import Vote
+from glitchgrid.vaultclient import GuardedAnswer
 from tests.fakes import CaughtLog
 from tests.vault_network import ADDRESS, VaultEnd, VaultNetwork
 
@@ -132,6 +135,158 @@ class StoreTests(ClientTestCase):
 
     def test_no_number_is_none(self) -> None:
         self.failureResultOf(self.stored(42, b"OK"), VaultAnswerInvalid)
+
+
+class GuardedStoreTests(ClientTestCase):
+    GUARD = b"Glitchgrid-Guard: increase"
+
+    def stored(self, value: int, body: bytes, *headers: bytes, status: bytes = b"200 OK") -> Deferred[GuardedAnswer]:
+        answer = self.client.store_guarded(value)
+        self.network.accept().answer(body, b"Connection: close", *headers, status=status)
+        return answer
+
+    def test_what_is_sent(self) -> None:
+        self.client.store_guarded(2**63 - 1)
+        head, _, body = self.network.accept().received.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        self.assertEqual(lines[0], b"POST / HTTP/1.1")
+        self.assertEqual([line for line in lines if line.lower().startswith(b"glitchgrid-")], [self.GUARD])
+        self.assertIn(b"Host: " + ADDRESS.encode(), lines)
+        self.assertIn(b"Content-Length: 19", lines)
+        self.assertEqual(body, b"9223372036854775807")
+
+    def test_a_read_has_no_guard(self) -> None:
+        self.client.read().addErrback(lambda _: None)
+        self.assertNotIn(b"glitchgrid-guard", self.network.accept().received.lower())
+
+    def test_an_acknowledgement_echoes_the_value_or_refuses_with_as_much(self) -> None:
+        refused = b"412 Precondition Failed"
+        for status, body, outcome in (
+            (b"200 OK", b"42", Stored(42)),
+            (b"200 OK", b"042\n", Stored(42)),
+            (refused, b"43", Refused(43)),
+            (refused, b"42", Refused(42)),
+        ):
+            answer = self.stored(42, body, self.GUARD, b"Glitchgrid-Vault: abc", status=status)
+            self.assertEqual(self.successResultOf(answer), GuardedAnswer("abc", outcome))
+
+    def test_another_echo_or_a_refusal_with_less_is_none_and_logged(self) -> None:
+        log = CaughtLog(self)
+        for status, body, said in ((b"200 OK", b"43", "200 with 43"), (b"412 No", b"41", "412 with 41")):
+            answer = self.stored(42, body, self.GUARD, status=status)
+            error = self.failureResultOf(answer, VaultAnswerInvalid).value
+            self.assertEqual(str(error), f"it was sent 42 and answered {said}")
+        self.assertEqual(log.warnings, [f"vault {ADDRESS} fails: it was sent 42 and answered 200 with 43"])
+
+    def test_one_that_does_not_say_who_it_is_counts_by_its_address(self) -> None:
+        answer = self.successResultOf(self.stored(42, b"42", self.GUARD))
+        self.assertEqual(answer.voter, Vote(ADDRESS, None, 42).voter)
+        self.assertIn(ADDRESS, answer.voter)
+
+    def test_no_other_status_counts(self) -> None:
+        for status in (b"201 Created", b"204 None", b"302 Found", b"400 No", b"409 No", b"500 No", b"503 Busy"):
+            answer = self.stored(42, b"42", self.GUARD, b"Location: /", status=status)
+            error = self.failureResultOf(answer, VaultRefused).value
+            self.assertEqual(str(error), f"it answered {status[:3].decode('ascii')}")
+
+    def test_what_is_no_number_does_not_count(self) -> None:
+        for status in (b"200 OK", b"412 No"):
+            for body in (b"", b"OK", b"-1", b"+42", b"4_2", b"9223372036854775808", b"4 2"):
+                self.failureResultOf(self.stored(42, body, self.GUARD, status=status), VaultAnswerInvalid)
+
+    def test_a_malformed_identity_does_not_count(self) -> None:
+        for identity in (b"", b"a b", b"\xff", b"x" * 129):
+            answer = self.stored(42, b"42", self.GUARD, b"Glitchgrid-Vault: " + identity)
+            self.failureResultOf(answer, VaultAnswerInvalid)
+
+    def test_a_guard_that_is_not_echoed_is_said_once(self) -> None:
+        log = CaughtLog(self)
+        for value in (42, 43):
+            self.assertEqual(self.successResultOf(self.stored(value, b"%d" % value)).outcome, Stored(value))
+        self.assertEqual(log.warnings, [f"vault {ADDRESS} ignores the guard: a late store may undo newer ones there"])
+
+    def test_a_guard_that_is_echoed_is_not(self) -> None:
+        log = CaughtLog(self)
+        self.successResultOf(self.stored(42, b"42", self.GUARD))
+        self.successResultOf(self.stored(42, b"43", self.GUARD, status=b"412 No"))
+        self.assertEqual(log.warnings, [])
+
+    def test_an_answer_that_does_not_count_says_nothing_of_the_guard(self) -> None:
+        log = CaughtLog(self)
+        self.failureResultOf(self.stored(42, b"", status=b"503 Busy"), VaultRefused)
+        self.assertEqual(log.warnings, [f"vault {ADDRESS} fails: it answered 503"])
+
+    def test_over_a_connection_that_breaks_it_is_sent_once_more(self) -> None:
+        answer = self.client.store_guarded(42)
+        first = self.network.accept()
+        sent = first.received
+        first.close()
+        second = self.network.accept()
+        self.assertEqual(second.received.partition(b"\r\n\r\n")[2], b"42")
+        self.assertEqual(sent.split(b"\r\n")[0], second.received.split(b"\r\n")[0])
+        self.assertIn(self.GUARD, second.received.split(b"\r\n"))
+        second.answer(b"42", self.GUARD)
+        self.assertEqual(self.successResultOf(answer).outcome, Stored(42))
+
+    def test_and_no_more_than_that(self) -> None:
+        log = CaughtLog(self)
+        answer = self.client.store_guarded(42)
+        self.network.accept().close()
+        self.network.accept().close()
+        self.failureResultOf(answer, VaultUnreachable)
+        self.assertEqual((len(self.network.dialled), len(log.warnings)), (2, 1))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nor_after_a_refused_connection_or_the_deadline(self) -> None:
+        answer = self.client.store_guarded(42)
+        self.network.refuse()
+        self.failureResultOf(answer, VaultUnreachable)
+        answer = self.client.store_guarded(42)
+        self.network.accept()
+        self.clock.advance(1)
+        self.failureResultOf(answer, VaultTimeout)
+        self.assertEqual(len(self.network.dialled), 2)
+
+    def test_one_whose_answer_broke_off_is_sent_once_more(self) -> None:
+        answer = self.client.store_guarded(42)
+        end = self.network.accept()
+        end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n4")
+        end.close()
+        self.network.accept().answer(b"42", self.GUARD)
+        self.assertEqual(self.successResultOf(answer).outcome, Stored(42))
+
+    def test_each_question_may_be_repeated_once(self) -> None:
+        for value in (42, 43):
+            answer = self.client.store_guarded(value)
+            self.network.accept().close()
+            self.network.accept().answer(b"%d" % value, self.GUARD, b"Connection: close")
+            self.assertEqual(self.successResultOf(answer).outcome, Stored(value))
+
+    def test_who_asked_may_give_up(self) -> None:
+        answer = self.client.store_guarded(42)
+        end = self.network.accept()
+        answer.cancel()
+        self.failureResultOf(answer, CancelledError)
+        self.assert_closed_for_good(end)
+
+    def test_or_while_waiting_for_a_connection(self) -> None:
+        others = [self.client.read() for _ in range(IN_FLIGHT_MAX)]
+        answer = self.client.store_guarded(42)
+        answer.cancel()
+        self.failureResultOf(answer, CancelledError)
+        self.network.accept(0).answer(b"1")
+        self.assertEqual(len(self.network.dialled), IN_FLIGHT_MAX)
+        self.clock.advance(1)
+        for other in others:
+            other.addErrback(lambda _: None)
+
+    def test_a_bug_in_what_reads_the_answer_reaches_who_asked(self) -> None:
+        def broken(response: Any) -> None:
+            raise ZeroDivisionError
+
+        self.patch(vaultclient, "_identity", broken)
+        self.failureResultOf(self.stored(42, b"42", self.GUARD), ZeroDivisionError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class BodyTests(ClientTestCase):

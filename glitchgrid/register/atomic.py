@@ -34,7 +34,7 @@ LAGGING_S = 0.25
 
 _Ticket = Deferred[Any]
 _Round = StoreRound[_Ticket] | ReadRound[_Ticket]
-_Asked = list[tuple[VaultClient, Deferred[None]]]
+_Asked = list[tuple[VaultClient, Deferred[Any]]]
 
 
 @implementer(IRegister)
@@ -48,6 +48,7 @@ class AtomicRegister:
         self._clock = clock
         self._coordinator: Coordinator[_Ticket] = Coordinator(len(vaults))
         self._acting = False
+        self._stopped = False
         self._deadlines: dict[_Round, IDelayedCall] = {}
         self._asked: dict[_Round, _Asked] = {}
         self._rests: dict[tuple[int, Kind], IDelayedCall] = {}
@@ -59,6 +60,7 @@ class AtomicRegister:
         self._act()
 
     def stop(self) -> None:
+        self._stopped = True
         for timer in (*self._deadlines.values(), *self._rests.values()):
             if timer.active():
                 timer.cancel()
@@ -77,7 +79,7 @@ class AtomicRegister:
 
     def _act(self) -> None:
         """Carry out what the coordinator wants, and what it wants on account of that."""
-        if self._acting:
+        if self._acting or self._stopped:
             return
         self._acting = True
         try:
@@ -110,7 +112,7 @@ class AtomicRegister:
         number: int,
         rounds: Sequence[_Round],
         answer: Deferred[Any],
-        answered: Callable[[Any, int], None],
+        answered: Callable[[Any, int], float],
         kind: Kind,
     ) -> None:
         """Take a vault's answer for the rounds that wait for it."""
@@ -118,13 +120,17 @@ class AtomicRegister:
             self._asked.setdefault(round_, []).append((self._vaults[number], answer))
         answer.addCallbacks(answered, self._failed, (number,), {}, (number, kind), {})
 
-    def _stored(self, answer: GuardedAnswer, number: int) -> None:
+    # What these return is the result of the answer's Deferred from then on: when the vault answered.
+
+    def _stored(self, answer: GuardedAnswer, number: int) -> float:
         self._coordinator.store_answered(number, answer.voter, answer.outcome)
         self._act()
+        return self._clock.seconds()
 
-    def _was_read(self, vote: Vote, number: int) -> None:
+    def _was_read(self, vote: Vote, number: int) -> float:
         self._coordinator.read_answered(number, vote.voter, vote.value)
         self._act()
+        return self._clock.seconds()
 
     def _failed(self, failure: Failure, number: int, kind: Kind) -> None:
         if not failure.check(VaultError):
@@ -147,18 +153,23 @@ class AtomicRegister:
         for ticket in round_.tickets:
             ticket.callback(round_.outcome)
         asked = self._asked.pop(round_, [])
-        stragglers = [vault for vault, answer in asked if not answer.called]
         closed = DeferredList([answer for _, answer in asked], consumeErrors=True)
-        closed.addCallback(self._closed, stragglers, self._clock.seconds())
+        closed.addCallback(self._closed, [vault for vault, _ in asked], self._clock.seconds())
 
-    def _closed(self, _: object, stragglers: list[VaultClient], decided_at_s: float) -> None:
-        """Every vault that was asked in a round has answered or failed: say who lags, when it begins to."""
-        behind_s = self._clock.seconds() - decided_at_s
-        if behind_s < LAGGING_S:
-            self._lagging.difference_update(stragglers)
-            return
-        for vault in stragglers:
-            if vault not in self._lagging:
+    def _closed(
+        self, results: list[tuple[bool, float | None]], asked: Sequence[VaultClient], decided_at_s: float
+    ) -> None:
+        """Every vault that was asked in a round has answered or failed: say who lags, when it begins to.
+
+        One that has failed is no straggler: its client has said so.
+        """
+        for vault, (_, answered_at_s) in zip(asked, results, strict=True):
+            if answered_at_s is None:
+                continue
+            behind_s = answered_at_s - decided_at_s
+            if behind_s < LAGGING_S:
+                self._lagging.discard(vault)
+            elif vault not in self._lagging:
                 self._lagging.add(vault)
                 self._log.warn("vault {vault} lags {s:.1f} s behind the others", vault=vault.name, s=behind_s)
 
