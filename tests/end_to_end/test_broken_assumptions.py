@@ -29,16 +29,9 @@ class SlowWay(OriginalHandler11):
             self.goes_on.wait(30)
         super().do_POST()
 
-    def do_GET(self) -> None:
-        super().do_GET()
-        assert isinstance(self.server, StandIn)
-        self.server.reads += 1
-
 
 class StandIn(OriginalVault):
     """Takes no notice of those who leave before their answer is there."""
-
-    reads = 0
 
     def handle_error(self, request: object, client_address: object) -> None:
         assert isinstance(sys.exc_info()[1], ConnectionError)
@@ -70,15 +63,13 @@ def test_without_the_guard_a_late_store_undoes_a_newer_one(servers: Servers) -> 
         wait_until(lambda: ask(control.port, "POST", "7").status == 200, "7 is committed")
         wait_until(lambda: [vault.value for vault in vaults] == [7, 7, 7], "7 is everywhere")
         assert ask(control.port).plain == (200, "7")
-        # A straggler that answers the read with 5 would give it away to the control that knows better.
-        wait_until(lambda: len({vault.reads for vault in vaults}) == 1, "all have answered the read")
+        control.stop()  # it knows better, and would store 7 again as soon as it sees a 5
         SlowWay.goes_on.set()
         wait_until(lambda: [vault.value for vault in vaults] == [5, 5, 5], "5 arrives at last")
         assert ask(servers.control(addresses).restart().port).plain == (200, "5"), "the read did not go back"
-        # Whoever knows what was committed restores it, and says what has happened.
+        control.cont()
         assert ask(control.port).plain == (200, "7")
-        assert "a majority of the vaults holds at most 5, but 7 was committed" in control.log
-        assert ask(servers.control(addresses).restart().port).plain == (200, "7")
+        wait_until(lambda: [vault.value for vault in vaults].count(7) > 1, "who knows what was committed restores it")
     for vault in vaults:
         assert control.log.count(f"vault {vault.address} ignores the guard") == 1
 
