@@ -1,12 +1,13 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test lint lock container-test bench bench-quick clean
+.PHONY: help setup demo up test explore lint lock container-test bench bench-quick clean
 
 help:
 	@printf '%s\n' \
 	  'make demo             a grid of three vaults, the workload against it, a vault killed on the way' \
 	  'make up               a grid to play with, on http://127.0.0.1:8000/' \
 	  'make test             all tests' \
+	  'make explore          every run of a small grid, and each condition broken: some ten minutes' \
 	  'make lint             linters and types' \
 	  'make container-test   the images and the compose stack, really built and run' \
 	  'make bench            how fast it is, beside a threaded grid and etcd; forty minutes' \
@@ -27,6 +28,10 @@ up: setup
 
 test: setup
 	@scripts/run-tests
+
+explore: setup
+	@.venv/bin/python -m tests.exploration --instance full
+	@.venv/bin/python -m tests.exploration --break all --story
 
 lint: setup
 	@scripts/lint

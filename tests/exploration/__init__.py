@@ -1,0 +1,4 @@
+"""Every run of a small grid: the real coordinator, explored exhaustively (docs/correctness.md has what came of it).
+
+`python -m tests.exploration --help` is the command.
+"""
