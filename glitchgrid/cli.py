@@ -42,7 +42,8 @@ def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: s
 
 
 @main.command()
-def demo() -> None:
+@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
+def demo(protocol: str) -> None:
     """Run the workload against a grid of three vaults, one of which is killed and comes back.
 
     The workload's variables (START_DELAY, FINAL_DELAY, NUM_STEPS, MAX_STEP_SIZE, CHECK_WHEN_MULTIPLE_OF) are
@@ -50,7 +51,7 @@ def demo() -> None:
     """
     from glitchgrid.commands.demo import demo as run_demo
 
-    run_demo()
+    run_demo(protocol)
 
 
 @main.command()

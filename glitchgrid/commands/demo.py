@@ -15,20 +15,20 @@ from glitchgrid.lab.child import Child
 from glitchgrid.lab.localgrid import HOST, LocalGrid, free_ports
 from glitchgrid.lab.watch import Watch
 from glitchgrid.lab.workload import NUM_STEPS_DEFAULT, find_workload, is_write
-from glitchgrid.register import DEFAULT_PROTOCOL
 
 VAULTS = 3
 
 
-def demo() -> None:
-    run(lambda reactor: Demo(reactor).run(), status_when_stopped=CANNOT_SAY)
+def demo(protocol: str) -> None:
+    run(lambda reactor: Demo(reactor, protocol).run(), status_when_stopped=CANNOT_SAY)
 
 
 class Demo:
     """One run of the command."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, protocol: str) -> None:
         self._reactor = reactor
+        self._protocol = protocol
         self._console = Console(soft_wrap=True, highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -47,7 +47,7 @@ class Demo:
         workload = find_workload()
         control_port, *vault_ports = free_ports(1 + VAULTS)
         with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory, self._bar:
-            grid = LocalGrid(self._reactor, Path(directory), [control_port], vault_ports, DEFAULT_PROTOCOL)
+            grid = LocalGrid(self._reactor, Path(directory), [control_port], vault_ports, self._protocol)
             try:
                 await grid.start()
                 self._announce(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import Servers
+from tests.end_to_end.processes import PROTOCOLS, Servers
 
 
 @pytest.fixture
@@ -14,3 +14,10 @@ def servers(tmp_path: Path) -> Iterator[Servers]:
     with Servers(tmp_path) as made:
         yield made
         assert made.bugs() == []
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> str:
+    """Each protocol in turn, for what is the register's under all of them."""
+    name: str = request.param
+    return name

@@ -32,6 +32,9 @@ SLACK_S = 3.0
 
 TWISTD = str(Path(sys.executable).parent / "twistd")
 
+PROTOCOLS = ("atomic", "classic")
+"""What `--protocol` takes. The fixture `protocol` is each of them in turn."""
+
 _SETPRIV = shutil.which("setpriv")
 _ENDS_WITH_US = [] if _SETPRIV is None else [_SETPRIV, "--pdeathsig", "KILL", "--"]
 """So that no server outlives a test run that is itself killed. It becomes the program: the pid stays the same."""
@@ -90,6 +93,28 @@ def ask_over(
 def guarded(port: int, value: int) -> Answer:
     """A guarded store at a vault."""
     return ask(port, "POST", str(value), {"Glitchgrid-Guard": "increase"})
+
+
+def using(protocol: str) -> tuple[str, str]:
+    """The options of a control that has it speak `protocol`."""
+    return "--protocol", protocol
+
+
+def sent(protocol: str, acknowledging: int, vaults: int = 3) -> set[tuple[int, str]]:
+    """What a write may be answered when so many vaults take it, and the others do not.
+
+    Classic waits for every vault, and counts them all. Atomic answers with the reply that decides: where a majority
+    takes it that is just a majority, and where none can, it is as many as had taken it by then.
+    """
+    majority = vaults // 2 + 1
+    status = 200 if acknowledging >= majority else 500
+    if protocol == "classic":
+        counts = range(acknowledging, acknowledging + 1)
+    elif status == 200:
+        counts = range(majority, majority + 1)
+    else:
+        counts = range(acknowledging + 1)
+    return {(status, f"Sent updates to {count}/{vaults} vaults") for count in counts}
 
 
 def wait_until(condition: Callable[[], _T], what: str, timeout_s: float = START_TIMEOUT_S) -> _T:
@@ -357,6 +382,10 @@ class Grid(NamedTuple):
 
     def write(self, value: int) -> tuple[int, str]:
         return ask(self.control.port, "POST", str(value)).plain
+
+    def wait_until_all_hold(self, value: int) -> None:
+        """Wait for the stragglers: an atomic control answers before the slowest vault has stored."""
+        wait_until(lambda: all(ask(vault.port).body == str(value) for vault in self.vaults), f"all hold {value}")
 
 
 class Servers:

@@ -17,10 +17,9 @@ from typing import IO, NamedTuple
 
 import pytest
 
-from tests.end_to_end.processes import HOST, SLACK_S, Grid, Servers, free_port, one_line
+from tests.end_to_end.processes import HOST, SLACK_S, Grid, Servers, free_port, one_line, sent, using
 
 WORKLOAD = Path(__file__).parents[2] / "workload" / "workload.sh"
-CLASSIC = ("--protocol", "classic")
 SECONDS_MAX = 60.0
 NO_CHECK = 10**8
 """A multiple that is never reached: only the last read is made."""
@@ -107,16 +106,16 @@ def workload(tmp_path: Path) -> Workload:
 # ---- a real grid
 
 
-def test_verdict_by_how_many_vaults_are_up(servers: Servers, workload: Workload) -> None:
-    grid = servers.grid(options=CLASSIC)
+def test_verdict_by_how_many_vaults_are_up(servers: Servers, workload: Workload, protocol: str) -> None:
+    grid = servers.grid(options=using(protocol))
     settings = {"NUM_STEPS": 5, "CHECK_WHEN_MULTIPLE_OF": 5}
     run = workload.run(grid.control.address, **settings)
-    assert run.lines == [START, *good_steps(3, 5), GOOD, END]
+    assert run.lines == [START, *good_steps(protocol, 3, 5), GOOD, END]
     assert run.status == 0
 
     grid.vaults[0].kill()
     run = workload.run(grid.control.address, **settings)
-    assert run.lines == [START, *good_steps(2, 10), GOOD, END]
+    assert run.lines == [START, *good_steps(protocol, 2, 10), GOOD, END]
     assert run.status == 0
 
     grid.vaults[1].kill()
@@ -125,16 +124,21 @@ def test_verdict_by_how_many_vaults_are_up(servers: Servers, workload: Workload)
     assert run.status == 2
 
 
-def good_steps(up: int, value: int) -> list[str]:
-    written = f"HttpStatus=200 Message=Sent updates to {up}/3 vaults"
+def write_lines(protocol: str, up: int) -> list[str]:
+    """How the workload may show a write, with so many vaults up."""
+    return [f"HttpStatus={status} Message={text}" for status, text in sent(protocol, up)]
+
+
+def good_steps(protocol: str, up: int, value: int) -> list[str]:
+    (written,) = write_lines(protocol, up)
     return [written] * 5 + [f"HttpStatus=200 Expected={value} Actual={value}"] * 2
 
 
-def test_majority_that_is_lost_and_stays_away(servers: Servers, workload: Workload) -> None:
-    grid = servers.grid(options=CLASSIC)
+def test_majority_that_is_lost_and_stays_away(servers: Servers, workload: Workload, protocol: str) -> None:
+    grid = servers.grid(options=using(protocol))
     with workload.started(grid.control.address, NUM_STEPS=30) as process:
         assert process.stdout is not None
-        lines = lose_majority(grid, process, process.stdout, "HttpStatus=500 Message=Sent updates to 1/3 vaults")
+        lines = lose_majority(grid, process, process.stdout, "|".join(write_lines(protocol, 1)))
         lines += [line.rstrip("\n") for line in process.stdout]
         status = process.wait(SECONDS_MAX)
     last_read = re.fullmatch(r"HttpStatus=500 Expected=(\d+)\.\.30 Actual=-1", lines[-4])
@@ -144,9 +148,9 @@ def test_majority_that_is_lost_and_stays_away(servers: Servers, workload: Worklo
     assert status == 2
 
 
-def test_majority_that_is_lost_and_comes_back(servers: Servers, workload: Workload) -> None:
+def test_majority_that_is_lost_and_comes_back(servers: Servers, workload: Workload, protocol: str) -> None:
     """What was ambiguous on the way is settled by the writes that follow."""
-    grid = servers.grid(options=CLASSIC)
+    grid = servers.grid(options=using(protocol))
     with workload.started(grid.control.address, NUM_STEPS=20, CHECK_WHEN_MULTIPLE_OF=10) as process:
         assert process.stdout is not None
         lines = lose_majority(grid, process, process.stdout, r"HttpStatus=500 Expected=\d+\.\.10 Actual=-1")
