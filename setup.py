@@ -30,6 +30,7 @@ setup(
         "twisted>=25.5",  # the event loop, HTTP and twistd; 25.5 is the first whose Site can leave bodies unparsed
         "klein>=24.8",  # the routes of both faces
         "treq>=24.9",  # the requests from control to its vaults
+        "hyperlink>=21.0",  # the vaults' URL, in the form that treq takes without parsing it again
         "werkzeug>=3.0",  # the errors that klein's routing raises
         "idna>=3.4",  # which host names can be asked for
         "zope.interface>=6.0",  # the seams: disk and register
