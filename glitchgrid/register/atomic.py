@@ -37,6 +37,11 @@ _Round = StoreRound[_Ticket] | ReadRound[_Ticket]
 _Asked = list[tuple[VaultClient, Deferred[Any]]]
 
 
+def _comes_later(effect: Effect[_Ticket]) -> bool:
+    """Requests go out first: the vaults work on them while a crowd of clients is answered."""
+    return not isinstance(effect, SendStore | SendRead)
+
+
 @implementer(IRegister)
 class AtomicRegister:
     """:param vaults: one client a configured vault, each with a deadline of its own."""
@@ -84,7 +89,7 @@ class AtomicRegister:
         self._acting = True
         try:
             while effects := self._coordinator.take():
-                for effect in effects:
+                for effect in sorted(effects, key=_comes_later):
                     self._carry_out(effect)
         finally:
             self._acting = False
