@@ -127,6 +127,23 @@ class AtomicTestCase(SynchronousTestCase):
         self.assertIsInstance(self.successResultOf(written), Committed)
 
 
+class OrderTests(AtomicTestCase):
+    def test_the_next_store_is_sent_before_a_crowd_is_answered(self) -> None:
+        crowd = [self.register.write(5) for _ in range(3)]
+        following = self.register.write(6)
+        in_flight: list[list[int]] = []
+        for each in crowd:
+            each.addCallback(lambda _: in_flight.append([value for vault in self.vaults for value, _ in vault.stores]))
+        first, second, _ = self.vaults
+        first.answer()
+        self.assertEqual(in_flight, [])
+        second.answer()
+        self.assertTrue(in_flight)
+        # The third vault still has the 5; the two that have answered it work on the 6 by then.
+        self.assertTrue(all(values.count(6) == 2 for values in in_flight), in_flight)
+        self.assertNoResult(following)
+
+
 class OperationTests(AtomicTestCase):
     def test_it_is_a_register_and_the_default(self) -> None:
         self.assertTrue(IRegister.providedBy(self.register))

@@ -21,6 +21,7 @@ from glitchgrid.effect import Began, Declined, Effect, Ended, Kind, Rest, SameVa
 from glitchgrid.errors import VaultError
 from glitchgrid.outcome import ReadOutcome, WriteOutcome
 from glitchgrid.quorum import Vote
+from glitchgrid.register.doubles import Doubles
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
 from glitchgrid.rounds import ReadRound, StoreRound
 from glitchgrid.vaultclient import GuardedAnswer, VaultClient
@@ -58,7 +59,7 @@ class AtomicRegister:
         self._asked: dict[_Round, _Asked] = {}
         self._rests: dict[tuple[int, Kind], IDelayedCall] = {}
         self._lagging: set[VaultClient] = set()
-        self._same_vaults: set[tuple[str, str]] = set()
+        self._doubles = Doubles()
 
     def start(self) -> None:
         self._coordinator.recover()
@@ -191,21 +192,12 @@ class AtomicRegister:
         self._act()
 
     def _report(self, effect: SameVault | ValueLost) -> None:
-        """Say what its operator has to mend; of a pair of addresses once, for it is so until they do."""
-        if isinstance(effect, ValueLost):
+        """Say what an operator has to mend."""
+        if isinstance(effect, SameVault):
+            self._doubles.report(self._vaults[effect.first].name, self._vaults[effect.second].name, effect.voter)
+        else:
             self._log.error(
                 "a majority of the vaults holds at most {seen}, but {floor} was committed: a vault has lost data",
                 seen=effect.seen,
                 floor=effect.floor,
             )
-            return
-        first, second = sorted((self._vaults[effect.first].name, self._vaults[effect.second].name))
-        if (first, second) in self._same_vaults:
-            return
-        self._same_vaults.add((first, second))
-        self._log.error(
-            "{first} and {second} are one vault ({identity}): it counts once",
-            first=first,
-            second=second,
-            identity=effect.voter,
-        )

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from glitchgrid.errors import VaultError
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
 from glitchgrid.quorum import Vote, agreed_value, count_once, majority
+from glitchgrid.register.doubles import Doubles
 from glitchgrid.register.interface import IRegister
 from glitchgrid.vaultclient import VaultClient
 
@@ -33,7 +34,7 @@ class ClassicRegister:
     def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime) -> None:
         self._vaults = vaults
         self._floor = 0
-        self._doubles_seen: set[tuple[str, str]] = set()
+        self._doubles = Doubles()
 
     def start(self) -> None:
         """Nothing: the floor is 0 until a write is taken."""
@@ -69,18 +70,5 @@ class ClassicRegister:
                 self._log.failure("bug while asking a vault", result)
         votes, doubles = count_once(result for succeeded, result in results if succeeded)
         for kept, dropped in doubles:
-            self._report_double(kept, dropped)
+            self._doubles.report(kept.address, dropped.address, kept.identity)
         return votes
-
-    def _report_double(self, kept: Vote, dropped: Vote) -> None:
-        """Say once that two addresses lead to one vault; it is so until somebody mends the configuration."""
-        first, second = sorted((kept.address, dropped.address))
-        if (first, second) in self._doubles_seen:
-            return
-        self._doubles_seen.add((first, second))
-        self._log.error(
-            "{first} and {second} are one vault ({identity}): it counts once",
-            first=first,
-            second=second,
-            identity=kept.identity,
-        )
