@@ -12,7 +12,7 @@ from io import BytesIO
 from typing import Any, Protocol
 
 from twisted.internet import protocol
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport, IWriteDescriptor
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -87,7 +87,8 @@ class Request(server.Request):
         super().requestReceived(command, _ORIGIN.sub(b"/", path, count=1), version)
 
     def process(self) -> None:
-        handler = self.channel.site.handler(self)
+        self._site = self.channel.site
+        handler = self._site.handler(self)
         if handler is None:
             super().process()
             return
@@ -95,7 +96,7 @@ class Request(server.Request):
         try:
             result = handler(self)
         except Exception:  # noqa: BLE001 - a RequestError or a bug: either has an answer
-            self._answer(self.channel.site.answer_to(self, Failure()))
+            self._answer(self._site.answer_to(self, Failure()))
             return
         if isinstance(result, Deferred):
             self._handling = result
@@ -112,7 +113,9 @@ class Request(server.Request):
         super().connectionLost(reason)
 
     def _handler_failed(self, failure: Failure) -> bytes:
-        return b"" if self._client_left else self.channel.site.answer_to(self, failure)
+        if self._client_left and failure.check(CancelledError):
+            return b""
+        return self._site.answer_to(self, failure)  # a bug is logged there, whoever is left to be told
 
     def _answer(self, body: bytes) -> None:
         self._handling = None
@@ -173,7 +176,7 @@ class Channel(HTTPChannel):
         That saves a turn of the reactor for each answer. What the kernel does not take, the reactor sends later;
         an error shows again there, too. A connection that is about to close is left to it altogether.
         """
-        if self._can_send_at_once and self.persistent:
+        if self._can_send_at_once and self.persistent and not self.transport.disconnecting:
             self.transport.doWrite()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

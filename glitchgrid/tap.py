@@ -103,7 +103,7 @@ def prepared_reactor() -> Any:
     """The global reactor on the monotonic clock, in a process that may open as many files as a face needs.
 
     What was imported by the time it runs stays, and the garbage collector need not look at it again and again:
-    that halves the longest pauses.
+    its pauses are what a crowd of clients waits for.
     """
     run_on_monotonic_clock(_reactor)
     _reactor.callWhenRunning(gc.collect)

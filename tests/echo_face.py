@@ -53,6 +53,10 @@ class EchoFace:
     async def async_bug(self, request: IRequest) -> bytes:
         raise ZeroDivisionError("secret")
 
+    @app.route("/bug-on-leaving", methods=["GET"])
+    def bug_on_leaving(self, request: IRequest) -> Deferred[bytes]:
+        return Deferred(lambda waiting: waiting.errback(ZeroDivisionError("secret")))
+
 
 answer_errors(EchoFace.app)
 

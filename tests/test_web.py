@@ -243,3 +243,9 @@ class DisconnectTests(WebTestCase):
         client.vanish()
         self.echo.waiting[0].errback(StoreFailed())
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_a_bug_that_shows_after_the_client_has_left_is_logged(self) -> None:
+        client = self.client()
+        client.send(get(b"/bug-on-leaving"))
+        client.vanish()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
