@@ -6,18 +6,20 @@ a request may take to arrive: one byte every half second keeps a connection open
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
 
 from twisted.internet import protocol
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport, IWriteDescriptor
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web import http, server
+from twisted.web import server
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
 
 from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout
 from glitchgrid.value import BODY_BYTES_MAX
@@ -47,6 +49,8 @@ class ChannelSite(Protocol):
     def handler(self, request: "Request") -> Handler | None: ...
 
     def answer_to(self, request: "Request", failure: Failure) -> bytes: ...
+
+    def date(self) -> bytes: ...
 
 
 def plain_answer(error: RequestError, headers: dict[bytes, bytes]) -> bytes:
@@ -92,7 +96,7 @@ class Request(server.Request):
         if handler is None:
             super().process()
             return
-        self.setHeader(b"Date", http.datetimeToString())
+        self.setHeader(b"Date", self._site.date())
         try:
             result = handler(self)
         except Exception:  # noqa: BLE001 - a RequestError or a bug: either has an answer
@@ -100,8 +104,7 @@ class Request(server.Request):
             return
         if isinstance(result, Deferred):
             self._handling = result
-            result.addErrback(self._handler_failed)
-            result.addCallback(self._answer)
+            result.addCallbacks(self._answer, self._handler_failed)
         else:
             self._answer(result)
 
@@ -112,18 +115,18 @@ class Request(server.Request):
             self._handling.cancel()
         super().connectionLost(reason)
 
-    def _handler_failed(self, failure: Failure) -> bytes:
-        if self._client_left and failure.check(CancelledError):
-            return b""
-        return self._site.answer_to(self, failure)  # a bug is logged there, whoever is left to be told
+    def _handler_failed(self, failure: Failure) -> None:
+        if not (self._client_left and failure.check(CancelledError)):
+            self._answer(self._site.answer_to(self, failure))  # a bug is logged there, whoever is left to be told
 
     def _answer(self, body: bytes) -> None:
         self._handling = None
         if not self._client_left:
             channel = self.channel
+            channel.gather()
             self.write(body)
             self.finish()
-            channel.send_at_once()
+            channel.send_gathered()
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()
@@ -149,7 +152,12 @@ class Channel(HTTPChannel):
     site: ChannelSite
     factory: Any
     transport: Any
+    timeOut: int | None
     _buffer: bytes  # LineReceiver's: what has come of a line that is not complete
+
+    # CPython shares the names of up to 30 attributes among the instances of a class. Twisted's are 26; with ours
+    # among them every connection would have a table of its own, of 1.5 KB.
+    __slots__ = ("_answering", "_at_once", "_draining", "_gathered", "_host", "_peer", "_refused", "_timer")
 
     def __init__(self) -> None:
         super().__init__()
@@ -157,10 +165,11 @@ class Channel(HTTPChannel):
         self._refused = False
         self._draining = False
         self._timer: IDelayedCall | None = None
+        self._gathered: list[bytes] | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._can_send_at_once = IWriteDescriptor.providedBy(self.transport)
+        self._at_once = isinstance(self.transport, FileDescriptor)
         self._peer, self._host = self.transport.getPeer(), self.transport.getHost()
         self.site.channels.add(self)
 
@@ -170,17 +179,49 @@ class Channel(HTTPChannel):
     def getHost(self) -> Any:
         return self._host
 
-    def send_at_once(self) -> None:
-        """Hand what was written to the kernel now, and not when the reactor comes round to this socket.
+    # Answers go to the kernel at once, in one piece. Left to the transport each costs a turn of the reactor, and two
+    # calls to have it watch the socket and to have it stop. That is possible as long as nothing of this connection
+    # was ever left to the transport, which could be overtaken; one such thing, and the connection goes Twisted's way.
 
-        That saves a turn of the reactor for each answer. What the kernel does not take, the reactor sends later;
-        an error shows again there, too. A connection that is about to close is left to it altogether.
-        """
-        if self._can_send_at_once and self.persistent and not self.transport.disconnecting:
-            self.transport.doWrite()
+    def gather(self) -> None:
+        """Keep what is written from now on, until `send_gathered`."""
+        if self._at_once and self._gathered is None:
+            self._gathered = []
+
+    def send_gathered(self) -> None:
+        """Hand what was gathered to the kernel, and what that does not take to the transport."""
+        gathered, self._gathered = self._gathered, None
+        if not gathered:
+            return
+        data = b"".join(gathered)
+        sent = self.transport.writeSomeData(data)
+        if sent != len(data):
+            self._at_once = False
+            # An error shows again there, and is handled there.
+            self.transport.write(data[sent:] if isinstance(sent, int) and sent > 0 else data)
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        if self._gathered is None:
+            self._at_once = False
+            super().writeHeaders(version, code, reason, headers)
+            return
+        self._gathered.append(b"%b %b %b\r\n" % (version, code, reason))
+        for name, values in headers.getAllRawHeaders():
+            self._gathered.extend(b"%b: %b\r\n" % (name, value) for value in values)
+        self._gathered.append(b"\r\n")
+
+    def write(self, data: bytes) -> None:
+        if self._gathered is None:
+            super().write(data)
+        else:
+            self._gathered.append(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        self.write(b"".join(iovec))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._refused = True  # nothing that is still buffered is a request any more
+        self._answering = False  # its idle timer goes, too
         self._stop_timer()
         self.site.channels.discard(self)
         super().connectionLost(reason)
@@ -208,6 +249,8 @@ class Channel(HTTPChannel):
             # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
             self.refuse(BodyTooLarge() if length.strip().isdigit() else BadRequest())
             return False
+        if name.lower() == b"expect":
+            self._at_once = False  # "100 Continue" goes to the transport
         return bool(super().headerReceived(line))
 
     def allContentReceived(self) -> None:
@@ -224,10 +267,25 @@ class Channel(HTTPChannel):
         super().requestDone(request)
         self._watch_the_time()
 
+    # Twisted cancels the idle timer for each request, and sets another behind its answer.
+
+    def setTimeout(self, period: int | None) -> int | None:
+        if period is None and self._answering:
+            return self.timeOut
+        before: int | None = super().setTimeout(period)
+        return before
+
+    def timeoutConnection(self) -> None:
+        if self._answering:
+            self.setTimeout(self.timeOut)
+        else:
+            super().timeoutConnection()
+
     def refuse(self, error: RequestError) -> None:
         """Answer out of turn, take nothing more from this client, and close."""
         if self._refused:
             return
+        self.send_gathered()  # the answer to the request before it
         self._refused = True
         self._stop_timer()
         self.setTimeout(None)

@@ -19,7 +19,7 @@ from glitchgrid.register.interface import IRegister
 from glitchgrid.service import FaceService, Fatal
 from glitchgrid.value import VALUE_MAX, encode_number, parse_value
 from glitchgrid.vaultclient import VaultClient
-from glitchgrid.web import Face, answer_errors, respond, shield
+from glitchgrid.web import Face, answer_errors, respond
 
 INCONSISTENT_ANSWER = b"-1"
 
@@ -37,7 +37,7 @@ class ControlFace:
 
     @app.route("/", methods=["GET"])
     def read(self, request: IRequest) -> Deferred[bytes]:
-        return shield(self._register.read()).addCallback(self._tell_value, request)
+        return self._register.read().addCallback(self._tell_value, request)
 
     def _tell_value(self, outcome: ReadOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Holds):
@@ -49,7 +49,7 @@ class ControlFace:
         value = parse_value(request.content.read())
         if value > self._value_max:
             raise ValueTooLarge(value, self._value_max)
-        return shield(self._register.write(value)).addCallback(self._tell_outcome, request)
+        return self._register.write(value).addCallback(self._tell_outcome, request)
 
     def _tell_outcome(self, outcome: WriteOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Decreases):

@@ -17,9 +17,10 @@ from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, UnknownGuard
 from glitchgrid.fold import Refused, StoreOutcome, StoreRequest
 from glitchgrid.service import FaceService, Fatal
+from glitchgrid.shield import shield
 from glitchgrid.store import Store
 from glitchgrid.value import encode_number, parse_value
-from glitchgrid.web import Face, answer_errors, respond, shield
+from glitchgrid.web import Face, answer_errors, respond
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 STORE_TIMEOUT_S = 10.0

@@ -1,11 +1,12 @@
-"""What both HTTP faces share: one site with limits, one form of answers, one place for errors, the shield.
+"""What both HTTP faces share: one site with limits, one form of answers, one place for errors.
 
 A face is a class around a class-level Klein app. `answer_errors` gives that app its error handling, `respond`
 its answers, and `Face` makes it a site.
 """
 
 from functools import partial
-from typing import Any, TypeVar
+from time import time
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from klein import Klein
@@ -14,6 +15,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request as HTTPRequest
+from twisted.web.http import datetimeToString
 from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -31,7 +33,6 @@ IDLE_TIMEOUT_S = 60
 
 ALLOWED_METHODS = b"GET, HEAD, POST"
 
-_T = TypeVar("_T")
 _log = Logger()
 
 
@@ -78,19 +79,6 @@ def answer_errors(app: Klein) -> None:
     ]
     for error, handler in handlers:
         app.handle_errors(error)(handler)
-
-
-def shield(work: Deferred[_T]) -> Deferred[_T]:
-    """A Deferred with the result of `work` whose cancellation does not reach it.
-
-    Klein cancels what a handler waits for when its client disconnects, and control's time-outs are
-    disconnects at the vault. A commit, once begun, is not undone by that (condition 9 of the register's
-    correctness): half of it has happened already.
-    """
-    shielded: Deferred[_T] = Deferred()
-    # Once cancelled, a Deferred swallows the one result that comes later, failures too.
-    work.addBoth(shielded.callback)
-    return shielded
 
 
 class _Root(Resource):
@@ -170,6 +158,7 @@ class Face(Site):
         self.requests_answered = 0
         self._connections_max = connections_max
         self._drained: Deferred[None] | None = None
+        self._date_s, self._date = 0, b""
 
     def startFactory(self) -> None:
         """No access log, so none of its clock either."""
@@ -181,6 +170,13 @@ class Face(Site):
     def handler(self, request: Request) -> Handler | None:
         """The route that a request goes to, where that is plain; Klein is to be asked otherwise."""
         return self._routes.get((request.method, request.path))
+
+    def date(self) -> bytes:
+        """The time of day, as answers have it: made once a second."""
+        now_s = int(time())
+        if now_s != self._date_s:
+            self._date_s, self._date = now_s, datetimeToString(now_s)
+        return self._date
 
     def answer_to(self, request: Request, failure: Failure) -> bytes:
         """What a client is told whose handler has failed."""

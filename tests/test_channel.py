@@ -321,6 +321,15 @@ class IdleTests(ChannelTestCase):
         self.clock.pump([0.1, 0])
         self.assertFalse(client.is_open)
 
+    def test_one_timer_does_for_all_requests(self) -> None:
+        client = self.client()
+        (timer,) = self.clock.getDelayedCalls()
+        client.ask(get())
+        client.send(get(b"/slow"))
+        self.assertEqual(self.clock.getDelayedCalls(), [timer])
+        client.vanish()
+        self.assert_nothing_is_left()
+
     def test_an_http_1_0_connection_closes_behind_its_answer(self) -> None:
         client = self.client()
         self.assertEqual(client.ask(b"GET / HTTP/1.0\r\n\r\n").text, "hello")

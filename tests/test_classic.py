@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -51,6 +51,11 @@ class FakeVault:
             self._waiting.append(Deferred())
             return self._waiting[-1]
         return succeed(Vote(self.name, self.identity, value))
+
+    @property
+    def still_asked(self) -> int:
+        """Questions that have neither been answered nor been cancelled."""
+        return sum(not answer.called for answer in self._waiting)
 
     def time_is_up(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -147,6 +152,15 @@ class RoundTests(ClassicTestCase):
         self.assertNoResult(written)
         fakes[0].time_is_up()
         self.assertEqual(self.successResultOf(written), Committed(2, 3))
+
+    def test_a_client_that_leaves_stops_nothing(self) -> None:
+        fakes = vaults(SLOW, SLOW, SLOW)
+        grid = register(fakes)
+        for operation in (grid.write(RIGHT), grid.read()):
+            operation.cancel()
+            self.failureResultOf(operation, CancelledError)
+        for fake in fakes:
+            self.assertEqual(fake.still_asked, 2)
 
     def test_a_vault_that_fails_is_no_error_in_the_log(self) -> None:
         log = CaughtLog(self)

@@ -6,9 +6,11 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from glitchgrid import web
 from glitchgrid.channel import LINGER_S
 from glitchgrid.errors import StoreFailed, TooManyConnections
-from glitchgrid.web import CONNECTIONS_MAX, Face, shield
+from glitchgrid.shield import shield
+from glitchgrid.web import CONNECTIONS_MAX, Face
 from tests.echo_face import EchoFace, site
 from tests.fakes import CaughtLog
 from tests.raw_client import Answer, RawClient, get, head, post
@@ -49,6 +51,11 @@ class AnswerTests(WebTestCase):
             self.assertEqual((bare.status, bare.headers["content-length"]), (whole.status, "5"))
             self.assertEqual(bare.headers["content-type"], whole.headers["content-type"])
         self.assertEqual(client.ask(get()).text, "hello")
+
+    def test_the_date_is_that_of_the_answer(self) -> None:
+        for now_s, date in ((1e9, "46:40"), (1e9 + 0.9, "46:40"), (1e9 + 1, "46:41"), (1e9 - 0.1, "46:39")):
+            self.patch(web, "time", lambda now_s=now_s: now_s)
+            self.assertEqual(self.ask(get()).headers["date"], f"Sun, 09 Sep 2001 01:{date} GMT")
 
     def test_a_query_changes_nothing(self) -> None:
         self.assertEqual(self.ask(get(b"/?x=1&y=%ff")).text, "hello")

@@ -22,6 +22,7 @@ from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOu
 from glitchgrid.quorum import Vote, agreed_value, count_once, majority
 from glitchgrid.register.doubles import Doubles
 from glitchgrid.register.interface import IRegister
+from glitchgrid.shield import shield
 from glitchgrid.vaultclient import VaultClient
 
 
@@ -57,10 +58,10 @@ class ClassicRegister:
         return Inconsistent() if value is None else Holds(value)
 
     def write(self, value: int) -> Deferred[WriteOutcome]:
-        return Deferred.fromCoroutine(self._write(value))
+        return shield(Deferred.fromCoroutine(self._write(value)))
 
     def read(self) -> Deferred[ReadOutcome]:
-        return Deferred.fromCoroutine(self._read())
+        return shield(Deferred.fromCoroutine(self._read()))
 
     async def _ask(self, answers: list[Deferred[Vote]]) -> list[Vote]:
         """Wait for every vault, and keep the votes that count, one a vault."""

@@ -19,7 +19,7 @@ class IRegister(Interface):
         """Leave nothing scheduled."""
 
     def write(value: int) -> Deferred[WriteOutcome]:
-        """Write `value`, 1 or more. Cancelling the Deferred stops nothing that others wait for."""
+        """Write `value`, 1 or more. Cancelling the Deferred stops nothing: what has begun goes on."""
 
     def read() -> Deferred[ReadOutcome]:
-        """Read the value. Cancelling the Deferred stops nothing that others wait for."""
+        """Read the value. Cancelling the Deferred stops nothing: what has begun goes on."""
