@@ -1,6 +1,7 @@
 """Which cells a run has, in which order, and how long that takes."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from attrs import frozen
 
@@ -32,9 +33,10 @@ class Load:
     contenders: tuple[str, ...]
 
     def cells(self, round_number: int) -> list[Cell]:
-        """One a contender. Each round begins with another one."""
-        first = round_number % len(self.contenders)
-        order = self.contenders[first:] + self.contenders[:first]
+        """One a contender: the first of them comes last, and of the others another one begins each round."""
+        subject, *others = self.contenders
+        first = round_number % len(others) if others else 0
+        order = (*others[first:], *others[:first], subject)
         return [Cell(self.world, self.kind, self.connections, contender) for contender in order]
 
 
@@ -47,8 +49,16 @@ class Plan:
     rounds: int
 
     def cells(self, round_number: int) -> Iterator[Cell]:
-        for load in self.loads:
-            yield from load.cells(round_number)
+        """What is compared is measured one after the other, for a shared machine is another one a minute later.
+
+        In the middle is the first contender in all its worlds, before it the others where all is healthy, and behind
+        it they are in the other worlds. Every second round goes backwards.
+        """
+        for _, group in groupby(self.loads, lambda load: (load.kind, load.connections)):
+            first, *others = [load.cells(round_number) for load in group]
+            before = first[:-1] + [cells[-1] for cells in [first, *others]]
+            order = before + [cell for cells in others for cell in cells[:-1]]
+            yield from order if round_number % 2 == 0 else reversed(order)
 
     @property
     def count(self) -> int:
@@ -81,7 +91,7 @@ def full_plan(
 ) -> Plan:
     """Every kind at every number of connections in every world, and the ladder of one contender.
 
-    The worlds of one load follow each other, as the contenders do: what is compared is measured close together.
+    The worlds of one load follow each other, as `Plan.cells` needs them.
     """
     loads = []
     for kind in kinds:

@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 import pytest
 from attrs import evolve
 
-from benchmarks.contenders import contenders
+from benchmarks.contenders import WORLDS, contenders
 from benchmarks.dialects import GridDialect, Reading
 from benchmarks.errors import CannotMeasure
 from benchmarks.observer import Observer
-from benchmarks.plan import full_plan, quick_plan
+from benchmarks.plan import Load, full_plan, quick_plan
 from benchmarks.plot import write_svg
 from benchmarks.profiling import package
 from benchmarks.report import Run, read_json, write_json, write_markdown
@@ -182,8 +182,17 @@ class TestTargets:
 class TestPlan:
     def test_contenders_take_turns_in_going_first(self) -> None:
         [load, *_] = quick_plan(NAMES, 2, 1).loads
-        assert [cell.contender for cell in load.cells(0)] == ["atomic", "classic", "threaded", "etcd"]
-        assert [cell.contender for cell in load.cells(1)] == ["classic", "threaded", "etcd", "atomic"]
+        assert [cell.contender for cell in load.cells(0)] == ["classic", "threaded", "etcd", "atomic"]
+        assert [cell.contender for cell in load.cells(1)] == ["threaded", "etcd", "classic", "atomic"]
+        assert [cell.contender for cell in Load("healthy", "get", 1, ("atomic",)).cells(1)] == ["atomic"]
+
+    def test_what_is_compared_is_measured_one_after_the_other(self) -> None:
+        plan = full_plan(NAMES, WORLDS, ("get",), (64,), "", 5, 2)
+        for cells in (list(plan.cells(0)), list(plan.cells(1))[::-1]):
+            assert {cell.contender for cell in cells[:3]} == {"classic", "threaded", "etcd"}
+            assert {cell.world for cell in cells[:3]} == {"healthy"}
+            assert [cell.contender for cell in cells[3:6]] == ["atomic"] * 3
+            assert [cell.world for cell in cells[3:6]] == ["healthy", "silent", "closed"]
 
     def test_the_full_plan_has_every_cell_once(self) -> None:
         plan = full_plan(NAMES, ("healthy", "silent", "closed"), ("get", "post", "mixed"), (1, 16, 64, 256), "", 5, 3)
