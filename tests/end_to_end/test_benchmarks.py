@@ -180,8 +180,8 @@ def test_a_profile_says_where_the_time_goes(how: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Packages, by their own time" in done.stdout
-    assert "glitchgrid.control" in done.stdout
-    assert "twisted.web" in done.stdout
+    assert "glitchgrid." in done.stdout, "on a busy machine there are few samples, and which they hit is chance"
+    assert "twisted." in done.stdout
     assert not list(tmp_path.iterdir())
 
 
