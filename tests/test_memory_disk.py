@@ -2,8 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from glitchgrid.lab.simulation.inode import PAGE_BYTES, SECTOR_BYTES
 from tests.memory_disk import TAKEN_BYTES, Crashed, MemoryDisk, MemoryFile
-from tests.memory_file import PAGE_BYTES, SECTOR_BYTES
 
 OLD = b"a" * 2 * PAGE_BYTES
 NEW = b"bbb" + b"a" * (PAGE_BYTES - 6) + b"bbb"

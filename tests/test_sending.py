@@ -1,5 +1,6 @@
 """How answers leave: at once and in one piece, never out of order, over a socket that takes as much as it likes."""
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,6 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid import web
 from tests.echo_face import EchoFace, site
 from tests.raw_client import Answer, get, head, parse_answers, post
 
@@ -108,7 +108,7 @@ class AtOnceTests(SendingTestCase):
         self.assertEqual(self.reactor.watched, 0)
 
     def test_it_is_what_twisted_would_send(self) -> None:
-        self.patch(web, "time", lambda: 1e9)
+        self.patch(time, "time", lambda: 1e9)
         self.send(get())
         (gathered,) = self.answers()
         self.protocol._at_once = False

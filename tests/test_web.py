@@ -1,12 +1,12 @@
 """What both faces share: one form of answers, errors in one place, the limit of connections, the shield."""
 
+import time
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid import web
 from glitchgrid.channel import LINGER_S
 from glitchgrid.errors import StoreFailed, TooManyConnections
 from glitchgrid.shield import shield
@@ -54,7 +54,7 @@ class AnswerTests(WebTestCase):
 
     def test_the_date_is_that_of_the_answer(self) -> None:
         for now_s, date in ((1e9, "46:40"), (1e9 + 0.9, "46:40"), (1e9 + 1, "46:41"), (1e9 - 0.1, "46:39")):
-            self.patch(web, "time", lambda now_s=now_s: now_s)
+            self.patch(time, "time", lambda now_s=now_s: now_s)
             self.assertEqual(self.ask(get()).headers["date"], f"Sun, 09 Sep 2001 01:{date} GMT")
 
     def test_a_query_changes_nothing(self) -> None:

@@ -13,3 +13,7 @@ class HistoryInvalid(GlitchgridError):
     def __init__(self, line_number: int, problem: str) -> None:
         self.line_number = line_number
         super().__init__(f"line {line_number}: {problem}")
+
+
+class PlanInvalid(GlitchgridError):
+    """A plan is not what it should be. The text fits behind "FILE: "."""

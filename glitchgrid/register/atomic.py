@@ -162,14 +162,15 @@ class AtomicRegister:
         closed = DeferredList([answer for _, answer in asked], consumeErrors=True)
         closed.addCallback(self._closed, [vault for vault, _ in asked], self._clock.seconds())
 
-    def _closed(
-        self, results: list[tuple[bool, float | None]], asked: Sequence[VaultClient], decided_at_s: float
-    ) -> None:
+    def _closed(self, results: list[tuple[bool, Any]], asked: Sequence[VaultClient], decided_at_s: float) -> None:
         """Every vault that was asked in a round has answered or failed: say who lags, when it begins to.
 
         One that has failed is no straggler: its client has said so.
         """
-        for vault, (_, answered_at_s) in zip(asked, results, strict=True):
+        for vault, (is_well, answered_at_s) in zip(asked, results, strict=True):
+            if not is_well:
+                self._log.failure("bug while taking an answer of {vault}", answered_at_s, vault=vault.name)
+                continue
             if answered_at_s is None:
                 continue
             behind_s = answered_at_s - decided_at_s

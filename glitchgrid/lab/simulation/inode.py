@@ -1,11 +1,12 @@
-"""What a file is to a kernel: a cache in pages, a disk in sectors, and what has not come from one to the other.
+"""What a file and a directory are to a kernel: a cache, a disk, and what has not come from one to the other.
 
 As Linux has it: a sync writes the dirty pages, whole; after a failed one the cache keeps the new data, the pages
 count as clean, and the next sync has nothing to write. What was written and never synced may be on the disk,
 in whole, in part or not at all, each write by itself.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 from attrs import define, field, frozen
 
@@ -14,6 +15,9 @@ SECTOR_BYTES = 512
 CUTS_MAX = 100
 _LENGTH = -1
 """Among the dirty pages: the file was emptied."""
+
+Choose = Callable[[int], int]
+"""`choose(n)`: a number from 0 up to n - 1."""
 
 
 @frozen
@@ -96,6 +100,18 @@ class Inode:
         """Each thing that the disk may hold after a power loss: first what it holds for certain."""
         yield from _survivors(self.durable, self.doubtful)
 
+    def settle(self, choose: Choose) -> None:
+        """A power loss, of whose outcomes one is chosen: that is what the disk and the cache hold from now on."""
+        for change in self.doubtful:
+            # Without it and with it come first, and are as likely as all that lies between them.
+            outcomes = change.outcomes(self.durable)
+            chosen = choose(3)
+            last = len(outcomes) - 1
+            self.durable = outcomes[choose(len(outcomes)) if chosen > 1 else min(chosen, last)]
+        self.cached = self.durable
+        self.doubtful.clear()
+        self.dirty.clear()
+
     def _change(self, change: _Write | _Emptying) -> None:
         self.doubtful.append(change)
         self.dirty.add(change.page)
@@ -108,3 +124,60 @@ def _survivors(whole: bytes, changes: list[_Write | _Emptying]) -> Iterator[byte
     first, *later = changes
     for outcome in first.outcomes(whole):
         yield from _survivors(outcome, later)
+
+
+@define(eq=False)
+class NameChange:
+    """The name `new` leads to `inode` from now on, and `old` (if there is one) no longer does."""
+
+    inode: Inode
+    new: str
+    old: str | None = None
+
+    def apply(self, names: dict[str, Inode]) -> None:
+        if self.old is not None and names.get(self.old) is self.inode:
+            del names[self.old]
+        names[self.new] = self.inode
+
+
+@define(eq=False)
+class Directory:
+    """Names, as `Inode` has data: of the doubtful changes, the disk may have any, whatever later syncs say."""
+
+    cached: dict[str, Inode] = field(factory=dict)
+    durable: dict[str, Inode] = field(factory=dict)
+    doubtful: list[NameChange] = field(factory=list)
+    dirty: list[NameChange] = field(factory=list)
+
+    def change(self, change: NameChange) -> None:
+        change.apply(self.cached)
+        self.doubtful.append(change)
+        self.dirty.append(change)
+
+    def sync(self) -> None:
+        for change in self.dirty:
+            change.apply(self.durable)
+        names = {change.new for change in self.dirty}
+        self.doubtful = [change for change in self.doubtful if change.new not in names]
+        self.dirty.clear()
+
+    def forget(self) -> None:
+        self.dirty.clear()
+
+    def settle(self, choose: Choose) -> None:
+        """A power loss, of whose outcomes one is chosen, for the names and for the files."""
+        for change in self.doubtful:
+            if choose(2):
+                change.apply(self.durable)
+        self.doubtful.clear()
+        self.dirty.clear()
+        self.cached = dict(self.durable)
+        for name in sorted(self.cached):
+            self.cached[name].settle(choose)
+
+    def survivors(self) -> Iterator[dict[str, Inode]]:
+        for kept in itertools.product([False, True], repeat=len(self.doubtful)):
+            names = dict(self.durable)
+            for change in itertools.compress(self.doubtful, kept):
+                change.apply(names)
+            yield names

@@ -1,0 +1,180 @@
+"""``glitchgrid simulate``: runs of the real grid in a simulated world, one for each seed."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from attrs import frozen
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, fail_by_a_bug
+from glitchgrid.errors import GlitchgridError
+from glitchgrid.lab.campaign.campaign import Summary, Task, run_campaign
+from glitchgrid.lab.campaign.plan import Layout, Plan, decode_plan, encode_plan
+from glitchgrid.lab.campaign.reach import LINES
+from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
+from glitchgrid.lab.errors import CannotRun, PlanInvalid
+
+PLAN_BYTES_MAX = 10_000_000
+
+
+@frozen
+class Settings:
+    """What was asked for. With `seed` or `plan` it is one run, with its trace; else a campaign over `seeds`."""
+
+    seeds: range
+    seed: int | None
+    plan: Path | None
+    layout: Layout
+    jobs: int
+    check_determinism: bool
+    require_reach: bool
+    as_json: bool
+    out: Path | None
+
+
+def simulate(settings: Settings) -> NoReturn:
+    """Run what was asked for, and exit with the verdict."""
+    try:
+        is_one = settings.plan is not None or settings.seed is not None
+        status = _replay(settings) if is_one else _campaign(settings)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        fail("interrupted")
+    except (GlitchgridError, OSError) as error:
+        fail(str(error))
+    except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
+        fail_by_a_bug(error)
+    raise SystemExit(status)
+
+
+def _replay(settings: Settings) -> int:
+    """One run, every line of its trace, and the verdict."""
+    if settings.plan is not None:
+        result = run_plan(_read_plan(settings.plan), keep_trace=True)
+    else:
+        result = run_seed(str(settings.seed), settings.layout, keep_trace=True)
+    if settings.as_json:
+        print(json.dumps(_as_json(Summary().and_also(result), [result])))
+    else:
+        sys.stdout.writelines(result.trace)
+        print(f"{result.verdict.value}: digest {result.digest}, {result.operations} operations, {result.events} events")
+        for finding in result.findings:
+            print(f"{finding.oracle}: {finding.message}")
+    if settings.out is not None:
+        _keep(settings.out, result)
+    return _status(Summary().and_also(result))
+
+
+def _campaign(settings: Settings) -> int:
+    tasks = [Task(seed, settings.layout, settings.check_determinism) for seed in settings.seeds]
+    summary = Summary()
+    failures: list[Result] = []
+    for result in _shown(settings, run_campaign(tasks, settings.jobs)):
+        summary = summary.and_also(result)
+        if result.verdict is Verdict.VIOLATION:
+            failures.append(result)
+            if settings.out is not None:
+                _keep(settings.out, run_plan(result.plan, keep_trace=True))
+    if settings.as_json:
+        print(json.dumps(_as_json(summary, failures)))
+    else:
+        _show(summary, failures)
+    status = _status(summary)
+    if status == GOOD and settings.require_reach and summary.unreached:
+        fail(f"never reached: {'; '.join(summary.unreached)}")
+    return status
+
+
+def _shown(settings: Settings, results: Iterator[Result]) -> Iterator[Result]:
+    """The results as they come; a bar counts them where somebody looks."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(
+            "{task.fields[operations]} operations, {task.fields[faults]} faults, {task.fields[failures]} failures"
+        ),
+        TimeRemainingColumn(),
+    )
+    operations = faults = failures = 0
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("seeds", total=len(settings.seeds), operations=0, faults=0, failures=0)
+        for result in results:
+            operations += result.operations
+            faults += result.faults
+            failures += result.verdict is Verdict.VIOLATION
+            progress.update(bar, advance=1, operations=operations, faults=faults, failures=failures)
+            yield result
+
+
+def _show(summary: Summary, failures: list[Result]) -> None:
+    said = ", ".join(f"{summary.verdicts[verdict]} {verdict.value}" for verdict in Verdict if summary.verdicts[verdict])
+    print(f"{summary.seeds} seeds: {said}")
+    print(f"{summary.operations} operations; how often runs reached what they should:")
+    for line in LINES:
+        print(f"{summary.reached[line] or 'never':>9}  {line}")
+    for result in failures:
+        for finding in result.findings:
+            print(f"seed {result.plan.seed}, {finding.oracle}: {finding.message}")
+        print(f"  {replay_line(result)}")
+    print(f"digest {summary.digest}")
+
+
+def replay_line(result: Result) -> str:
+    """The command that shows one run again."""
+    layout = result.plan.layout
+    return (
+        f"glitchgrid simulate --seed {result.plan.seed} --steps {layout.steps} --vaults {layout.vaults}"
+        f" --controls {layout.controls} --protocol {layout.protocol}"
+    )
+
+
+def _as_json(summary: Summary, failures: list[Result]) -> dict[str, object]:
+    return {
+        "seeds": summary.seeds,
+        "verdicts": {verdict.value: summary.verdicts[verdict] for verdict in Verdict},
+        "operations": summary.operations,
+        "reach": {line: summary.reached[line] for line in LINES},
+        "violations": [
+            {
+                "seed": result.plan.seed,
+                "oracle": finding.oracle,
+                "message": finding.message,
+                "replay": replay_line(result),
+            }
+            for result in failures
+            for finding in result.findings
+        ],
+        "digest": summary.digest,
+    }
+
+
+def _status(summary: Summary) -> int:
+    if summary.verdicts[Verdict.VIOLATION]:
+        return VIOLATION
+    return GOOD if summary.verdicts[Verdict.PASSED] else CANNOT_SAY
+
+
+def _keep(out: Path, result: Result) -> None:
+    """Leave a run's plan, history and trace in files."""
+    out.mkdir(parents=True, exist_ok=True)
+    stem = f"seed-{result.plan.seed}"
+    (out / f"{stem}.plan.json").write_text(encode_plan(result.plan), encoding="utf-8")
+    (out / f"{stem}.history.jsonl").write_text(result.history, encoding="utf-8")
+    (out / f"{stem}.trace").write_text("".join(result.trace), encoding="utf-8", errors="backslashreplace")
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        if path.stat().st_size > PLAN_BYTES_MAX:
+            raise CannotRun(f"{path} is longer than {PLAN_BYTES_MAX} bytes")
+        return decode_plan(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror}") from error
+    except (PlanInvalid, UnicodeDecodeError) as error:
+        raise CannotRun(f"{path}: {error}") from error

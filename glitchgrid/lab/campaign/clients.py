@@ -1,0 +1,219 @@
+"""The clients of a simulated grid: each does one operation after another, and all that happens is recorded.
+
+What they write mostly grows; now and then a value is written again, or a smaller one, so that equal values, 400s and
+overtaken writes happen. They give up on slow answers, leave in the middle, and try again: every attempt is an
+operation of its own in the history.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+
+from attrs import define, field, frozen
+from attrs.validators import ge, instance_of, le
+from twisted.application.service import Service
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from glitchgrid.lab.campaign.http import Answer, ClientConnection, get, post
+from glitchgrid.lab.campaign.invariant import Invariant
+from glitchgrid.lab.campaign.programs import CONTROL_PORT
+from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
+from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.process import Process
+from glitchgrid.value import parse_number
+
+CLIENTS_MAX = 100
+CONNECT_TIMEOUT_S = 5.0
+PROBE_AGAIN_S = 0.1
+OK, DECREASES = 200, 400
+SERVED = (OK, DECREASES)
+"""A control that refuses a decrease serves: another one may have written more meanwhile."""
+_DECREASES = re.compile(rb"Client would make value decrease from (\d+) to \d+")
+_STEPS = (-3, -1, 0, 0, 1, 1, 1, 2, 3)
+
+
+Done = Callable[[bool], None]
+
+
+@frozen
+class Habits:
+    """How clients behave in a run. Times are in milliseconds.
+
+    :ivar pause_ms: between two operations, usually.
+    :ivar patience_ms: how long a client waits for an answer.
+    :ivar leaves_per_mille: how often a client closes its connection in the middle of an operation.
+    :ivar hostile: how many clients mean no good.
+    """
+
+    clients: int = field(validator=[instance_of(int), ge(1), le(CLIENTS_MAX)])
+    pause_ms: int = field(validator=[instance_of(int), ge(1), le(60_000)])
+    patience_ms: int = field(validator=[instance_of(int), ge(1), le(60_000)])
+    leaves_per_mille: int = field(validator=[instance_of(int), ge(0), le(PER_MILLE)])
+    hostile: int = field(validator=[instance_of(int), ge(0), le(CLIENTS_MAX)])
+
+
+PATIENT = Habits(clients=1, pause_ms=1, patience_ms=10_000, leaves_per_mille=0, hostile=0)
+
+
+@define
+class Workload:
+    """What all clients of a run share."""
+
+    recorder: Recorder
+    invariant: Invariant
+    writes_left: int
+    largest: int = 0
+    working: int = 0
+
+    def next_value(self, draws: Draws) -> int:
+        value = max(1, self.largest + draws.pick(_STEPS))
+        self.largest = max(self.largest, value)
+        self.writes_left -= 1
+        return value
+
+
+class _Operator(Service):
+    """Carries out operations, on a process of the machine that all clients share."""
+
+    def __init__(self, name: str, process: Process, habits: Habits, workload: Workload) -> None:
+        self._client = name
+        self._reactor = process.reactor
+        self._draws = process.world.draws(f"client {name}")
+        self._habits = habits
+        self._workload = workload
+        self._connections: dict[str, ClientConnection] = {}
+
+    def operation(self, control: Machine, value: int | None, done: Done) -> None:
+        """Write `value`, or read where it is None; `done` is told at its end whether it was served."""
+        connection = self._connections.get(control.name)
+        if connection is not None and connection.is_free:
+            self._begin(control, connection, value, done)
+            return
+        endpoint = TCP4ClientEndpoint(self._reactor, control.address, CONTROL_PORT, timeout=CONNECT_TIMEOUT_S)
+        connecting = connectProtocol(endpoint, ClientConnection())
+        connecting.addCallbacks(
+            self._connected, self._not_connected, (control, value, done), {}, (control, value, done), {}
+        )
+
+    def _connected(self, connection: ClientConnection, control: Machine, value: int | None, done: Done) -> None:
+        self._connections[control.name] = connection
+        self._begin(control, connection, value, done)
+
+    def _not_connected(self, failure: Failure, control: Machine, value: int | None, done: Done) -> None:
+        failure.trap(ConnectError)
+        op = self._call(control, value)
+        self._workload.recorder.failed(op)
+        done(False)
+
+    def _begin(self, control: Machine, connection: ClientConnection, value: int | None, done: Done) -> None:
+        op = self._call(control, value)
+        patience_ms = self._habits.patience_ms
+        if self._draws.chance(self._habits.leaves_per_mille):
+            patience_ms = self._draws.between(0, patience_ms)
+        timer = self._reactor.callLater(patience_ms / 1000, connection.drop)
+        shown = self._workload.invariant.shown_majority
+
+        def told(answer: Answer | None) -> None:
+            _stop(timer)
+            self._record(op, value, answer, shown)
+            done(answer is not None and answer.status in SERVED)
+
+        connection.ask(get() if value is None else post(b"%d" % value), told)
+
+    def _call(self, control: Machine, value: int | None) -> int:
+        recorder = self._workload.recorder
+        if value is None:
+            return recorder.call_read(self._client, control=control.name)
+        return recorder.call_write(self._client, value, control=control.name)
+
+    def _record(self, op: int, value: int | None, answer: Answer | None, shown_at_call: int) -> None:
+        recorder, invariant = self._workload.recorder, self._workload.invariant
+        if value is None:
+            if answer is not None and answer.status == OK:
+                read = parse_number(answer.body)
+                recorder.read_ok(op, read)
+                invariant.was_read(read, shown_at_call)
+            else:
+                recorder.failed(op)
+        elif answer is None:
+            recorder.ambiguous(op)
+        elif answer.status == OK:
+            recorder.write_ok(op)
+            invariant.acknowledged(value)
+        elif answer.status == DECREASES and (refused := _DECREASES.fullmatch(answer.body)):
+            recorder.decreases(op, int(refused[1]))
+        else:
+            recorder.ambiguous(op, status=answer.status)
+
+
+def _stop(timer: IDelayedCall) -> None:
+    if timer.active():
+        timer.cancel()
+
+
+class Client(_Operator):
+    """Writes and reads, now at this control, now at that, until all writes of the run are made."""
+
+    def __init__(
+        self, name: str, process: Process, habits: Habits, workload: Workload, controls: Sequence[Machine]
+    ) -> None:
+        super().__init__(name, process, habits, workload)
+        self.controls = controls
+        workload.working += 1
+
+    def startService(self) -> None:
+        super().startService()
+        self._pause()
+
+    def _pause(self, _well: bool = True) -> None:
+        wait_ms = self._draws.rarely_long(self._habits.pause_ms)
+        self._reactor.callLater(wait_ms / 1000, self._next)
+
+    def _next(self) -> None:
+        workload = self._workload
+        if workload.writes_left <= 0:
+            workload.working -= 1
+            return
+        control = self._draws.pick(self.controls)
+        value = workload.next_value(self._draws) if self._draws.below(2) else None
+        self.operation(control, value, self._pause)
+
+
+class Prober(_Operator):
+    """Reads at one control, then writes `value` there: each again and again until it was served.
+
+    The read comes first: a grid that can only be read once somebody has written anew does not serve.
+
+    :ivar served: whether both were.
+    """
+
+    def __init__(self, process: Process, workload: Workload, control: Machine, value: int) -> None:
+        super().__init__(f"probe {control.name}", process, PATIENT, workload)
+        self.control = control
+        self._value = value
+        self.served = False
+
+    def startService(self) -> None:
+        super().startService()
+        self._read()
+
+    def _read(self) -> None:
+        self.operation(self.control, None, self._was_read)
+
+    def _was_read(self, well: bool) -> None:
+        if well:
+            self._write()
+        else:
+            self._reactor.callLater(PROBE_AGAIN_S, self._read)
+
+    def _write(self) -> None:
+        self.operation(self.control, self._value, self._was_written)
+
+    def _was_written(self, well: bool) -> None:
+        if well:
+            self.served = True
+        else:
+            self._reactor.callLater(PROBE_AGAIN_S, self._write)

@@ -1,0 +1,57 @@
+"""A grid on the machines of a simulated world: what faults act on, and what the oracles look at."""
+
+from collections.abc import Sequence
+
+from twisted.application.service import IService
+
+from glitchgrid.lab.campaign.invariant import Invariant
+from glitchgrid.lab.campaign.plan import Layout, Surroundings
+from glitchgrid.lab.campaign.programs import control_program, vault_program
+from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.process import Process, Program
+from glitchgrid.lab.simulation.world import World
+
+US_NS = 1000
+
+
+class Grid:
+    """Made of `layout`, in `surroundings`; nothing runs until `start_all`."""
+
+    def __init__(self, world: World, layout: Layout) -> None:
+        self.world = world
+        self.layout = layout
+        self.vaults = [world.machine(name) for name in layout.vault_names]
+        self.controls = [world.machine(name) for name in layout.control_names]
+        self.clients = world.machine("clients")
+        self.invariant = Invariant.of(self.vaults)
+        control = control_program(self.vaults, layout.protocol)
+        self._programs: dict[str, Program] = {machine.name: control for machine in self.controls}
+        self._programs |= {machine.name: self._watched for machine in self.vaults}
+
+    @property
+    def servers(self) -> Sequence[Machine]:
+        return [*self.vaults, *self.controls]
+
+    def surround(self, surroundings: Surroundings) -> None:
+        """Set what stays the same throughout a run."""
+        machines = [*self.servers, self.clients]
+        self.world.network.set_usual(surroundings.latency_us * US_NS, surroundings.loss_per_mille)
+        draws = self.world.draws("surroundings")
+        for machine in machines:
+            machine.cuts_segments = surroundings.cuts_segments
+            machine.clock.drift(0, draws.between(-surroundings.drift_ppm, surroundings.drift_ppm))
+            machine.disk.slowness = surroundings.disk_slowness
+
+    def start(self, machine: Machine) -> None:
+        """Start a machine's program, unless it runs."""
+        if machine.process is None:
+            machine.start(self._programs[machine.name])
+
+    def start_all(self) -> None:
+        for machine in self.servers:
+            self.start(machine)
+
+    def _watched(self, process: Process) -> IService:
+        service = vault_program(process)
+        self.invariant.watch(process.machine, service.store)
+        return service

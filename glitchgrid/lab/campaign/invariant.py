@@ -1,0 +1,116 @@
+"""The invariant of the register, for one who sees the disks: checked after every event of a run.
+
+For each vault, D is what is durable and V what its GET answers (while it is down, the last that it showed). M is the
+largest number that a majority holds durably or exceeds. S is the smallest that the largest V of any majority can be.
+
+===================  ==================================================================================
+V <= D               nothing is shown before it is durable
+D never falls        but by an unguarded store, or a disk that was replaced
+S never falls        what a read may return does not go back
+a write of v         was acknowledged: by its return S had reached v
+a read of m          S had not passed m at its call, and M had reached m by its return
+===================  ==================================================================================
+
+M would be wrong for the beginning of a read: between durable and shown, the disks are ahead of the answers.
+"""
+
+from collections.abc import Sequence
+
+from attrs import define, field
+
+from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.quorum import majority
+from glitchgrid.record import RecordDamaged
+from glitchgrid.slots import decode_file
+from glitchgrid.store import Store
+from glitchgrid.value import NOTHING_STORED
+from glitchgrid.valuefile import VALUE_NAME
+
+
+@define
+class _Seen:
+    """One vault, as far as it was looked at."""
+
+    machine: Machine
+    store: Store | None = None
+    shown: int = NOTHING_STORED
+    durable: int = NOTHING_STORED
+    changes: int = -1
+
+
+@define
+class Invariant:
+    """:ivar broken: what was found to be broken, in words; the first of it is what matters."""
+
+    vaults: Sequence[_Seen]
+    broken: list[str] = field(factory=list)
+    durable_majority: int = NOTHING_STORED
+    shown_majority: int = NOTHING_STORED
+
+    @classmethod
+    def of(cls, machines: Sequence[Machine]) -> "Invariant":
+        return cls([_Seen(machine) for machine in machines])
+
+    def watch(self, machine: Machine, store: Store) -> None:
+        """A vault has started: its values are that store's from now on."""
+        for seen in self.vaults:
+            if seen.machine is machine:
+                seen.store = store
+
+    def check(self) -> None:
+        """Look at every vault. Only what has changed is looked at closely."""
+        changed = False
+        for seen in self.vaults:
+            changed = self._look(seen) or changed
+        if changed:
+            self._compare()
+
+    def acknowledged(self, value: int) -> None:
+        """A write has returned."""
+        if self.shown_majority < value:
+            self.broken.append(
+                f"a write of {value} was acknowledged, and a majority may still show {self.shown_majority}"
+            )
+
+    def was_read(self, value: int, shown_at_call: int) -> None:
+        """A read has returned."""
+        if value < shown_at_call:
+            self.broken.append(f"a read returned {value}; when it was called every majority showed {shown_at_call}")
+        if value > self.durable_majority:
+            self.broken.append(f"a read returned {value}, and no majority holds more than {self.durable_majority}")
+
+    def _look(self, seen: _Seen) -> bool:
+        disk = seen.machine.disk
+        changed = False
+        if disk.changes != seen.changes:
+            seen.changes = disk.changes
+            durable = _held(disk.durable(VALUE_NAME))
+            if durable < seen.durable:
+                self.broken.append(f"what {seen.machine.name} holds durably fell from {seen.durable} to {durable}")
+            changed = durable != seen.durable
+            seen.durable = durable
+        if seen.machine.process is not None and seen.store is not None and seen.store.is_open:
+            shown = seen.store.value
+            changed = changed or shown != seen.shown
+            seen.shown = shown
+        if seen.shown > seen.durable:
+            self.broken.append(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
+        return changed
+
+    def _compare(self) -> None:
+        most = majority(len(self.vaults))
+        self.durable_majority = sorted((seen.durable for seen in self.vaults), reverse=True)[most - 1]
+        shown = sorted(seen.shown for seen in self.vaults)[most - 1]
+        if shown < self.shown_majority:
+            self.broken.append(f"what every majority shows fell from {self.shown_majority} to {shown}")
+        self.shown_majority = shown
+
+
+def _held(data: bytes | None) -> int:
+    """What the next start would find, were the power cut now and nothing else had reached the disk."""
+    if data is None:
+        return NOTHING_STORED
+    try:
+        return decode_file(data).record.value
+    except RecordDamaged:
+        return NOTHING_STORED

@@ -1,0 +1,97 @@
+"""The product's two programs, for machines of a simulated world: built by what the twistd plugins call, too."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from zope.interface import implementer
+
+from glitchgrid.address import VaultAddress
+from glitchgrid.clock import run_on_monotonic_clock
+from glitchgrid.control import control_service
+from glitchgrid.disk import IDisk
+from glitchgrid.errors import DataDirectoryInUse, StartError
+from glitchgrid.lab.simulation.disk import Mount
+from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.process import Process, Program
+from glitchgrid.vault import VaultService, vault_service
+
+CONTROL_PORT = 8000
+VAULT_PORT = 8001
+VAULT_TIMEOUT_S = 1.0
+BACKLOG = 1024
+COULD_NOT_START = 1
+IDENTITY_DIGITS = 32
+
+
+@implementer(IDisk)
+class SimulatedDisk:
+    """A vault's data directory on a machine's disk."""
+
+    path = "/data"
+
+    def __init__(self, mount: Mount) -> None:
+        self._mount = mount
+
+    def claim(self) -> None:
+        try:
+            self._mount.lock()
+        except BlockingIOError as error:
+            raise DataDirectoryInUse(self.path) from error
+
+    def release(self) -> None:
+        self._mount.unlock()
+
+    def open(self, name: str) -> Any:
+        return self._mount.open(name)
+
+    def create(self, name: str) -> Any:
+        return self._mount.create(name)
+
+    def replace(self, source: str, target: str) -> None:
+        self._mount.replace(source, target)
+
+    def fsync_directory(self) -> None:
+        self._mount.fsync_directory()
+
+
+def vault_program(process: Process) -> VaultService:
+    """``twistd vault --data-dir /data``"""
+    run_on_monotonic_clock(process.reactor)
+    identities = process.world.draws(f"identity {process.name}")
+    return vault_service(
+        process.reactor,
+        TCP4ServerEndpoint(process.reactor, VAULT_PORT, BACKLOG),
+        f"tcp:{VAULT_PORT}",
+        SimulatedDisk(process.machine.disk.mount(process)),
+        process.pool(),  # type: ignore[arg-type]
+        lambda: "".join(identities.pick("0123456789abcdef") for _ in range(IDENTITY_DIGITS)),
+        _leave(process),
+    )
+
+
+def control_program(vaults: Sequence[Machine], protocol: str) -> Program:
+    """``twistd control --vaults ... --protocol ...``"""
+
+    def program(process: Process) -> IService:
+        run_on_monotonic_clock(process.reactor)
+        return control_service(
+            process.reactor,
+            TCP4ServerEndpoint(process.reactor, CONTROL_PORT, BACKLOG),
+            f"tcp:{CONTROL_PORT}",
+            [VaultAddress(vault.address, VAULT_PORT) for vault in vaults],
+            protocol,
+            VAULT_TIMEOUT_S,
+            _leave(process),
+        )
+
+    return program
+
+
+def _leave(process: Process) -> Any:
+    def fatal(error: StartError) -> None:
+        process.world.note(process.name, f"cannot start: {error}")
+        process.reactor.callLater(0, process.exit, COULD_NOT_START)
+
+    return fatal

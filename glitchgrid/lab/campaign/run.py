@@ -1,0 +1,236 @@
+"""One run: a plan, carried out, and what is to be said of it."""
+
+import enum
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+from attrs import evolve, field, frozen
+from twisted.application.service import IService, MultiService
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+
+from glitchgrid.lab.campaign.clients import Client, Prober, Workload
+from glitchgrid.lab.campaign.grid import US_NS, Grid
+from glitchgrid.lab.campaign.hostile import Hostile
+from glitchgrid.lab.campaign.plan import Layout, Plan, Planned, draw_plan
+from glitchgrid.lab.campaign.reach import FAULT, watching
+from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
+from glitchgrid.lab.history import read_history
+from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.lab.simulation.containment import Escape, contained
+from glitchgrid.lab.simulation.process import Process
+from glitchgrid.lab.simulation.timeline import Stuck
+from glitchgrid.lab.simulation.world import World
+from glitchgrid.quorum import majority
+
+MS_NS = 1_000_000
+RUN_S = 600
+"""How long the clients may take, in the run's own time."""
+
+SERVES_AGAIN_S = 20
+"""The grid answers so long after a majority of it is well, at the latest."""
+
+ACKNOWLEDGED_PERCENT_MIN = 10
+"""Of the writes; with fewer, and as many reads, a run proves nothing."""
+
+
+class Verdict(enum.Enum):
+    PASSED = "passed"
+    VIOLATION = "violation"
+    CANNOT_SAY = "cannot say"
+
+
+@frozen
+class Finding:
+    """What is wrong with a run, and who says so."""
+
+    oracle: str
+    message: str
+
+
+@frozen
+class Result:
+    plan: Plan
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    digest: str
+    operations: int
+    events: int
+    duration_ns: int
+    reached: Counter[str] = field(factory=Counter)
+    history: str = ""
+    trace: tuple[str, ...] = ()
+
+    @property
+    def faults(self) -> int:
+        """How many faults began."""
+        return sum(count for name, count in self.reached.items() if name.startswith(FAULT))
+
+    def with_finding(self, oracle: str, message: str) -> "Result":
+        return evolve(self, verdict=Verdict.VIOLATION, findings=(*self.findings, Finding(oracle, message)))
+
+
+def run_seed(seed: str, layout: Layout, *, keep_trace: bool = False) -> Result:
+    """The run that a seed stands for."""
+    world = World(seed, keep_trace=keep_trace)
+    grid = Grid(world, layout)
+    return _Run(world, grid, draw_plan(seed, layout, grid)).result()
+
+
+def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
+    """The run that a plan describes."""
+    world = World(plan.seed, keep_trace=keep_trace)
+    return _Run(world, Grid(world, plan.layout), plan).result()
+
+
+class _Run:
+    def __init__(self, world: World, grid: Grid, plan: Plan) -> None:
+        self._world = world
+        self._grid = grid
+        self._plan = plan
+        self._reached: Counter[str] = Counter()
+        self._is_quiet = False
+        self._findings: list[Finding] = []
+        self._stream = StringIO()
+        recorder = Recorder(self._stream, lambda: world.now_ns)
+        self._workload = Workload(recorder, grid.invariant, plan.layout.steps)
+
+    def result(self) -> Result:
+        world = self._world
+        try:
+            with _listening(self._logged), watching(self._reached), contained(world):
+                self._live()
+        except (Escape, Stuck) as error:
+            self._find(type(error).__name__, str(error))
+        history = self._stream.getvalue()
+        for broken in self._grid.invariant.broken[:1]:
+            self._find("invariant", broken)
+        verdict = self._judge(history)
+        return Result(
+            plan=self._plan,
+            verdict=verdict,
+            findings=tuple(self._findings),
+            digest=world.trace.digest,
+            operations=history.count('"call"'),
+            events=world.events,
+            duration_ns=world.now_ns,
+            reached=self._reached,
+            history=history,
+            trace=tuple(world.trace.lines),
+        )
+
+    # What happens.
+
+    def _live(self) -> None:
+        world, grid, plan = self._world, self._grid, self._plan
+        grid.surround(plan.surroundings)
+        grid.start_all()
+        for planned in plan.faults:
+            world.after(planned.at_ms * MS_NS, self._begin, planned)
+        grid.clients.start(self._clients)
+        if not world.run(RUN_S * SECOND_NS, self._after_each_event):
+            self._find("liveness", f"the clients had not ended after {RUN_S} s")
+        self._calm()
+        self._probe()
+
+    def _after_each_event(self) -> bool:
+        self._grid.invariant.check()
+        return self._workload.working == 0
+
+    def _clients(self, process: Process) -> IService:
+        service = MultiService()
+        for number in range(self._plan.habits.clients):
+            client = Client(f"c{number + 1}", process, self._plan.habits, self._workload, self._grid.controls)
+            client.setServiceParent(service)
+        for number in range(self._plan.habits.hostile):
+            hostile = Hostile(f"h{number + 1}", process, self._grid.controls, self._grid.vaults)
+            hostile.setServiceParent(service)
+        return service
+
+    def _begin(self, planned: Planned) -> None:
+        if self._is_quiet:
+            return
+        self._reached[f"{FAULT}{planned.fault.kind}"] += 1
+        self._world.note("fault", f"{planned.fault}")
+        planned.fault.begin(self._grid)
+        self._world.after(planned.for_ms * MS_NS, self._end, planned)
+
+    def _end(self, planned: Planned) -> None:
+        if not self._is_quiet:
+            self._world.note("fault", f"end of {planned.fault}")
+            planned.fault.end(self._grid)
+
+    # The end: a majority is well, and nothing else is.
+
+    def _calm(self) -> None:
+        world, grid = self._world, self._grid
+        self._is_quiet = True
+        world.note("fault", "end of all")
+        world.network.set_usual(self._plan.surroundings.latency_us * US_NS, 0)
+        world.network.heal()
+        draws = world.draws("liveness")
+        well = list(grid.vaults)
+        while len(well) > majority(len(grid.vaults)):
+            well.remove(draws.pick(well))
+        for machine in grid.servers:
+            machine.calm()
+            if machine not in grid.controls:
+                # A vault whose sync has failed takes no store until it is started anew, and the others stay dead.
+                machine.kill()
+        for machine in (*well, *grid.controls):
+            grid.start(machine)
+
+    def _probe(self) -> None:
+        """Write and read through each control until that succeeds."""
+        process = self._grid.clients.process
+        assert process is not None
+        probers = []
+        for control in self._grid.controls:
+            self._workload.largest += 1
+            probers.append(Prober(process, self._workload, control, self._workload.largest))
+        for prober in probers:
+            process.run(prober.startService)
+        self._world.run(SERVES_AGAIN_S * SECOND_NS, lambda: self._have_served(probers))
+        for prober in probers:
+            if not prober.served:
+                late = f"{SERVES_AGAIN_S} s after a majority is well"
+                self._find("liveness", f"{prober.control.name} does not serve {late}")
+
+    def _have_served(self, probers: Sequence[Prober]) -> bool:
+        self._grid.invariant.check()
+        return all(prober.served for prober in probers)
+
+    # What is said of it.
+
+    def _judge(self, history: str) -> Verdict:
+        said = check(
+            read_history(line.encode() + b"\n" for line in history.splitlines()),
+            max(1, self._plan.layout.steps * ACKNOWLEDGED_PERCENT_MIN // 100),
+        )
+        if isinstance(said, NotLinearizable):
+            self._find("checker", said.sentence)
+        if self._findings:
+            return Verdict.VIOLATION
+        if isinstance(said, CannotSay):
+            return Verdict.CANNOT_SAY
+        return Verdict.PASSED
+
+    def _find(self, oracle: str, message: str) -> None:
+        self._findings.append(Finding(oracle, message))
+
+    def _logged(self, event: dict[str, Any]) -> None:
+        if event.get("log_failure") is not None or event.get("log_level") is LogLevel.critical:
+            failure = event.get("log_failure")
+            self._find("log", f"{formatEvent(event)}: {failure.getErrorMessage() if failure else ''}")
+
+
+@contextmanager
+def _listening(observer: Any) -> Iterator[None]:
+    globalLogPublisher.addObserver(observer)
+    try:
+        yield
+    finally:
+        globalLogPublisher.removeObserver(observer)

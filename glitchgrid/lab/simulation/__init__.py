@@ -1,0 +1,23 @@
+"""A world for Twisted programs: machines, their kernels, disks and clocks, a network, and one seed.
+
+Twisted itself is not simulated. Its epoll reactor, its transports and everything above them run as they are, over a
+kernel whose system calls are answered here: sockets, epoll, clocks, files, threads. So whatever runs under
+``twistd`` runs here, and every run is the same for the same seed, to the byte.
+
+=============  ==================================================================================================
+`timeline`     time, and the queue of what happens in it
+`world`        the machines, the draws, the trace
+`draws`        random numbers, one stream for each purpose
+`trace`        what happened, and a digest of it
+`machine`      one machine: what survives its processes
+`process`      one process from its start to its end
+`reactor`      Twisted's reactor over a simulated kernel
+`sockets`      the system calls for TCP, and epoll
+`network`      what lies between machines: latency, cuts, holds, loss
+`pool`         threads
+`clock`        two clocks a machine, one of which can be set
+`containment`  what is patched so that nothing leaves the world
+=============  ==================================================================================================
+
+None of this knows what the programs do.
+"""

@@ -1,0 +1,45 @@
+"""The two clocks of a machine: one that only goes on, and the time of day.
+
+Both run a little fast or slow (drift). The time of day can be set, which moves nothing else.
+"""
+
+MILLION = 1_000_000
+SECOND_NS = 1_000_000_000
+BOOTED_NS = 1_000 * SECOND_NS
+"""What the monotonic clock says at the beginning: it does not begin at 0 on a real machine either."""
+
+EPOCH_NS = 1_800_000_000 * SECOND_NS
+"""The time of day at the beginning: 2027-01-15 08:00 UTC."""
+
+
+class Clock:
+    """:param drift_ppm: how much it gains, in millionths; from -1,000 to 1,000 or so."""
+
+    def __init__(self, drift_ppm: int = 0) -> None:
+        self._drift_ppm = drift_ppm
+        self._since_ns = 0
+        self._monotonic_ns = BOOTED_NS
+        self._set_by_ns = EPOCH_NS - BOOTED_NS
+
+    def monotonic_ns(self, now_ns: int) -> int:
+        """What it says when the world's time is `now_ns`."""
+        elapsed_ns = now_ns - self._since_ns
+        return self._monotonic_ns + elapsed_ns + elapsed_ns * self._drift_ppm // MILLION
+
+    def wall_ns(self, now_ns: int) -> int:
+        """Nanoseconds since 1970."""
+        return self.monotonic_ns(now_ns) + self._set_by_ns
+
+    def until(self, delay_ns: int) -> int:
+        """How long the world takes until `delay_ns` have gone by here, rounded up."""
+        return -(-delay_ns * MILLION // (MILLION + self._drift_ppm))
+
+    def jump(self, by_ns: int) -> None:
+        """Set the time of day forward, or back where `by_ns` is negative."""
+        self._set_by_ns += by_ns
+
+    def drift(self, now_ns: int, drift_ppm: int) -> None:
+        """Gain so much from now on."""
+        self._monotonic_ns = self.monotonic_ns(now_ns)
+        self._since_ns = now_ns
+        self._drift_ppm = drift_ppm

@@ -1,0 +1,139 @@
+"""Nothing leaves the world: all that is patched during a run, and why.
+
+=============================  ===================================================================================
+what                           why, and with what
+=============================  ===================================================================================
+`time.time`, `time.monotonic`  programs read them: they get the clocks of the machine whose code runs, or the world's
+and their `_ns` kin
+`time.gmtime` and `localtime`  without an argument they read the clock: as above. `twisted.web.http` has imported
+                               `gmtime` by its name, for the Date of answers: there, too
+`time.sleep`                   a thread may: it waits in the world's time. A reactor that sleeps serves nobody: error
+`time.perf_counter` and kin    they measure the real machine: error
+`random`'s functions,          their state is the real process's: error. A `random.Random` with a seed is free
+`os.urandom`
+`threading.Thread.start`       a real thread runs when it likes: error
+`socket.socket`                a real socket has a real peer: error
+the global reactor             whoever finds it has not been given one: error, for each of its public methods
+=============================  ===================================================================================
+
+An error is an `Escape` that names the place which called. It ends the run even where a program catches everything,
+because the run looks for it at its end.
+
+What is not caught: `datetime.now` and other readings of the clock from C, and what was imported by name (``from time
+import time``) before the run. Both show as runs that differ: that is what ``--check-determinism`` is for.
+"""
+
+import gc
+import os
+import random
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NoReturn
+from unittest.mock import patch
+
+from greenlet import getcurrent
+from twisted.web import http
+
+from glitchgrid.lab.simulation.clock import EPOCH_NS, SECOND_NS
+from glitchgrid.lab.simulation.world import World
+
+_REACTOR = "twisted.internet.reactor"
+_HERE = __name__
+
+
+class Escape(Exception):
+    """Something in a run reached out of the world."""
+
+
+def _caller() -> str:
+    """The nearest place that is neither here nor in the library whose function was called."""
+    frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to a caller
+    while frame.f_back is not None and frame.f_globals.get("__name__") in {_HERE, "threading", "socket", "random"}:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
+
+
+class _Guard:
+    """What the patched functions do."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.escapes: list[str] = []
+
+    def forbid(self, what: str) -> Callable[..., NoReturn]:
+        def forbidden(*_arguments: object, **_options: object) -> NoReturn:
+            self.escapes.append(f"{what} was used by {_caller()}")
+            raise Escape(self.escapes[-1])
+
+        return forbidden
+
+    def wall_ns(self) -> int:
+        current = self._world.current
+        return EPOCH_NS + self._world.now_ns if current is None else current.machine.wall_ns()
+
+    def monotonic_ns(self) -> int:
+        current = self._world.current
+        return self._world.now_ns if current is None else current.machine.monotonic_ns()
+
+    def broken_down(self, original: Callable[[float], Any]) -> Callable[..., Any]:
+        return lambda seconds=None: original(self.wall_ns() / SECOND_NS if seconds is None else seconds)
+
+    def sleep(self, seconds: float) -> None:
+        current = self._world.current
+        if current is None or getcurrent().parent is None:
+            self.forbid("time.sleep outside a thread")()
+        current.block(int(seconds * SECOND_NS))
+
+
+_MEASURES = ("perf_counter", "perf_counter_ns", "process_time", "process_time_ns", "thread_time", "thread_time_ns")
+_CHANCE = tuple(name for name in random.__all__ if not isinstance(getattr(random, name), type))
+
+
+def _patches(guard: _Guard) -> Iterator[Any]:
+    yield patch.object(time, "time", lambda: guard.wall_ns() / SECOND_NS)
+    yield patch.object(time, "time_ns", guard.wall_ns)
+    yield patch.object(time, "monotonic", lambda: guard.monotonic_ns() / SECOND_NS)
+    yield patch.object(time, "monotonic_ns", guard.monotonic_ns)
+    yield patch.object(time, "sleep", guard.sleep)
+    yield patch.object(time, "gmtime", guard.broken_down(time.gmtime))
+    yield patch.object(time, "localtime", guard.broken_down(time.localtime))
+    yield patch.object(http, "gmtime", guard.broken_down(time.gmtime))
+    for name in _MEASURES:
+        yield patch.object(time, name, guard.forbid(f"time.{name}"))
+    for name in _CHANCE:
+        yield patch.object(random, name, guard.forbid(f"random.{name}"))
+    yield patch.object(os, "urandom", guard.forbid("os.urandom"))
+    yield patch.object(threading.Thread, "start", guard.forbid("a thread"))
+    yield patch.object(socket.socket, "__init__", guard.forbid("a socket"))
+    reactor: Any = sys.modules.get(_REACTOR)
+    if reactor is not None:
+        for name in dir(reactor):
+            if not name.startswith("_") and callable(getattr(reactor, name)):
+                yield patch.object(reactor, name, guard.forbid(f"the global reactor, {name} of it,"))
+
+
+@contextmanager
+def contained(world: World) -> Iterator[None]:
+    """Run `world` within: nothing gets out.
+
+    The garbage collector waits until it is over, because it runs at any time, and runs code.
+
+    :raises Escape: at the end, if anything tried to get out, whoever has caught the error meanwhile.
+    """
+    guard = _Guard(world)
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        with ExitStack() as stack:
+            for each in _patches(guard):
+                stack.enter_context(each)
+            yield
+    finally:
+        if collects:
+            gc.enable()
+    if guard.escapes:
+        raise Escape(guard.escapes[0])

@@ -1,0 +1,193 @@
+"""A machine's disk: what is in its cache, what is on its platters, and how long things take.
+
+A process reaches it through a `Mount`, from its threads: everything but closing takes its time. A process that is
+killed in the middle of something leaves it undone; of a write, it leaves the pages that were written.
+"""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from glitchgrid.lab.simulation.inode import PAGE_BYTES, Directory, Inode, NameChange
+from glitchgrid.lab.simulation.trace import brief
+
+if TYPE_CHECKING:
+    from glitchgrid.lab.simulation.machine import Machine
+    from glitchgrid.lab.simulation.process import Process
+
+CACHE_NS = 20_000
+"""What happens in memory alone."""
+
+SYNC_NS = 1_000_000
+"""A sync, usually."""
+
+
+def _error(number: int, *names: str) -> OSError:
+    return OSError(number, os.strerror(number), *names)
+
+
+class Disk:
+    """Faults set its attributes; they hold for what begins from then on.
+
+    :ivar slowness: by how much everything takes longer.
+    :ivar stalled_until_ns: nothing ends before that, in the world's time.
+    :ivar is_full: nothing may grow.
+    :ivar syncs_to_fail: how many of the next syncs fail.
+    :ivar changes: goes up whenever something has become durable, or may have.
+    """
+
+    def __init__(self, machine: "Machine") -> None:
+        self.machine = machine
+        self.slowness = 1
+        self.stalled_until_ns = 0
+        self.is_full = False
+        self.syncs_to_fail = 0
+        self.changes = 0
+        self.directory = Directory()
+        self.locked_by: Process | None = None
+        self._draws = machine.world.draws(f"disk {machine.name}")
+
+    def mount(self, process: "Process") -> "Mount":
+        return Mount(self, process)
+
+    def durable(self, name: str) -> bytes | None:
+        """What the disk certainly holds under a name."""
+        inode = self.directory.durable.get(name)
+        return None if inode is None else inode.durable
+
+    def lose_power(self) -> None:
+        """The cache is gone. Of what was not synced, anything may have reached the disk."""
+        self.directory.settle(self._draws.below)
+        self.changes += 1
+        self.locked_by = None
+
+    def replace(self) -> None:
+        """Put an empty disk in its place. The machine is off."""
+        self.directory = Directory()
+        self.changes += 1
+
+    def takes_ns(self, usual_ns: int) -> int:
+        """How long something takes that begins now."""
+        duration_ns = self._draws.rarely_long(usual_ns) * self.slowness
+        return max(duration_ns, self.stalled_until_ns - self.machine.world.now_ns)
+
+    def calm(self) -> None:
+        """Let it be well again."""
+        self.slowness = 1
+        self.stalled_until_ns = 0
+        self.is_full = False
+        self.syncs_to_fail = 0
+
+    def sync_fails(self) -> bool:
+        if not self.syncs_to_fail:
+            return False
+        self.syncs_to_fail -= 1
+        return True
+
+
+class Mount:
+    """A disk as one process sees it. Every method may raise OSError."""
+
+    def __init__(self, disk: Disk, process: "Process") -> None:
+        self.disk = disk
+        self.process = process
+
+    def lock(self) -> None:
+        """For as long as this process lives, or until `unlock`; BlockingIOError where another one holds it."""
+        holder = self.disk.locked_by
+        if holder is not None and holder.alive:
+            raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
+        self.disk.locked_by = self.process
+
+    def unlock(self) -> None:
+        if self.disk.locked_by is self.process:
+            self.disk.locked_by = None
+
+    def open(self, name: str) -> "File":
+        self.take("open", name, CACHE_NS)
+        inode = self.disk.directory.cached.get(name)
+        if inode is None:
+            raise _error(errno.ENOENT, name)
+        return File(self, name, inode)
+
+    def create(self, name: str) -> "File":
+        self.take("create", name, CACHE_NS)
+        directory = self.disk.directory
+        inode = directory.cached.get(name)
+        if inode is None:
+            if self.disk.is_full:
+                raise _error(errno.ENOSPC, name)
+            inode = Inode()
+            directory.change(NameChange(inode, name))
+        elif inode.cached:
+            inode.empty()
+        return File(self, name, inode)
+
+    def replace(self, source: str, target: str) -> None:
+        self.take("rename", f"{source} {target}", CACHE_NS)
+        directory = self.disk.directory
+        inode = directory.cached.get(source)
+        if inode is None:
+            raise _error(errno.ENOENT, source)
+        directory.change(NameChange(inode, target, source))
+
+    def fsync_directory(self) -> None:
+        self.sync("fsync", ".", self.disk.directory.sync, self.disk.directory.forget)
+
+    def take(self, operation: str, on: str, usual_ns: int) -> None:
+        """Let a thread wait while the disk does something. It is done when this returns."""
+        self.process.block(self.disk.takes_ns(usual_ns))
+        self.disk.machine.world.note(self.process.name, f"{operation} {on}")
+
+    def sync(self, operation: str, on: str, succeed: Callable[[], None], fail: Callable[[], None]) -> None:
+        self.take(operation, on, SYNC_NS)
+        if self.disk.sync_fails():
+            self.disk.machine.world.note(self.process.name, f"{operation} {on} fails")
+            fail()
+            raise _error(errno.EIO, on)
+        succeed()
+        self.disk.changes += 1
+
+
+class File:
+    """An open file."""
+
+    def __init__(self, mount: Mount, name: str, inode: Inode) -> None:
+        self._mount = mount
+        self._name = name
+        self._inode = inode
+        self._offset = 0
+
+    def read(self, size_max: int) -> bytes:
+        self._mount.take("read", self._name, CACHE_NS)
+        data = self._inode.cached[self._offset : self._offset + size_max]
+        self._offset += len(data)
+        return data
+
+    def write(self, data: bytes) -> None:
+        self.write_at(data, self._offset)
+        self._offset += len(data)
+
+    def write_at(self, data: bytes, offset_bytes: int) -> None:
+        # Page by page: a signal comes between two pages, and never within one.
+        while data:
+            page = data[: PAGE_BYTES - offset_bytes % PAGE_BYTES]
+            self._mount.take("write", f"{self._name} {offset_bytes} {brief(page)}", CACHE_NS)
+            if self._mount.disk.is_full and offset_bytes + len(page) > _allocated(self._inode):
+                raise _error(errno.ENOSPC, self._name)
+            self._inode.write(page, offset_bytes)
+            data, offset_bytes = data[len(page) :], offset_bytes + len(page)
+
+    def fsync(self) -> None:
+        self._mount.sync("fsync", self._name, self._inode.sync, self._inode.forget)
+
+    def fdatasync(self) -> None:
+        self._mount.sync("fdatasync", self._name, self._inode.sync, self._inode.forget)
+
+    def close(self) -> None:
+        """Takes no time, and may be called from anywhere."""
+
+
+def _allocated(inode: Inode) -> int:
+    return -(-len(inode.cached) // PAGE_BYTES) * PAGE_BYTES

@@ -1,0 +1,181 @@
+"""One process, from its start to its end: its sockets, its reactor, its threads.
+
+It ends by itself, by kill -9, or with its machine's power. From then on none of its code runs: what was scheduled
+for it finds it dead. Nothing of it is thrown away before the run is over, for Python would run the `finally` blocks
+of what is thrown away, and the dead would act.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent, greenlet
+from twisted.application.service import IService
+from twisted.python.failure import Failure
+
+from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.lab.simulation.pool import Pool
+from glitchgrid.lab.simulation.reactor import SimulatedReactor
+from glitchgrid.lab.simulation.sockets import FIRST_DESCRIPTOR, Epoll, Socket
+from glitchgrid.lab.simulation.timeline import Event
+
+if TYPE_CHECKING:
+    from glitchgrid.lab.simulation.machine import Machine
+
+TURN_NS = 5_000
+"""How long one turn of a reactor takes, at the least: a program that never waits must not stop time."""
+
+Program = Callable[["Process"], IService]
+"""Makes a service of a process's reactor, pool and disk, as a twistd plugin's `makeService` does."""
+
+
+class Process:
+    """:ivar exit_status: None while it runs; -9 after kill -9."""
+
+    def __init__(self, machine: "Machine", program: Program) -> None:
+        self.machine = machine
+        self.world = machine.world
+        self.alive = True
+        self.exit_status: int | None = None
+        self.sockets: dict[int, Socket] = {}
+        self.epoll = Epoll(self)
+        self.reactor = SimulatedReactor(self)
+        self._is_paused = False
+        self._is_terminated = False
+        self._missed: list[Callable[[], None]] = []
+        self._next_descriptor = FIRST_DESCRIPTOR
+        self._next_turn: Event | None = None
+        self._next_turn_ns = 0
+        self.run(lambda: self._start(program))
+
+    @property
+    def name(self) -> str:
+        return self.machine.name
+
+    def pool(self, threads_max: int = 1) -> Pool:
+        """A thread pool whose work takes its time here."""
+        return Pool(self, threads_max)
+
+    # How it runs.
+
+    def run(self, step: Callable[[], object]) -> None:
+        """Run code of this process on its reactor: now, or once it is resumed."""
+        self._run(step)
+        self.wake()
+
+    def _run(self, step: Callable[[], object]) -> None:
+        if not self.alive:
+            return
+        if self._is_paused:
+            self._missed.append(lambda: self._run(step))
+            return
+        with self.world.inside(self):
+            step()
+
+    def wake(self, after_ns: int = 0) -> None:
+        """Let the reactor have a turn, in so many nanoseconds at the latest."""
+        at_ns = self.world.now_ns + after_ns
+        if self._next_turn is not None:
+            if self._next_turn_ns <= at_ns:
+                return
+            self._next_turn.cancel()
+        self._next_turn = self.world.after(after_ns, self._turn_begins)
+        self._next_turn_ns = at_ns
+
+    def _turn_begins(self) -> None:
+        self._next_turn = None
+        self._run(self._turn)
+
+    def _turn(self) -> None:
+        reactor: Any = self.reactor
+        reactor.doIteration(0)
+        reactor.runUntilCurrent()
+        if not self.alive:
+            return
+        if reactor.has_stopped:
+            self.exit(0)
+            return
+        timeout_s = reactor.timeout()
+        if self.epoll.has_ready or reactor.threadCallQueue or timeout_s == 0:
+            self.wake(self.machine.turn_ns)
+        elif timeout_s is not None:
+            self.wake(max(self.machine.turn_ns, self.machine.clock.until(int(timeout_s * SECOND_NS) + 1)))
+
+    def _start(self, program: Program) -> None:
+        service = program(self)
+        self.reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+        self.reactor.callWhenRunning(service.privilegedStartService)
+        self.reactor.callWhenRunning(service.startService)
+        self.reactor.startRunning(installSignalHandlers=False)
+
+    # How it is stopped.
+
+    def pause(self) -> None:
+        """SIGSTOP: its kernel goes on, it does not."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """SIGCONT: all that it has missed happens now."""
+        self._is_paused = False
+        missed, self._missed = self._missed, []
+        for step in missed:
+            step()
+
+    def terminate(self) -> None:
+        """SIGTERM: it may tidy up. Another one while it does changes nothing."""
+        if not self._is_terminated:
+            self._is_terminated = True
+            self.run(lambda: self.reactor.callFromThread(self.reactor.stop))
+
+    def exit(self, status: int) -> None:
+        """It ends: its kernel closes what it had open."""
+        if not self.alive:
+            return
+        self.world.note(self.name, f"exit {status}")
+        self._end(status)
+        for each in list(self.sockets.values()):
+            each.close()
+
+    def vanish(self) -> None:
+        """The power is gone, and nothing is closed."""
+        self._end(None)
+        for each in list(self.sockets.values()):
+            each.vanish()
+
+    def break_connections(self, other: "Machine") -> None:
+        """A fault of the network: what connects this process and another machine is reset at both ends."""
+        for each in list(self.sockets.values()):
+            if each.remote is not None and each.remote[0] == other.address:
+                each.reset()
+
+    def _end(self, status: int | None) -> None:
+        self.alive = False
+        self.exit_status = status
+        self._missed.clear()
+        self.machine.ended(self)
+
+    # What the kernel keeps for it.
+
+    def new_descriptor(self, of: Socket) -> int:
+        descriptor = self._next_descriptor
+        self._next_descriptor += 1
+        self.sockets[descriptor] = of
+        return descriptor
+
+    def block(self, duration_ns: int) -> None:
+        """Let a thread of this process wait. Nothing but a thread may: a reactor that waits serves nobody."""
+        thread = getcurrent()
+        assert thread.parent is not None, "a system call that blocks, outside a thread"
+        self.world.after(duration_ns, self._run, thread.switch)
+        thread.parent.switch()
+
+    def in_thread(self, work: Callable[[], Any], done: Callable[[bool, Any], None]) -> None:
+        """Do `work` in a thread, and tell `done`, in that thread too, whether it ended well, and with what."""
+
+        def body() -> None:
+            try:
+                outcome = True, work()
+            except Exception:  # noqa: BLE001 - whatever a pool's work raises is its result
+                outcome = False, Failure()
+            done(*outcome)
+
+        self._run(greenlet(body).switch)

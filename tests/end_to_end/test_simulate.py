@@ -1,0 +1,81 @@
+"""``glitchgrid simulate`` as its users run it."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
+TIMEOUT_S = 240
+
+
+def simulate(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [GLITCHGRID, "simulate", *options], cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+
+
+def test_a_clean_campaign(tmp_path: Path) -> None:
+    done = simulate("--seeds", "0:6", "--steps", "8", "--check-determinism", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("6 seeds: 6 passed\n")
+    assert "a read healed" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_failures_are_found_kept_and_replayed(tmp_path: Path) -> None:
+    options = ("--protocol", "classic", "--seeds", "0:12", "--out", "out")
+    done = simulate(*options, cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    replay = next(line for line in done.stdout.splitlines() if line.startswith("  glitchgrid simulate --seed"))
+    _, _, *again = shlex.split(replay)
+    replayed = simulate(*again, cwd=tmp_path)
+    assert replayed.returncode == 1
+    plan = next((tmp_path / "out").glob(f"seed-{again[1]}.plan.json"))
+    from_its_plan = simulate("--plan", str(plan), cwd=tmp_path)
+    assert from_its_plan.stdout == replayed.stdout
+    kept = plan.with_name(f"seed-{again[1]}.trace").read_text(encoding="utf-8")
+    assert replayed.stdout.startswith(kept)
+    history = plan.with_name(f"seed-{again[1]}.history.jsonl")
+    said = subprocess.run([GLITCHGRID, "check", history], capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode in {0, 1, 2}
+    assert "operations" in said.stdout
+
+
+def test_json(tmp_path: Path) -> None:
+    options = ("--seeds", "0:3", "--steps", "5", "--json")
+    found = [json.loads(simulate(*options, "--jobs", jobs, cwd=tmp_path).stdout) for jobs in ("1", "2")]
+    assert found[0] == found[1], "the number of processes changes nothing"
+    assert found[0]["seeds"] == 3
+    assert found[0]["verdicts"]["passed"] + found[0]["verdicts"]["cannot say"] == 3
+    assert found[0]["violations"] == []
+    assert len(found[0]["digest"]) == 32
+
+
+def test_what_was_never_reached(tmp_path: Path) -> None:
+    done = simulate("--seeds", "0:1", "--steps", "5", "--require-reach", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "never reached: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seeds", "3:3"], "'3:3' is not A:B"),
+        (["--seeds", "x"], "'x' is not A:B"),
+        (["--plan", "missing.json"], "missing.json: No such file"),
+        (["--plan", "bad.json"], "bad.json: "),
+        (["--vaults", "0"], "0 is not in the range"),
+    ],
+)
+def test_bad_input_is_one_clear_line(options: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text('{"plan": 1, "seed": 3}', encoding="utf-8")
+    done = simulate(*options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

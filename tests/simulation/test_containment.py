@@ -1,0 +1,76 @@
+"""What reaches out of a run is stopped, and named."""
+
+import gc
+import os
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import reactor as global_reactor  # noqa: TID251 - that it is caught
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import datetimeToString
+
+from glitchgrid.lab.simulation.containment import Escape, contained
+from glitchgrid.lab.simulation.world import World
+
+reactor: Any = global_reactor
+
+
+class ContainmentTests(SynchronousTestCase):
+    def assert_escape(self, what: str, step: Callable[[], object]) -> None:
+        """It is an error at once, and at the run's end where the first was swallowed; the place is named."""
+        with self.assertRaises(Escape) as at_the_end, contained(World("1")), self.assertRaises(Escape):
+            step()
+        self.assertIn(what, str(at_the_end.exception))
+        self.assertIn("test_containment.py", str(at_the_end.exception))
+
+    def test_the_global_reactor(self) -> None:
+        self.assert_escape("callLater", lambda: reactor.callLater(0, print))
+        self.assert_escape("connectTCP", lambda: reactor.connectTCP("127.0.0.1", 1, None))
+
+    def test_a_thread(self) -> None:
+        self.assert_escape("a thread", lambda: threading.Thread(target=print).start())
+
+    def test_a_socket(self) -> None:
+        self.assert_escape("a socket", socket.socket)
+
+    def test_chance(self) -> None:
+        self.assert_escape("random.random", lambda: random.random() + 1)
+        self.assert_escape("random.choice", lambda: random.choice([1]))
+        self.assert_escape("os.urandom", lambda: os.urandom(1))
+
+    def test_measuring(self) -> None:
+        self.assert_escape("perf_counter", lambda: time.perf_counter() + 1)
+
+    def test_sleeping_outside_a_thread(self) -> None:
+        self.assert_escape("time.sleep", lambda: time.sleep(0))
+
+    def test_clocks_are_the_worlds(self) -> None:
+        world = World("1")
+        with contained(world):
+            before = time.monotonic_ns()
+            world.run(5)
+            self.assertEqual(time.monotonic_ns() - before, 5)
+            self.assertEqual(time.time_ns(), 1_800_000_000_000_000_005)
+
+    def test_dates_are_too(self) -> None:
+        with contained(World("1")):
+            self.assertEqual((time.gmtime().tm_year, time.localtime().tm_year), (2027, 2027))
+            self.assertEqual(datetimeToString(), b"Fri, 15 Jan 2027 08:00:00 GMT")
+            self.assertEqual(time.gmtime(0).tm_year, 1970)
+
+    def test_afterwards_all_is_as_it_was(self) -> None:
+        before = (time.time, time.sleep, random.random, os.urandom, threading.Thread.start, socket.socket.__init__)
+        with contained(World("1")):
+            self.assertFalse(gc.isenabled())
+        after = (time.time, time.sleep, random.random, os.urandom, threading.Thread.start, socket.socket.__init__)
+        self.assertEqual(before, after)
+        self.assertTrue(gc.isenabled())
+        self.assertIsNotNone(reactor.seconds())
+
+    def test_chance_of_ones_own_is_free(self) -> None:
+        with contained(World("1")):
+            self.assertEqual(random.Random(1).random(), random.Random(1).random())

@@ -1,0 +1,125 @@
+"""The invariant, over disks and stores that say what the test says."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid.lab.campaign.invariant import Invariant
+from glitchgrid.record import Record
+from glitchgrid.slots import Slot, encode_file
+
+IDENTITY = "0" * 32
+
+
+class Vault:
+    """One vault, as far as the invariant looks at it."""
+
+    def __init__(self, name: str) -> None:
+        self.sequence = 1
+        self.data: bytes | None = None
+        self.store: Any = SimpleNamespace(is_open=True, value=0)
+        self.machine: Any = SimpleNamespace(
+            name=name, process=object(), disk=SimpleNamespace(changes=0, durable=lambda _name: self.data)
+        )
+
+    def make_durable(self, value: int) -> None:
+        self.sequence += 1
+        self.data = encode_file(Slot(self.sequence, Record(IDENTITY, value)))
+        self.machine.disk.changes += 1
+
+    def hold(self, value: int) -> None:
+        self.make_durable(value)
+        self.store.value = value
+
+
+class InvariantTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.vaults = [Vault(f"vault{number}") for number in range(3)]
+        self.invariant = Invariant.of([vault.machine for vault in self.vaults])
+        for vault in self.vaults:
+            self.invariant.watch(vault.machine, vault.store)
+        self.invariant.check()
+
+    def hold(self, *values: int) -> None:
+        for vault, value in zip(self.vaults, values, strict=True):
+            vault.hold(value)
+        self.invariant.check()
+
+    def assert_broken(self, *words: str) -> None:
+        self.invariant.check()
+        self.assertEqual(len(self.invariant.broken), 1, self.invariant.broken)
+        for word in words:
+            self.assertIn(word, self.invariant.broken[0])
+
+    def test_nothing_is_wrong_with_a_grid_that_works(self) -> None:
+        for value in range(1, 10):
+            for count in range(3):
+                self.vaults[count].make_durable(value)
+                self.invariant.check()
+                self.vaults[count].store.value = value
+                self.invariant.check()
+            self.invariant.acknowledged(value)
+            self.invariant.was_read(value, value)
+        self.assertEqual(self.invariant.broken, [])
+
+    def test_the_majorities(self) -> None:
+        for values, expected in (((5, 0, 0), 0), ((5, 3, 0), 3), ((5, 3, 4), 4), ((5, 6, 4), 5)):
+            with self.subTest(values=values):
+                self.setUp()
+                self.hold(*values)
+                self.assertEqual((self.invariant.durable_majority, self.invariant.shown_majority), (expected, expected))
+
+    def test_shown_before_it_is_durable(self) -> None:
+        self.vaults[1].store.value = 7
+        self.assert_broken("vault1 shows 7 and holds 0")
+
+    def test_what_is_durable_falls(self) -> None:
+        self.hold(5, 5, 5)
+        self.vaults[0].make_durable(4)
+        self.vaults[0].store.value = 4
+        self.assert_broken("vault0", "fell from 5 to 4")
+
+    def test_what_a_majority_shows_falls(self) -> None:
+        self.hold(5, 5, 0)
+        self.vaults[0].store.value = 3
+        self.assert_broken("every majority", "fell from 5 to 3")
+
+    def test_a_disk_that_was_replaced(self) -> None:
+        self.hold(5, 5, 5)
+        self.vaults[0].machine.process = None
+        self.vaults[0].data = None
+        self.vaults[0].machine.disk.changes += 1
+        self.invariant.check()
+        self.assertIn("fell from 5 to 0", self.invariant.broken[0])
+
+    def test_a_vault_that_is_down_shows_what_it_showed(self) -> None:
+        self.hold(5, 5, 5)
+        self.vaults[0].machine.process = None
+        self.vaults[0].store.value = 0
+        self.invariant.check()
+        self.assertEqual(self.invariant.broken, [])
+
+    def test_a_write_that_was_acknowledged_too_early(self) -> None:
+        self.hold(5, 0, 0)
+        self.invariant.acknowledged(5)
+        self.assert_broken("write of 5", "still show 0")
+
+    def test_a_read_of_what_no_majority_holds(self) -> None:
+        self.hold(5, 0, 0)
+        self.invariant.was_read(5, 0)
+        self.assert_broken("read returned 5")
+
+    def test_a_read_of_less_than_every_majority_showed(self) -> None:
+        self.hold(5, 5, 5)
+        self.invariant.was_read(3, 5)
+        self.assert_broken("read returned 3", "showed 5")
+
+    def test_a_torn_slot_is_not_there(self) -> None:
+        self.hold(5, 5, 5)
+        data = self.vaults[0].data
+        assert data is not None
+        self.vaults[0].data = b"x" * 4096 + data[4096:]
+        self.vaults[0].machine.disk.changes += 1
+        self.invariant.check()
+        self.assertEqual(self.invariant.broken, [])

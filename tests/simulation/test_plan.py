@@ -1,0 +1,70 @@
+"""Plans: drawn from a seed, written down, edited, read again."""
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid.lab.campaign.faults import KINDS
+from glitchgrid.lab.campaign.grid import Grid
+from glitchgrid.lab.campaign.plan import Layout, Plan, decode_plan, draw_plan, encode_plan
+from glitchgrid.lab.errors import PlanInvalid
+from glitchgrid.lab.simulation.world import World
+
+
+def plan_of(seed: int, layout: Layout | None = None) -> Plan:
+    layout = layout or Layout()
+    return draw_plan(str(seed), layout, Grid(World(str(seed)), layout))
+
+
+class DrawTests(SynchronousTestCase):
+    def test_a_seed_is_a_plan(self) -> None:
+        self.assertEqual(plan_of(1), plan_of(1))
+        self.assertNotEqual(plan_of(1), plan_of(2))
+
+    def test_every_kind_is_used_by_some_and_left_out_by_others(self) -> None:
+        kinds = [{each.fault.kind for each in plan_of(seed).faults} for seed in range(60)]
+        for kind in KINDS:
+            self.assertTrue(any(kind in each for each in kinds), kind)
+            self.assertTrue(any(kind not in each for each in kinds), kind)
+        self.assertTrue(any(not each for each in kinds), "some seeds have no fault at all")
+
+    def test_faults_are_for_what_there_is(self) -> None:
+        for layout in (Layout(vaults=1), Layout(vaults=5, controls=2)):
+            names = {machine.name for machine in Grid(World("1"), layout).servers}
+            for seed in range(40):
+                for planned in plan_of(seed, layout).faults:
+                    for name in ("machine", "source", "target"):
+                        self.assertIn(getattr(planned.fault, name, "vault1"), names)
+
+
+class FileTests(SynchronousTestCase):
+    def test_what_was_written_is_read(self) -> None:
+        for seed in range(60):
+            plan = plan_of(seed)
+            self.assertEqual(decode_plan(encode_plan(plan)), plan)
+
+    def test_a_fault_has_a_line(self) -> None:
+        plan = next(plan for plan in map(plan_of, range(60)) if plan.faults)
+        lines = [line for line in encode_plan(plan).splitlines() if '"at_ms"' in line]
+        self.assertEqual(len(lines), len(plan.faults))
+
+    def invalid(self, change: Any, problem: str) -> None:
+        plan = next(plan for plan in map(plan_of, range(60)) if plan.faults)
+        data = json.loads(encode_plan(plan))
+        change(data)
+        with self.assertRaises(PlanInvalid) as caught:
+            decode_plan(json.dumps(data))
+        self.assertIn(problem, str(caught.exception))
+
+    def test_what_is_none(self) -> None:
+        for text in ("", "{}", "[]", "null", "[" * 5000, '{"plan": 1}', '{"plan": 2}'):
+            self.assertRaises(PlanInvalid, decode_plan, text)
+
+    def test_what_is_wrong_is_said(self) -> None:
+        self.invalid(lambda data: data["faults"][0].update(kind="plague"), "plague")
+        self.invalid(lambda data: data["layout"].update(vaults=0), "vaults")
+        self.invalid(lambda data: data["layout"].update(protocol="raft"), "raft")
+        self.invalid(lambda data: data["faults"][0].update(at_ms=-1), "at_ms")
+        self.invalid(lambda data: data["habits"].update(clients="many"), "clients")
+        self.invalid(lambda data: data["faults"][0].update(machine="vault9", kind="kill"), "vault9")

@@ -1,0 +1,144 @@
+"""Runs of the grid: the same for the same seed, clean under atomic, and able to find what is broken."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid.lab.campaign.campaign import Summary, Task, perform, run_campaign
+from glitchgrid.lab.campaign.plan import Layout, decode_plan, encode_plan
+from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
+from glitchgrid.outcome import Holds
+from glitchgrid.rounds import ReadRound, StoreRound
+from glitchgrid.store import Store
+from glitchgrid.valuefile import ValueFile
+
+ROOT = Path(__file__).parents[2]
+SEEDS_UNTIL_FOUND = 30
+CLEAN_SEEDS = 25
+
+
+def runs(seeds: range, layout: Layout | None = None) -> list[Result]:
+    return [run_seed(str(seed), layout or Layout()) for seed in seeds]
+
+
+class SameTests(SynchronousTestCase):
+    def test_a_seed_is_a_run_in_every_process(self) -> None:
+        here = run_seed("3", Layout()).digest
+        for hash_seed in ("0", "1", "77"):
+            said = subprocess.run(
+                [str(Path(sys.executable).with_name("glitchgrid")), "simulate", "--seed", "3"],
+                cwd=ROOT,
+                env=os.environ | {"PYTHONHASHSEED": hash_seed},
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=True,
+            ).stdout
+            self.assertIn(here, said)
+
+    def test_a_campaign_is_the_same_for_any_number_of_jobs(self) -> None:
+        tasks = [Task(seed, Layout(steps=5)) for seed in range(6)]
+        digests = set()
+        for jobs in (1, 2):
+            summary = Summary()
+            for result in run_campaign(tasks, jobs):
+                summary = summary.and_also(result)
+            digests.add(summary.digest)
+        self.assertEqual(len(digests), 1)
+
+    def test_a_plan_that_was_kept_is_its_run(self) -> None:
+        result = run_seed("5", Layout())
+        self.assertEqual(run_plan(decode_plan(encode_plan(result.plan))).digest, result.digest)
+
+    def test_each_run_of_two_is_compared(self) -> None:
+        self.assertEqual(perform(Task(1, Layout(steps=5), is_checked=True)).findings, ())
+
+
+class CleanTests(SynchronousTestCase):
+    def assert_clean(self, results: list[Result]) -> None:
+        self.assertEqual([(result.plan.seed, result.findings) for result in results if result.findings], [])
+        self.assertGreater(sum(result.verdict is Verdict.PASSED for result in results), len(results) // 2)
+
+    def test_atomic(self) -> None:
+        self.assert_clean(runs(range(CLEAN_SEEDS)))
+
+    def test_atomic_with_two_controls_and_other_numbers_of_vaults(self) -> None:
+        for vaults in (2, 4, 5):
+            self.assert_clean(runs(range(5), Layout(vaults=vaults, controls=2)))
+
+
+class TeethTests(SynchronousTestCase):
+    """Bugs planted in the product's own classes are found, among the seeds of the clean runs."""
+
+    def found_by(self, seeds: int, layout: Layout | None = None) -> set[str]:
+        """The oracles that speak first in the runs that find something; one at least must, within so many seeds."""
+        results = [run_seed(str(seed), layout or Layout()) for seed in range(seeds)]
+        oracles = {result.findings[0].oracle for result in results if result.verdict is Verdict.VIOLATION}
+        self.assertTrue(oracles, f"nothing was found in {seeds} seeds")
+        return oracles
+
+    def test_a_save_that_is_not_synced(self) -> None:
+        def save(self: Any, record: Any) -> None:
+            slot = self._durable.followed_by(record)
+            self._file.write_at(slot.encode(), slot.offset_bytes)
+            self._durable = slot
+
+        with patch.object(ValueFile, "save", save):
+            self.assertIn("invariant", self.found_by(3))
+
+    def test_a_failure_that_counts_as_an_acknowledgement(self) -> None:
+        def fail(self: Any, vault: int) -> Any:
+            return self.acknowledge(vault, f"vault {vault}, which has not answered", self.value)
+
+        with patch.object(StoreRound, "fail", fail):
+            self.assertIn("invariant", self.found_by(SEEDS_UNTIL_FOUND))
+
+    def test_a_read_that_does_not_heal(self) -> None:
+        original = ReadRound._decide
+
+        def decide(self: Any) -> Any:
+            outcome = original(self)
+            if self.healing is None:
+                return outcome
+            self.healing = None
+            self.outcome = Holds(max(self.floor, self.largest))
+            return self.outcome
+
+        with patch.object(ReadRound, "_decide", decide):
+            self.assertTrue(self.found_by(SEEDS_UNTIL_FOUND, Layout(controls=2)) & {"invariant", "checker"})
+
+    def test_a_vault_that_shows_what_is_not_durable(self) -> None:
+        original = Store._sync
+
+        def sync(self: Any) -> None:
+            batch = list(self._waiting)
+            original(self)
+            for request, _ in batch:
+                self._record = evolve(self._record, value=max(self._record.value, request.value))
+
+        with patch.object(Store, "_sync", sync):
+            self.assertIn("invariant", self.found_by(3))
+
+
+class ClassicTests(SynchronousTestCase):
+    """What is wrong with the original's protocol is found, by seeds that the documentation tells of."""
+
+    def test_the_runs_that_the_documentation_tells_of(self) -> None:
+        for seed, oracle in (("3", "checker"), ("18", "liveness")):
+            result = run_seed(seed, Layout(protocol="classic"))
+            self.assertIn(oracle, [finding.oracle for finding in result.findings])
+            self.assertIn(f"--protocol classic --seed {seed}\n", (ROOT / "docs" / "simulation.md").read_text())
+            self.assertEqual(run_seed(seed, Layout()).verdict, Verdict.PASSED, "atomic does not mind")
+
+    def test_it_is_not_linearizable(self) -> None:
+        results = [run_seed(str(seed), Layout(protocol="classic")) for seed in range(SEEDS_UNTIL_FOUND)]
+        oracles = Counter(finding.oracle for result in results for finding in result.findings)
+        self.assertGreater(oracles["checker"], 0, "values are lost")
+        self.assertGreater(oracles["liveness"], 0, "there is no majority of equal values, though vaults enough are up")
