@@ -177,8 +177,9 @@ class _Run:
             well.remove(draws.pick(well))
         for machine in grid.servers:
             machine.calm()
-            if machine not in grid.controls:
-                # A vault whose sync has failed takes no store until it is started anew, and the others stay dead.
+            # A vault whose sync has failed takes no store until it is started anew, and the others stay dead.
+            is_leaving = machine.process is not None and machine.process.is_terminating
+            if is_leaving or machine in grid.vaults:
                 machine.kill()
         for machine in (*well, *grid.controls):
             grid.start(machine)

@@ -29,7 +29,9 @@ Program = Callable[["Process"], IService]
 
 
 class Process:
-    """:ivar exit_status: None while it runs; -9 after kill -9."""
+    """:ivar exit_status: None while it runs; -9 after kill -9.
+    :ivar is_terminating: it was told to stop, and tidies up.
+    """
 
     def __init__(self, machine: "Machine", program: Program) -> None:
         self.machine = machine
@@ -40,7 +42,7 @@ class Process:
         self.epoll = Epoll(self)
         self.reactor = SimulatedReactor(self)
         self._is_paused = False
-        self._is_terminated = False
+        self.is_terminating = False
         self._missed: list[Callable[[], None]] = []
         self._next_descriptor = FIRST_DESCRIPTOR
         self._next_turn: Event | None = None
@@ -122,8 +124,8 @@ class Process:
 
     def terminate(self) -> None:
         """SIGTERM: it may tidy up. Another one while it does changes nothing."""
-        if not self._is_terminated:
-            self._is_terminated = True
+        if not self.is_terminating:
+            self.is_terminating = True
             self.run(lambda: self.reactor.callFromThread(self.reactor.stop))
 
     def exit(self, status: int) -> None:
