@@ -13,6 +13,7 @@ from tests.end_to_end.processes import HOST, SLACK_S, Grid, Server, Servers, ask
 
 KILL_EVERY_S = 2.0
 OPERATIONS = 100
+LINES_MORE_MAX = 2
 OPERATIONS_WITHIN_S = 15.0
 """A vault's time-out is 1 s: whoever waited for it in each operation would need 100."""
 
@@ -127,9 +128,11 @@ def test_a_stopped_vault_costs_nothing_and_is_used_again_when_it_returns(grid: G
         lambda: ask(stopped.port).body == str(newest), "it catches up, with no write made", RETURNS_WITHIN_S + SLACK_S
     )
     wait_until(lambda: "answers again" in grid.control.log, "the log says that it is back", SLACK_S)
-    fails, again = lines_about(grid.control, stopped)
+    fails, again, *more = lines_about(grid.control, stopped)
     assert f"vault {stopped.address} fails: no whole answer within 1 s" in fails
     assert f"vault {stopped.address} answers again" in again
+    # Where the machine is busy, one that has just woken may be late once more.
+    assert len(more) <= LINES_MORE_MAX, more
 
 
 def test_a_closed_port_costs_nothing(servers: Servers) -> None:
