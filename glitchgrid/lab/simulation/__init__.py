@@ -12,7 +12,10 @@ kernel whose system calls are answered here: sockets, epoll, clocks, files, thre
 `machine`      one machine: what survives its processes
 `process`      one process from its start to its end
 `reactor`      Twisted's reactor over a simulated kernel
-`sockets`      the system calls for TCP, and epoll
+`sockets`      the system calls for TCP
+`connection`   what they work on: a connection, with its two ends
+`epoll`        which sockets are ready
+`disk`         a cache, platters, and how long things take; `inode` has what survives
 `network`      what lies between machines: latency, cuts, holds, loss
 `pool`         threads
 `clock`        two clocks a machine, one of which can be set

@@ -13,9 +13,10 @@ from twisted.application.service import IService
 from twisted.python.failure import Failure
 
 from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.lab.simulation.epoll import Epoll
 from glitchgrid.lab.simulation.pool import Pool
 from glitchgrid.lab.simulation.reactor import SimulatedReactor
-from glitchgrid.lab.simulation.sockets import FIRST_DESCRIPTOR, Epoll, Socket
+from glitchgrid.lab.simulation.sockets import FIRST_DESCRIPTOR, Socket
 from glitchgrid.lab.simulation.timeline import Event
 
 if TYPE_CHECKING:

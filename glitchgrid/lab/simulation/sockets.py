@@ -1,7 +1,6 @@
-"""The system calls for TCP, as Linux answers them: sockets that never block, and epoll.
+"""The system calls for TCP, as Linux answers them: sockets that never block.
 
-Twisted's transports call these in place of the real ones. What is behind them is one `Connection` of two ends, whose
-bytes travel by a `Flow` in each direction.
+Twisted's transports call these in place of the real ones. What is behind them is in `connection`.
 
 A socket outlives the program's interest in it, as it does on Linux: what was sent before `close` is delivered.
 """
@@ -14,15 +13,12 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from glitchgrid.lab.simulation.connection import End
 from glitchgrid.lab.simulation.network import Flow
-from glitchgrid.lab.simulation.trace import brief
 
 if TYPE_CHECKING:
     from glitchgrid.lab.simulation.machine import Machine
     from glitchgrid.lab.simulation.process import Process
-
-SEND_BUFFER_BYTES = 256 * 1024
-"""So much may be on its way or unread before a sender has to wait."""
 
 CONNECT_RETRY_NS = 1_000_000_000
 """Linux sends the first packet of a connection again after so long, then after twice that, and so on."""
@@ -30,7 +26,6 @@ CONNECT_RETRY_NS = 1_000_000_000
 CONNECT_RETRIES_MAX = 6
 FIRST_DESCRIPTOR = 3
 FIRST_PORT = 32768
-SEGMENT_BYTES = (1, 3, 20, 100, 536, 1460)
 
 Address = tuple[str, int]
 
@@ -56,7 +51,7 @@ class Socket:
         self._error = 0
         self._accepted: deque[Socket] | None = None
         self._backlog = 0
-        self._connection: _End | None = None
+        self._connection: End | None = None
         self._connecting = False
         self._resets_on_close = False
 
@@ -203,7 +198,7 @@ class Socket:
         self._accepted.append(accepted)
         self.changed()
 
-    def connected(self, end: "_End") -> None:
+    def connected(self, end: "End") -> None:
         self._connecting = False
         self._connection = end
         end.socket = self
@@ -224,7 +219,7 @@ class Socket:
     def is_connected(self) -> bool:
         return self._connection is not None
 
-    def _end(self) -> "_End":
+    def _end(self) -> "End":
         if self.closed:
             raise _error(errno.EBADF)
         if self._connection is None:
@@ -288,209 +283,11 @@ class Handshake:
         server = Socket(listener.process)
         server.local, server.remote = listener.local, client.local
         number = world.next_connection()
-        near = _End(number, client.machine, Flow(world, out))
-        far = _End(number, target, Flow(world, back))
+        near = End(number, client.machine, Flow(world, out))
+        far = End(number, target, Flow(world, back))
         near.peer, far.peer = far, near
         world.note(target.name, f"accept {number} from {client.machine.name}")
         server.connected(far)
         # The client is connected once it has heard back; should it have given up by then, it says so.
         far.flow.send(lambda: near.close(reset=True) if client.closed else client.connected(near))
         listener.take(server)
-
-
-class _End:
-    """One end of a connection, as its kernel sees it.
-
-    :ivar has_ended: the other end has finished, and everything before that was read.
-    :ivar has_finished: this end sends nothing more.
-    :ivar was_reset: there is no connection any more.
-    """
-
-    socket: Socket | None = None
-    peer: "_End"
-
-    def __init__(self, number: int, machine: "Machine", flow: Flow) -> None:
-        self.number = number
-        self.machine = machine
-        self.flow = flow
-        self.has_finished = False
-        self.was_reset = False
-        self._is_closed = False
-        self._is_gone = False
-        self._ignores = False
-        self._ended = False
-        self._unread: deque[bytes] = deque()
-        self._unread_bytes = 0
-        self._on_the_way = 0
-        self._draws = machine.world.draws(f"segments {machine.name}")
-
-    # The program's side.
-
-    @property
-    def has_data(self) -> bool:
-        return self._unread_bytes > 0
-
-    @property
-    def has_ended(self) -> bool:
-        return (self._ended or self._ignores) and not self._unread_bytes
-
-    @property
-    def room(self) -> int:
-        return max(0, SEND_BUFFER_BYTES - self._on_the_way - self.peer._unread_bytes)  # noqa: SLF001 - its own other end
-
-    def read(self, size_max: int) -> bytes:
-        parts: list[bytes] = []
-        while self._unread and size_max > 0:
-            part = self._unread.popleft()
-            if len(part) > size_max:
-                self._unread.appendleft(part[size_max:])
-                part = part[:size_max]
-            size_max -= len(part)
-            parts.append(part)
-        data = b"".join(parts)
-        self._unread_bytes -= len(data)
-        if data and self.peer.socket is not None:
-            self.peer.socket.changed()  # it has room again
-        return data
-
-    def write(self, data: bytes) -> None:
-        self._on_the_way += len(data)
-        for segment in self._segments(data):
-            self.flow.send(lambda segment=segment: self._delivered(segment))  # type: ignore[misc]
-
-    def _segments(self, data: bytes) -> list[bytes]:
-        """How the data is cut up: anything may arrive in any pieces."""
-        if not self.machine.cuts_segments:
-            return [data]
-        segments = []
-        while data:
-            size = self._draws.pick(SEGMENT_BYTES)
-            segments.append(data[:size])
-            data = data[size:]
-        return segments
-
-    def _delivered(self, segment: bytes) -> None:
-        self._on_the_way -= len(segment)
-        self.peer.arrived(segment)
-        if self.socket is not None:
-            self.socket.changed()
-
-    def finish(self) -> None:
-        if not self.has_finished and not self.was_reset:
-            self.has_finished = True
-            self.flow.send(self.peer.ended)
-
-    def ignore(self) -> None:
-        self._ignores = True
-
-    def close(self, *, reset: bool) -> None:
-        """The program lets go. Unread data makes that a reset, as it does on Linux."""
-        self._is_closed = True
-        self.socket = None
-        if self.was_reset:
-            return
-        if reset or self._unread_bytes:
-            self.was_reset = True
-            self.flow.send(self.peer.reset)
-        else:
-            self.finish()
-
-    def vanish(self) -> None:
-        self._is_gone = True
-        self.socket = None
-
-    def break_off(self) -> None:
-        """A fault of the network: either end gets a reset."""
-        for end in (self, self.peer):
-            end.reset()
-
-    # The network's side.
-
-    def arrived(self, segment: bytes) -> None:
-        if self._is_gone or self._is_closed or self.was_reset:
-            self._answer_with_a_reset()
-            return
-        self.machine.world.note(self.machine.name, f"received {self.number} {brief(segment)}")
-        if not self._ignores:
-            self._unread.append(segment)
-            self._unread_bytes += len(segment)
-        self._changed()
-
-    def ended(self) -> None:
-        if self._is_gone:
-            self._answer_with_a_reset()
-        elif not self.was_reset:
-            self._ended = True
-            self._changed()
-
-    def reset(self) -> None:
-        if self._is_gone or self.was_reset:
-            return
-        self.machine.world.note(self.machine.name, f"reset {self.number}")
-        self.was_reset = True
-        if self.socket is not None:
-            self.socket.fail(errno.ECONNRESET)
-
-    def _answer_with_a_reset(self) -> None:
-        """A machine that runs says that it knows of no such connection; one without power says nothing."""
-        if self.machine.is_powered and not self.peer.was_reset:
-            self.flow.send(self.peer.reset)
-
-    def _changed(self) -> None:
-        if self.socket is not None:
-            self.socket.changed()
-
-
-class Epoll:
-    """Which of a process's sockets are ready. Level-triggered, in the order in which they became ready."""
-
-    def __init__(self, process: "Process") -> None:
-        self._process = process
-        self._interest: dict[int, int] = {}
-        self._candidates: dict[int, None] = {}
-
-    # What Twisted calls.
-
-    def register(self, descriptor: int, mask: int) -> None:
-        self._interest[descriptor] = mask
-        self.check(descriptor)
-
-    modify = register
-
-    def unregister(self, descriptor: int) -> None:
-        if descriptor not in self._interest:
-            raise _error(errno.ENOENT)
-        self.forget(descriptor)
-
-    def poll(self, _timeout_s: float, events_max: int) -> list[tuple[int, int]]:
-        ready = []
-        for descriptor in list(self._candidates):
-            mask = self._ready(descriptor)
-            if mask:
-                ready.append((descriptor, mask))
-            else:
-                del self._candidates[descriptor]
-        return ready[:events_max]
-
-    # What the kernel calls.
-
-    def check(self, descriptor: int) -> None:
-        """A socket has changed, or what is wanted of it."""
-        if self._ready(descriptor):
-            self._candidates[descriptor] = None
-            self._process.wake()
-
-    def forget(self, descriptor: int) -> None:
-        self._interest.pop(descriptor, None)
-        self._candidates.pop(descriptor, None)
-
-    @property
-    def has_ready(self) -> bool:
-        return any(map(self._ready, self._candidates))
-
-    def _ready(self, descriptor: int) -> int:
-        interest = self._interest.get(descriptor)
-        found = self._process.sockets.get(descriptor)
-        if interest is None or found is None:
-            return 0
-        return found.events & (interest | select.EPOLLERR | select.EPOLLHUP)

@@ -1,0 +1,160 @@
+"""A TCP connection as the two kernels see it: two ends, and a flow in each direction."""
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING
+
+from glitchgrid.lab.simulation.network import Flow
+from glitchgrid.lab.simulation.trace import brief
+
+if TYPE_CHECKING:
+    from glitchgrid.lab.simulation.machine import Machine
+    from glitchgrid.lab.simulation.sockets import Socket
+
+SEND_BUFFER_BYTES = 256 * 1024
+"""So much may be on its way or unread before a sender has to wait."""
+
+SEGMENT_BYTES = (1, 3, 20, 100, 536, 1460)
+
+
+class End:
+    """One end of a connection.
+
+    :ivar has_ended: the other end has finished, and everything before that was read.
+    :ivar has_finished: this end sends nothing more.
+    :ivar was_reset: there is no connection any more.
+    """
+
+    socket: "Socket | None" = None
+    peer: "End"
+
+    def __init__(self, number: int, machine: "Machine", flow: Flow) -> None:
+        self.number = number
+        self.machine = machine
+        self.flow = flow
+        self.has_finished = False
+        self.was_reset = False
+        self._is_closed = False
+        self._is_gone = False
+        self._ignores = False
+        self._ended = False
+        self._unread: deque[bytes] = deque()
+        self._unread_bytes = 0
+        self._on_the_way = 0
+        self._draws = machine.world.draws(f"segments {machine.name}")
+
+    # The program's side.
+
+    @property
+    def has_data(self) -> bool:
+        return self._unread_bytes > 0
+
+    @property
+    def has_ended(self) -> bool:
+        return (self._ended or self._ignores) and not self._unread_bytes
+
+    @property
+    def room(self) -> int:
+        return max(0, SEND_BUFFER_BYTES - self._on_the_way - self.peer._unread_bytes)  # noqa: SLF001 - its own other end
+
+    def read(self, size_max: int) -> bytes:
+        parts: list[bytes] = []
+        while self._unread and size_max > 0:
+            part = self._unread.popleft()
+            if len(part) > size_max:
+                self._unread.appendleft(part[size_max:])
+                part = part[:size_max]
+            size_max -= len(part)
+            parts.append(part)
+        data = b"".join(parts)
+        self._unread_bytes -= len(data)
+        if data and self.peer.socket is not None:
+            self.peer.socket.changed()  # it has room again
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._on_the_way += len(data)
+        for segment in self._segments(data):
+            self.flow.send(lambda segment=segment: self._delivered(segment))  # type: ignore[misc]
+
+    def _segments(self, data: bytes) -> list[bytes]:
+        """How the data is cut up: anything may arrive in any pieces."""
+        if not self.machine.cuts_segments:
+            return [data]
+        segments = []
+        while data:
+            size = self._draws.pick(SEGMENT_BYTES)
+            segments.append(data[:size])
+            data = data[size:]
+        return segments
+
+    def _delivered(self, segment: bytes) -> None:
+        self._on_the_way -= len(segment)
+        self.peer.arrived(segment)
+        if self.socket is not None:
+            self.socket.changed()
+
+    def finish(self) -> None:
+        if not self.has_finished and not self.was_reset:
+            self.has_finished = True
+            self.flow.send(self.peer.ended)
+
+    def ignore(self) -> None:
+        self._ignores = True
+
+    def close(self, *, reset: bool) -> None:
+        """The program lets go. Unread data makes that a reset, as it does on Linux."""
+        self._is_closed = True
+        self.socket = None
+        if self.was_reset:
+            return
+        if reset or self._unread_bytes:
+            self.was_reset = True
+            self.flow.send(self.peer.reset)
+        else:
+            self.finish()
+
+    def vanish(self) -> None:
+        self._is_gone = True
+        self.socket = None
+
+    def break_off(self) -> None:
+        """A fault of the network: either end gets a reset."""
+        for end in (self, self.peer):
+            end.reset()
+
+    # The network's side.
+
+    def arrived(self, segment: bytes) -> None:
+        if self._is_gone or self._is_closed or self.was_reset:
+            self._answer_with_a_reset()
+            return
+        self.machine.world.note(self.machine.name, f"received {self.number} {brief(segment)}")
+        if not self._ignores:
+            self._unread.append(segment)
+            self._unread_bytes += len(segment)
+        self._changed()
+
+    def ended(self) -> None:
+        if self._is_gone:
+            self._answer_with_a_reset()
+        elif not self.was_reset:
+            self._ended = True
+            self._changed()
+
+    def reset(self) -> None:
+        if self._is_gone or self.was_reset:
+            return
+        self.machine.world.note(self.machine.name, f"reset {self.number}")
+        self.was_reset = True
+        if self.socket is not None:
+            self.socket.fail(errno.ECONNRESET)
+
+    def _answer_with_a_reset(self) -> None:
+        """A machine that runs says that it knows of no such connection; one without power says nothing."""
+        if self.machine.is_powered and not self.peer.was_reset:
+            self.flow.send(self.peer.reset)
+
+    def _changed(self) -> None:
+        if self.socket is not None:
+            self.socket.changed()

@@ -1,0 +1,64 @@
+"""epoll: which of a process's sockets are ready."""
+
+import errno
+import os
+import select
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from glitchgrid.lab.simulation.process import Process
+
+
+class Epoll:
+    """Level-triggered; sockets are reported in the order in which they became ready."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process = process
+        self._interest: dict[int, int] = {}
+        self._candidates: dict[int, None] = {}
+
+    # What Twisted calls.
+
+    def register(self, descriptor: int, mask: int) -> None:
+        self._interest[descriptor] = mask
+        self.check(descriptor)
+
+    modify = register
+
+    def unregister(self, descriptor: int) -> None:
+        if descriptor not in self._interest:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        self.forget(descriptor)
+
+    def poll(self, _timeout_s: float, events_max: int) -> list[tuple[int, int]]:
+        ready = []
+        for descriptor in list(self._candidates):
+            mask = self._ready(descriptor)
+            if mask:
+                ready.append((descriptor, mask))
+            else:
+                del self._candidates[descriptor]
+        return ready[:events_max]
+
+    # What the kernel calls.
+
+    def check(self, descriptor: int) -> None:
+        """A socket has changed, or what is wanted of it."""
+        if self._ready(descriptor):
+            self._candidates[descriptor] = None
+            self._process.wake()
+
+    def forget(self, descriptor: int) -> None:
+        self._interest.pop(descriptor, None)
+        self._candidates.pop(descriptor, None)
+
+    @property
+    def has_ready(self) -> bool:
+        return any(map(self._ready, self._candidates))
+
+    def _ready(self, descriptor: int) -> int:
+        interest = self._interest.get(descriptor)
+        found = self._process.sockets.get(descriptor)
+        if interest is None or found is None:
+            return 0
+        return found.events & (interest | select.EPOLLERR | select.EPOLLHUP)
