@@ -70,7 +70,9 @@ def _replay(settings: Settings) -> int:
 
 
 def _campaign(settings: Settings) -> int:
-    tasks = [Task(seed, settings.layout, settings.check_determinism) for seed in settings.seeds]
+    tasks = [
+        Task(seed, settings.layout, settings.check_determinism, settings.out is not None) for seed in settings.seeds
+    ]
     summary = Summary()
     failures: list[Result] = []
     for result in _shown(settings, run_campaign(tasks, settings.jobs)):
@@ -78,7 +80,7 @@ def _campaign(settings: Settings) -> int:
         if result.verdict is Verdict.VIOLATION:
             failures.append(result)
             if settings.out is not None:
-                _keep(settings.out, run_plan(result.plan, keep_trace=True))
+                _keep(settings.out, result)
     if settings.as_json:
         print(json.dumps(_as_json(summary, failures)))
     else:

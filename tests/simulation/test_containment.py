@@ -56,6 +56,24 @@ class ContainmentTests(SynchronousTestCase):
             self.assertEqual(time.monotonic_ns() - before, 5)
             self.assertEqual(time.time_ns(), 1_800_000_000_000_000_005)
 
+    def test_other_threads_live_in_the_real_world(self) -> None:
+        said: list[bool] = []
+        begin, end = threading.Event(), threading.Event()
+
+        def look() -> None:
+            begin.wait(10)
+            said.append(abs(time.time() - real) < 100 and random.random() < 1 and len(os.urandom(1)) == 1)
+            end.set()
+
+        real = time.time()
+        other = threading.Thread(target=look)
+        other.start()
+        with contained(World("1")):
+            begin.set()
+            self.assertTrue(end.wait(10))
+        other.join(10)
+        self.assertEqual(said, [True])
+
     def test_dates_are_too(self) -> None:
         with contained(World("1")):
             self.assertEqual((time.gmtime().tm_year, time.localtime().tm_year), (2027, 2027))

@@ -49,11 +49,13 @@ class Task:
     """One seed to be run.
 
     :param is_checked: whether it is run twice, and both runs must be the same.
+    :param keeps_trace: whether a failure comes with its trace.
     """
 
     seed: int
     layout: Layout
     is_checked: bool = False
+    keeps_trace: bool = False
 
 
 def run_campaign(tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
@@ -88,7 +90,7 @@ def perform(task: Task) -> Result:
             )
     if result.verdict is not Verdict.VIOLATION:
         return evolve(result, history="")
-    return result
+    return run_seed(str(task.seed), task.layout, keep_trace=True) if task.keeps_trace else result
 
 
 def _prepare() -> None:

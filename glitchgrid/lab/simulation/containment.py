@@ -16,6 +16,8 @@ and their `_ns` kin
 the global reactor             whoever finds it has not been given one: error, for each of its public methods
 =============================  ===================================================================================
 
+All of it holds for the thread that runs the world, and for no other of the real process.
+
 An error is an `Escape` that names the place which called. It ends the run even where a program catches everything,
 because the run looks for it at its end.
 
@@ -93,27 +95,39 @@ _MEASURES = ("perf_counter", "perf_counter_ns", "process_time", "process_time_ns
 _CHANCE = tuple(name for name in random.__all__ if not isinstance(getattr(random, name), type))
 
 
-def _patches(guard: _Guard) -> Iterator[Any]:
-    yield patch.object(time, "time", lambda: guard.wall_ns() / SECOND_NS)
-    yield patch.object(time, "time_ns", guard.wall_ns)
-    yield patch.object(time, "monotonic", lambda: guard.monotonic_ns() / SECOND_NS)
-    yield patch.object(time, "monotonic_ns", guard.monotonic_ns)
-    yield patch.object(time, "sleep", guard.sleep)
-    yield patch.object(time, "gmtime", guard.broken_down(time.gmtime))
-    yield patch.object(time, "localtime", guard.broken_down(time.localtime))
-    yield patch.object(http, "gmtime", guard.broken_down(time.gmtime))
+def _replacements(guard: _Guard) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
+    """What is replaced: of what, under which name, by what."""
+    yield time, "time", lambda: guard.wall_ns() / SECOND_NS
+    yield time, "time_ns", guard.wall_ns
+    yield time, "monotonic", lambda: guard.monotonic_ns() / SECOND_NS
+    yield time, "monotonic_ns", guard.monotonic_ns
+    yield time, "sleep", guard.sleep
+    yield time, "gmtime", guard.broken_down(time.gmtime)
+    yield time, "localtime", guard.broken_down(time.localtime)
+    yield http, "gmtime", guard.broken_down(time.gmtime)
     for name in _MEASURES:
-        yield patch.object(time, name, guard.forbid(f"time.{name}"))
+        yield time, name, guard.forbid(f"time.{name}")
     for name in _CHANCE:
-        yield patch.object(random, name, guard.forbid(f"random.{name}"))
-    yield patch.object(os, "urandom", guard.forbid("os.urandom"))
-    yield patch.object(threading.Thread, "start", guard.forbid("a thread"))
-    yield patch.object(socket.socket, "__init__", guard.forbid("a socket"))
+        yield random, name, guard.forbid(f"random.{name}")
+    yield os, "urandom", guard.forbid("os.urandom")
+    yield threading.Thread, "start", guard.forbid("a thread")
+    yield socket.socket, "__init__", guard.forbid("a socket")
     reactor: Any = sys.modules.get(_REACTOR)
     if reactor is not None:
         for name in dir(reactor):
             if not name.startswith("_") and callable(getattr(reactor, name)):
-                yield patch.object(reactor, name, guard.forbid(f"the global reactor, {name} of it,"))
+                yield reactor, name, guard.forbid(f"the global reactor, {name} of it,")
+
+
+def _patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Any:
+    """For this thread alone: what other threads of the real process do is no part of the run."""
+    original = getattr(owner, name)
+    inside = threading.get_ident()
+
+    def either(*arguments: Any, **options: Any) -> Any:
+        return (replacement if threading.get_ident() == inside else original)(*arguments, **options)
+
+    return patch.object(owner, name, either)
 
 
 @contextmanager
@@ -129,8 +143,8 @@ def contained(world: World) -> Iterator[None]:
     gc.disable()
     try:
         with ExitStack() as stack:
-            for each in _patches(guard):
-                stack.enter_context(each)
+            for owner, name, replacement in list(_replacements(guard)):
+                stack.enter_context(_patch(owner, name, replacement))
             yield
     finally:
         if collects:
