@@ -87,6 +87,7 @@ class WorldTestCase(SynchronousTestCase):
         inside = contained(self.world)
         inside.__enter__()
         self.addCleanup(inside.__exit__, None, None, None)
+        self.addCleanup(self.world.end)
 
     def program(
         self, machine: Machine, begin: Callable[[Process], object] = nothing, end: Callable[[], object] | None = None

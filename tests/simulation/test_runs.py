@@ -61,6 +61,29 @@ class SameTests(SynchronousTestCase):
         self.assertEqual(perform(Task(1, Layout(steps=5), is_checked=True)).findings, ())
 
 
+LEFT_OVER = """
+import gc
+from glitchgrid.lab.campaign.campaign import Task, perform, prepare
+from glitchgrid.lab.campaign.plan import Layout
+from glitchgrid.lab.simulation.world import World
+
+prepare()
+for seed in range(1, 6):
+    perform(Task(seed, Layout()))
+    gc.collect()
+    print(sum(type(each) is World for each in gc.get_objects()))
+"""
+
+
+class MemoryTests(SynchronousTestCase):
+    def test_nothing_is_left_of_a_run(self) -> None:
+        """Some of these kill a vault in the middle of a sync: a thread that waits keeps all that it refers to."""
+        said = subprocess.run(
+            [sys.executable, "-c", LEFT_OVER], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+        self.assertEqual(said.split(), ["0"] * 5)
+
+
 class CleanTests(SynchronousTestCase):
     def assert_clean(self, results: list[Result]) -> None:
         self.assertEqual([(result.plan.seed, result.findings) for result in results if result.findings], [])

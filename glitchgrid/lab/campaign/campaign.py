@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from attrs import evolve, field, frozen
+from twisted.logger import globalLogBeginner
 
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.reach import LINES
@@ -62,7 +63,7 @@ def run_campaign(tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """Run all seeds, in so many processes; results come in the order of the tasks, each as soon as it can."""
     # A fresh process each: a forked one would inherit whatever this one is doing.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=_prepare) as pool:
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=prepare) as pool:
         waiting = []
         rest = iter(tasks)
         try:
@@ -93,6 +94,9 @@ def perform(task: Task) -> Result:
     return run_seed(str(task.seed), task.layout, keep_trace=True) if task.keeps_trace else result
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Make a process ready for any number of runs."""
+    # Until somebody listens Twisted keeps what is logged, and with it all that it speaks of.
+    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
     gc.collect()
     gc.freeze()

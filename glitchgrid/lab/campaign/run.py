@@ -102,7 +102,10 @@ class _Run:
         world = self._world
         try:
             with _listening(self._logged), watching(self._reached), contained(world):
-                self._live()
+                try:
+                    self._live()
+                finally:
+                    world.end()
         except (Escape, Stuck) as error:
             self._find(type(error).__name__, str(error))
         history = self._stream.getvalue()

@@ -72,6 +72,12 @@ class Machine:
         if self.process is not None:
             self.process.resume()
 
+    def let_go(self) -> None:
+        """The run is over: keep nothing of its processes."""
+        for process in (*self._past, *([self.process] if self.process is not None else [])):
+            process.let_go()
+        self._past.clear()
+
     # Its clocks.
 
     def monotonic_ns(self) -> int:

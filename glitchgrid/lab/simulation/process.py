@@ -8,7 +8,7 @@ of what is thrown away, and the dead would act.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 from twisted.application.service import IService
 from twisted.python.failure import Failure
 
@@ -45,6 +45,7 @@ class Process:
         self._is_paused = False
         self.is_terminating = False
         self._missed: list[Callable[[], None]] = []
+        self._threads: list[greenlet] = []
         self._next_descriptor = FIRST_DESCRIPTOR
         self._next_turn: Event | None = None
         self._next_turn_ns = 0
@@ -166,6 +167,8 @@ class Process:
 
     def block(self, duration_ns: int) -> None:
         """Let a thread of this process wait. Nothing but a thread may: a reactor that waits serves nobody."""
+        if not self.alive:
+            raise GreenletExit
         thread = getcurrent()
         assert thread.parent is not None, "a system call that blocks, outside a thread"
         self.world.after(duration_ns, self._run, thread.switch)
@@ -179,6 +182,19 @@ class Process:
                 outcome = True, work()
             except Exception:  # noqa: BLE001 - whatever a pool's work raises is its result
                 outcome = False, Failure()
+            self._threads.remove(thread)
             done(*outcome)
 
-        self._run(greenlet(body).switch)
+        thread = greenlet(body)
+        self._threads.append(thread)
+        self._run(thread.switch)
+
+    def let_go(self) -> None:
+        """End what is left of its threads, once the run is over. They hold on to all that they refer to.
+
+        The garbage collector does not see into a greenlet that waits.
+        """
+        self.alive = False
+        for thread in self._threads:
+            thread.throw()
+        self._threads.clear()

@@ -56,6 +56,11 @@ class World(Timeline):
         self._connections += 1
         return self._connections
 
+    def end(self) -> None:
+        """The run is over. Within its containment still: what ends now is the last that its programs do."""
+        for machine in self.machines.values():
+            machine.let_go()
+
     def note(self, who: str, what: str) -> None:
         """Put a line into the trace."""
         self.trace.add(self.now_ns, who, what)
