@@ -3,7 +3,9 @@
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import NoReturn
 
 from attrs import frozen
@@ -12,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, fail_by_a_bug
 from glitchgrid.errors import GlitchgridError
-from glitchgrid.lab.campaign.campaign import Summary, Task, run_campaign
+from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
 from glitchgrid.lab.campaign.plan import Layout, Plan, decode_plan, encode_plan
 from glitchgrid.lab.campaign.reach import LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
@@ -53,14 +55,21 @@ def simulate(settings: Settings) -> NoReturn:
 
 def _replay(settings: Settings) -> int:
     """One run, every line of its trace, and the verdict."""
-    if settings.plan is not None:
-        result = run_plan(_read_plan(settings.plan), keep_trace=True)
+    if settings.plan is None:
+        run = partial(run_seed, str(settings.seed), settings.layout)
+    elif settings.seed is None:
+        run = partial(run_plan, _read_plan(settings.plan))
     else:
-        result = run_seed(str(settings.seed), settings.layout, keep_trace=True)
+        raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
+    result = run(keep_trace=True)
+    if settings.check_determinism:
+        result = compared(result, run())
     if settings.as_json:
         print(json.dumps(_as_json(Summary().and_also(result), [result])))
     else:
         sys.stdout.writelines(result.trace)
+        for assumption in result.plan.breaks:
+            print(f"the plan breaks an assumption: {assumption}")
         print(f"{result.verdict.value}: digest {result.digest}, {result.operations} operations, {result.events} events")
         for finding in result.findings:
             print(f"{finding.oracle}: {finding.message}")
@@ -99,25 +108,30 @@ def _shown(settings: Settings, results: Iterator[Result]) -> Iterator[Result]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(
-            "{task.fields[operations]} operations, {task.fields[faults]} faults, {task.fields[failures]} failures"
+            "{task.fields[per_second]:.1f} seeds/s, {task.fields[operations]} operations, "
+            "{task.fields[faults]} faults, {task.fields[failures]} failures"
         ),
         TimeRemainingColumn(),
     )
     operations = faults = failures = 0
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("seeds", total=len(settings.seeds), operations=0, faults=0, failures=0)
-        for result in results:
+        bar = progress.add_task("seeds", total=len(settings.seeds), per_second=0.0, operations=0, faults=0, failures=0)
+        began_s = monotonic()
+        for count, result in enumerate(results, start=1):
             operations += result.operations
             faults += result.faults
             failures += result.verdict is Verdict.VIOLATION
-            progress.update(bar, advance=1, operations=operations, faults=faults, failures=failures)
+            per_second = count / (monotonic() - began_s)
+            progress.update(
+                bar, completed=count, per_second=per_second, operations=operations, faults=faults, failures=failures
+            )
             yield result
 
 
 def _show(summary: Summary, failures: list[Result]) -> None:
     said = ", ".join(f"{summary.verdicts[verdict]} {verdict.value}" for verdict in Verdict if summary.verdicts[verdict])
     print(f"{summary.seeds} seeds: {said}")
-    print(f"{summary.operations} operations; how often runs reached what they should:")
+    print(f"{summary.operations} operations, {summary.faults.total()} faults; how often runs reached what they should:")
     for line in LINES:
         print(f"{summary.reached[line] or 'never':>9}  {line}")
     for result in failures:
@@ -141,6 +155,7 @@ def _as_json(summary: Summary, failures: list[Result]) -> dict[str, object]:
         "seeds": summary.seeds,
         "verdicts": {verdict.value: summary.verdicts[verdict] for verdict in Verdict},
         "operations": summary.operations,
+        "faults": summary.faults,
         "reach": {line: summary.reached[line] for line in LINES},
         "violations": [
             {

@@ -3,15 +3,19 @@
 import gc
 import hashlib
 import multiprocessing
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from threading import Thread
+from typing import Any
 
 from attrs import evolve, field, frozen
 from twisted.logger import globalLogBeginner
 
+from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
-from glitchgrid.lab.campaign.reach import LINES
+from glitchgrid.lab.campaign.reach import FAULT, LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_seed
 from glitchgrid.lab.simulation.trace import DIGEST_BYTES
 
@@ -28,6 +32,11 @@ class Summary:
     reached: Counter[str] = field(factory=Counter)
     verdicts: Counter[Verdict] = field(factory=Counter)
     digest: str = ""
+
+    @property
+    def faults(self) -> Counter[str]:
+        """How many faults found something to do, by their kind."""
+        return Counter({kind: self.reached[FAULT + kind] for kind in KINDS if self.reached[FAULT + kind]})
 
     @property
     def unreached(self) -> list[str]:
@@ -63,7 +72,7 @@ def run_campaign(tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """Run all seeds, in so many processes; results come in the order of the tasks, each as soon as it can."""
     # A fresh process each: a forked one would inherit whatever this one is doing.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=prepare) as pool:
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=_prepare_worker) as pool:
         waiting = []
         rest = iter(tasks)
         try:
@@ -83,15 +92,33 @@ def perform(task: Task) -> Result:
     result = run_seed(str(task.seed), task.layout)
     gc.collect()
     if task.is_checked:
-        again = run_seed(str(task.seed), task.layout)
+        result = compared(result, run_seed(str(task.seed), task.layout))
         gc.collect()
-        if again.digest != result.digest:
-            return result.with_finding(
-                "determinism", f"run twice, it had the digests {result.digest} and {again.digest}"
-            )
     if result.verdict is not Verdict.VIOLATION:
         return evolve(result, history="")
-    return run_seed(str(task.seed), task.layout, keep_trace=True) if task.keeps_trace else result
+    if not task.keeps_trace:
+        return result
+    return evolve(result, trace=run_seed(str(task.seed), task.layout, keep_trace=True).trace)
+
+
+def compared(result: Result, again: Result) -> Result:
+    """The first of two runs of one plan, with a finding if they differ."""
+    if again.digest == result.digest:
+        return result
+    return result.with_finding("determinism", f"run twice, it had the digests {result.digest} and {again.digest}")
+
+
+def _prepare_worker() -> None:
+    """A worker waits for work on a pipe that its siblings hold open, too: it would outlive a parent that is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
+    prepare()
+
+
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def prepare() -> None:

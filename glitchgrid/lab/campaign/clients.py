@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.campaign.http import Answer, ClientConnection, get, post
 from glitchgrid.lab.campaign.invariant import Invariant
-from glitchgrid.lab.campaign.programs import CONTROL_PORT
+from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.recorder import Recorder
 from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
 from glitchgrid.lab.simulation.machine import Machine
@@ -26,6 +26,8 @@ from glitchgrid.lab.simulation.process import Process
 from glitchgrid.value import parse_number
 
 CLIENTS_MAX = 100
+RETRIES_MAX = 10
+RETRY_AFTER_MS = 50
 CONNECT_TIMEOUT_S = 5.0
 PROBE_AGAIN_S = 0.1
 OK, DECREASES = 200, 400
@@ -46,6 +48,7 @@ class Habits:
     :ivar patience_ms: how long a client waits for an answer.
     :ivar leaves_per_mille: how often a client closes its connection in the middle of an operation.
     :ivar hostile: how many clients mean no good.
+    :ivar retries: how often a client tries an operation again that was not served.
     """
 
     clients: int = field(validator=[instance_of(int), ge(1), le(CLIENTS_MAX)])
@@ -53,9 +56,10 @@ class Habits:
     patience_ms: int = field(validator=[instance_of(int), ge(1), le(60_000)])
     leaves_per_mille: int = field(validator=[instance_of(int), ge(0), le(PER_MILLE)])
     hostile: int = field(validator=[instance_of(int), ge(0), le(CLIENTS_MAX)])
+    retries: int = field(validator=[instance_of(int), ge(0), le(RETRIES_MAX)])
 
 
-PATIENT = Habits(clients=1, pause_ms=1, patience_ms=10_000, leaves_per_mille=0, hostile=0)
+PATIENT = Habits(clients=1, pause_ms=1, patience_ms=10_000, leaves_per_mille=0, hostile=0, retries=0)
 
 
 @define
@@ -168,7 +172,7 @@ class Client(_Operator):
         super().startService()
         self._pause()
 
-    def _pause(self, _well: bool = True) -> None:
+    def _pause(self) -> None:
         wait_ms = self._draws.rarely_long(self._habits.pause_ms)
         self._reactor.callLater(wait_ms / 1000, self._next)
 
@@ -177,9 +181,18 @@ class Client(_Operator):
         if workload.writes_left <= 0:
             workload.working -= 1
             return
-        control = self._draws.pick(self.controls)
         value = workload.next_value(self._draws) if self._draws.below(2) else None
-        self.operation(control, value, self._pause)
+        self._attempt(value, self._habits.retries)
+
+    def _attempt(self, value: int | None, retries_left: int) -> None:
+        def done(served: bool) -> None:
+            if served or not retries_left:
+                self._pause()
+            else:
+                wait_ms = self._draws.rarely_long(RETRY_AFTER_MS)
+                self._reactor.callLater(wait_ms / 1000, self._attempt, value, retries_left - 1)
+
+        self.operation(self._draws.pick(self.controls), value, done)
 
 
 class Prober(_Operator):
@@ -217,3 +230,27 @@ class Prober(_Operator):
             self.served = True
         else:
             self._reactor.callLater(PROBE_AGAIN_S, self._write)
+
+
+def store_by_hand(process: Process, workload: Workload, vault: Machine, value: int) -> None:
+    """Send a store straight to a vault and without the guard, as curl would.
+
+    Whatever the vault answers, no majority has acknowledged it: it may take effect now, later or never.
+    """
+    op = workload.recorder.call_write("by hand", value, vault=vault.name)
+
+    def connected(connection: ClientConnection) -> None:
+        timer = process.reactor.callLater(CONNECT_TIMEOUT_S, connection.drop)
+
+        def told(_answer: Answer | None) -> None:
+            _stop(timer)
+            workload.recorder.ambiguous(op)
+
+        connection.ask(post(b"%d" % value), told)
+
+    def not_connected(failure: Failure) -> None:
+        failure.trap(ConnectError)
+        workload.recorder.failed(op)
+
+    endpoint = TCP4ClientEndpoint(process.reactor, vault.address, VAULT_PORT, timeout=CONNECT_TIMEOUT_S)
+    connectProtocol(endpoint, ClientConnection()).addCallbacks(connected, not_connected)

@@ -1,12 +1,15 @@
 """A grid on the machines of a simulated world: what faults act on, and what the oracles look at."""
 
 from collections.abc import Sequence
+from io import StringIO
 
 from twisted.application.service import IService
 
+from glitchgrid.lab.campaign.clients import Workload, store_by_hand
 from glitchgrid.lab.campaign.invariant import Invariant
 from glitchgrid.lab.campaign.plan import Layout, Surroundings
 from glitchgrid.lab.campaign.programs import control_program, vault_program
+from glitchgrid.lab.recorder import Recorder
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process, Program
 from glitchgrid.lab.simulation.world import World
@@ -24,9 +27,17 @@ class Grid:
         self.controls = [world.machine(name) for name in layout.control_names]
         self.clients = world.machine("clients")
         self.invariant = Invariant.of(self.vaults)
+        self._history = StringIO()
+        recorder = Recorder(self._history, lambda: world.now_ns)
+        self.workload = Workload(recorder, self.invariant, layout.steps)
         control = control_program(self.vaults, layout.protocol)
         self._programs: dict[str, Program] = {machine.name: control for machine in self.controls}
         self._programs |= {machine.name: self._watched for machine in self.vaults}
+
+    @property
+    def history(self) -> str:
+        """All that the clients have called, and what was returned to them."""
+        return self._history.getvalue()
 
     @property
     def servers(self) -> Sequence[Machine]:
@@ -50,6 +61,11 @@ class Grid:
     def start_all(self) -> None:
         for machine in self.servers:
             self.start(machine)
+
+    def store_by_hand(self, vault: Machine, value: int) -> None:
+        process = self.clients.process
+        assert process is not None, "faults begin once the clients run"
+        process.run(lambda: store_by_hand(process, self.workload, vault, value))
 
     def _watched(self, process: Process) -> IService:
         service = vault_program(process)

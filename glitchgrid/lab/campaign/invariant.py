@@ -58,7 +58,9 @@ class Invariant:
                 seen.store = store
 
     def check(self) -> None:
-        """Look at every vault. Only what has changed is looked at closely."""
+        """Look at every vault. Only what has changed is looked at closely, and nothing once it is broken."""
+        if self.broken:
+            return
         changed = False
         for seen in self.vaults:
             changed = self._look(seen) or changed

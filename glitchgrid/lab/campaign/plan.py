@@ -3,6 +3,8 @@
 Swarm testing (Groce et al., 2012): each seed uses some kinds of fault and leaves out others, so that each is seen
 with and without its companions. A plan is a JSON file that can be read, edited and run again; the draws that remain
 within a run (latencies, clients' choices) come from the seed and do not depend on the plan's faults.
+
+Few seeds break an assumption of the register, too. Their plans say so, for such a run is expected to go wrong.
 """
 
 import json
@@ -13,7 +15,8 @@ from attrs import asdict, field, frozen
 from attrs.validators import ge, instance_of, le
 
 from glitchgrid.lab.campaign.clients import Habits
-from glitchgrid.lab.campaign.faults import DURATIONS_MS, KINDS, Fault, Stage
+from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, Fault, Stage
+from glitchgrid.lab.campaign.faults.kinds import BREAKING, HARMLESS, KINDS
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.register import PROTOCOLS
@@ -25,6 +28,8 @@ STEPS_MAX = 10_000
 FAULTS_MAX = 10_000
 FIRST_FAULT_MS = 200
 FAULTS_UNTIL_MS = 60_000
+BREAKING_PER_MILLE = 40
+BREAKING_FROM_MS, BREAKING_EVERY_MS, BREAKING_MAX = 500, 1000, 3
 HOUR_MS = 3_600_000
 
 
@@ -86,6 +91,11 @@ class Plan:
     habits: Habits
     faults: tuple[Planned, ...]
 
+    @property
+    def breaks(self) -> list[str]:
+        """The assumptions of the register that its faults break."""
+        return sorted({each.fault.breaks for each in self.faults if each.fault.breaks})
+
 
 def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
     """What a seed stands for."""
@@ -103,13 +113,17 @@ def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
         patience_ms=draws.pick((300, 3000, 10_000)),
         leaves_per_mille=draws.pick((0, 0, 50)),
         hostile=draws.pick((0, 0, 0, 1, 3)),
+        retries=draws.pick((0, 0, 2)),
     )
-    return Plan(seed, layout, surroundings, habits, tuple(_draw_faults(draws, stage)))
+    faults = _draw_faults(draws, stage)
+    if draws.chance(BREAKING_PER_MILLE):
+        faults = sorted([*faults, *_draw_breaking(draws, stage)], key=lambda each: each.at_ms)
+    return Plan(seed, layout, surroundings, habits, tuple(faults))
 
 
 def _draw_faults(draws: Draws, stage: Stage) -> list[Planned]:
     share_per_mille = draws.pick((0, 100, 300, 700))
-    kinds = [kind for kind in KINDS.values() if draws.chance(share_per_mille)]
+    kinds = [kind for kind in HARMLESS if draws.chance(share_per_mille)]
     every_ms = draws.pick((50, 200, 1000, 4000))
     faults: list[Planned] = []
     at_ms = FIRST_FAULT_MS
@@ -119,9 +133,15 @@ def _draw_faults(draws: Draws, stage: Stage) -> list[Planned]:
     return faults
 
 
+def _draw_breaking(draws: Draws, stage: Stage) -> list[Planned]:
+    kind = draws.pick(BREAKING)
+    at_ms = [draws.rarely_long(BREAKING_EVERY_MS) for _ in range(draws.between(1, BREAKING_MAX))]
+    return [Planned(BREAKING_FROM_MS + each, draws.pick(DURATIONS_MS), kind.draw(draws, stage)) for each in at_ms]
+
+
 def encode_plan(plan: Plan) -> str:
-    """As JSON, a fault a line."""
-    head = {"plan": VERSION, **asdict(plan)}
+    """As JSON, a fault a line. What its faults break stands first, for people: it follows from them."""
+    head = {"plan": VERSION, "breaks": plan.breaks, **asdict(plan)}
     head.pop("faults")
     lines = [
         json.dumps({"at_ms": each.at_ms, "for_ms": each.for_ms, "kind": each.fault.kind, **_fields(each.fault)})

@@ -15,7 +15,7 @@ from glitchgrid.channel import Channel
 from glitchgrid.coordinator import Coordinator
 from glitchgrid.exchange import Exchange
 from glitchgrid.fold import Refused
-from glitchgrid.lab.campaign.faults import KINDS
+from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.outcome import Committed, Holds, Inconsistent, Undecided
 from glitchgrid.register.atomic import LAGGING_S, AtomicRegister
 from glitchgrid.rounds import ReadRound, StoreRound
@@ -113,7 +113,9 @@ PROBES = (
 FAULT = "fault: "
 """What the lines for faults begin with."""
 
-LINES = (*(probe.name for probe in PROBES), *(FAULT + kind for kind in KINDS))
+SHOWED = "a broken assumption showed"
+
+LINES = (*(probe.name for probe in PROBES), SHOWED, *(FAULT + kind for kind in KINDS))
 """Everything that a campaign has to reach."""
 
 

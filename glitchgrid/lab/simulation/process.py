@@ -145,11 +145,15 @@ class Process:
         for each in list(self.sockets.values()):
             each.vanish()
 
-    def break_connections(self, other: "Machine") -> None:
-        """A fault of the network: what connects this process and another machine is reset at both ends."""
-        for each in list(self.sockets.values()):
-            if each.remote is not None and each.remote[0] == other.address:
-                each.reset()
+    def break_connections(self, other: "Machine") -> int:
+        """A fault of the network: what connects this process and another machine is reset at both ends.
+
+        Returns how many connections that are.
+        """
+        broken = [each for each in self.sockets.values() if each.remote is not None and each.remote[0] == other.address]
+        for each in broken:
+            each.reset()
+        return len(broken)
 
     def _end(self, status: int | None) -> None:
         self.alive = False

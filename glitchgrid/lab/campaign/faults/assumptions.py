@@ -1,0 +1,54 @@
+"""Faults that break what the register rests on. A run with one of them may lose values, and is expected to.
+
+docs/correctness.md has the assumptions. A plan says beforehand which of them its faults break.
+"""
+
+from typing import Self
+
+from attrs import field, frozen
+from attrs.validators import ge, le
+
+from glitchgrid.lab.campaign.faults.fault import OfVault, Stage
+from glitchgrid.lab.campaign.faults.processes import PowerLoss
+from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.value import VALUE_MAX
+
+SMALL_VALUE_MAX = 5
+"""Below most of what the clients write: what is stored by hand takes something away."""
+
+
+@frozen
+class StoreByHand(OfVault):
+    """Somebody sends a value straight to a vault, as ``curl -d 3`` does: a store without the guard."""
+
+    kind = "store by hand"
+    breaks = "every writer sends the guard"
+    value: int = field(validator=[ge(1), le(VALUE_MAX)])
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.vaults).name, draws.between(1, SMALL_VALUE_MAX))
+
+    def begin(self, stage: Stage) -> bool:
+        stage.store_by_hand(self.on(stage), self.value)
+        return True
+
+    def end(self, stage: Stage) -> None:
+        """What was stored stays."""
+
+
+@frozen
+class LostDisk(PowerLoss):
+    """A vault's disk is replaced by an empty one, and the vault comes back with it."""
+
+    kind = "lost disk"
+    breaks = "a vault whose disk was replaced does not come back with an empty one"
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.vaults).name)
+
+    def begin(self, stage: Stage) -> bool:
+        super().begin(stage)
+        self.on(stage).disk.replace()
+        return True

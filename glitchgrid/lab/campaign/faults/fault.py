@@ -1,0 +1,99 @@
+"""What a fault is, and what it acts on."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, Self
+
+from attrs import frozen
+
+from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.world import World
+
+MS_NS = 1_000_000
+DURATIONS_MS = (10, 100, 500, 2000, 5000)
+"""How long faults last: from the blink of an eye to beyond every deadline."""
+
+
+class Stage(Protocol):
+    """What faults act on."""
+
+    world: World
+
+    @property
+    def vaults(self) -> Sequence[Machine]: ...
+
+    @property
+    def controls(self) -> Sequence[Machine]: ...
+
+    @property
+    def servers(self) -> Sequence[Machine]:
+        """Vaults and controls."""
+
+    def start(self, machine: Machine) -> None:
+        """Start a machine's program again, unless it runs."""
+
+    def store_by_hand(self, vault: Machine, value: int) -> None:
+        """Send a store to a vault, past all controls and without the guard."""
+
+
+class Fault(ABC):
+    """:cvar kind: its name, in plans and tables.
+    :cvar breaks: the assumption of the register that it breaks, in words; empty for none.
+    """
+
+    kind: ClassVar[str]
+    breaks: ClassVar[str] = ""
+
+    @classmethod
+    @abstractmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        """One such fault, at random."""
+
+    @abstractmethod
+    def begin(self, stage: Stage) -> bool:
+        """Do it. False where there was nothing to do it to: what is off cannot be paused."""
+
+    @abstractmethod
+    def end(self, stage: Stage) -> None:
+        """Undo it, after its time."""
+
+
+@frozen
+class OfServer(Fault):
+    """A fault of one vault or control."""
+
+    machine: str
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.servers).name)
+
+    def on(self, stage: Stage) -> Machine:
+        return stage.world.machines[self.machine]
+
+
+@frozen
+class OfVault(OfServer):
+    """A fault of one vault."""
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.vaults).name)
+
+
+@frozen
+class OfLink(Fault):
+    """A fault of one direction between a control and a vault."""
+
+    source: str
+    target: str
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(*draw_link(draws, stage))
+
+
+def draw_link(draws: Draws, stage: Stage) -> tuple[str, str]:
+    source, target = draws.pick(stage.controls).name, draws.pick(stage.vaults).name
+    return (target, source) if draws.below(2) else (source, target)

@@ -1,0 +1,27 @@
+"""All kinds of fault that there are."""
+
+from glitchgrid.lab.campaign.faults.assumptions import LostDisk, StoreByHand
+from glitchgrid.lab.campaign.faults.disks import DiskFull, DiskStall, SyncFails
+from glitchgrid.lab.campaign.faults.fault import Fault
+from glitchgrid.lab.campaign.faults.links import Cut, Jam, Partition, Reset, Slow
+from glitchgrid.lab.campaign.faults.processes import (
+    Blackout,
+    ClockDrift,
+    ClockJump,
+    Kill,
+    Pause,
+    PowerLoss,
+    Stop,
+    Throttle,
+)
+
+HARMLESS: tuple[type[Fault], ...] = (
+    Kill, Stop, PowerLoss, Blackout, Pause, Throttle, Cut, Partition, Jam, Slow, Reset, ClockJump, ClockDrift,
+    DiskStall, DiskFull, SyncFails,
+)  # fmt: skip
+"""Faults that leave the register's assumptions whole: whatever they do, no acknowledged write is lost."""
+
+BREAKING: tuple[type[Fault], ...] = (StoreByHand, LostDisk)
+"""Faults that break one."""
+
+KINDS: dict[str, type[Fault]] = {kind.kind: kind for kind in (*HARMLESS, *BREAKING)}

@@ -1,0 +1,105 @@
+"""Faults of the network. Each may be one way."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from attrs import field, frozen
+from attrs.validators import ge, le
+
+from glitchgrid.lab.campaign.faults.fault import Fault, OfLink, Stage, draw_link
+from glitchgrid.lab.simulation.clock import MILLION
+from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
+
+
+@frozen
+class Cut(OfLink):
+    """Nothing gets from one machine to another; the way back may be open."""
+
+    kind = "cut"
+
+    def begin(self, stage: Stage) -> bool:
+        stage.world.network.cut(self.source, self.target)
+        return True
+
+    def end(self, stage: Stage) -> None:
+        stage.world.network.mend(self.source, self.target)
+
+
+def _names(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
+@frozen
+class Partition(Fault):
+    """The servers fall into two groups that do not hear each other."""
+
+    kind = "partition"
+    apart: Sequence[str] = field(converter=_names)
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls([machine.name for machine in stage.servers if draws.below(2)])
+
+    def begin(self, stage: Stage) -> bool:
+        pairs = self._pairs(stage)
+        for source, target in pairs:
+            stage.world.network.cut(source, target)
+        return bool(pairs)
+
+    def end(self, stage: Stage) -> None:
+        for source, target in self._pairs(stage):
+            stage.world.network.mend(source, target)
+
+    def _pairs(self, stage: Stage) -> list[tuple[str, str]]:
+        others = [machine.name for machine in stage.servers if machine.name not in self.apart]
+        return [pair for here in self.apart for there in others for pair in ((here, there), (there, here))]
+
+
+@frozen
+class Jam(OfLink):
+    """What is sent to one machine is held, and comes all at once when it is released."""
+
+    kind = "jam"
+
+    def begin(self, stage: Stage) -> bool:
+        stage.world.network.hold(self.source, self.target)
+        return True
+
+    def end(self, stage: Stage) -> None:
+        stage.world.network.release(self.source, self.target)
+
+
+@frozen
+class Slow(OfLink):
+    """A link that is slow, and loses some of what is sent."""
+
+    kind = "slow"
+    latency_us: int = field(validator=[ge(1), le(10 * MILLION)])
+    loss_per_mille: int = field(validator=[ge(0), le(PER_MILLE - 1)])
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        source, target = draw_link(draws, stage)
+        return cls(source, target, draws.pick((5_000, 50_000, 400_000)), draws.pick((0, 10, 200)))
+
+    def begin(self, stage: Stage) -> bool:
+        link = stage.world.network.link(self.source, self.target)
+        link.latency_ns, link.loss_per_mille = self.latency_us * 1000, self.loss_per_mille
+        return True
+
+    def end(self, stage: Stage) -> None:
+        stage.world.network.calm(self.source, self.target)
+
+
+@frozen
+class Reset(OfLink):
+    """The connections between two machines break: both ends get a reset."""
+
+    kind = "reset"
+
+    def begin(self, stage: Stage) -> bool:
+        source, target = (stage.world.machines[name] for name in (self.source, self.target))
+        return source.process is not None and source.process.break_connections(target) > 0
+
+    def end(self, stage: Stage) -> None:
+        """Those who were connected connect again."""

@@ -1,0 +1,150 @@
+"""Faults of machines and of what runs on them: ends, power, pauses, clocks."""
+
+from typing import Self
+
+from attrs import field, frozen
+from attrs.validators import ge, le
+
+from glitchgrid.lab.campaign.faults.fault import Fault, OfServer, Stage
+from glitchgrid.lab.simulation.clock import MILLION, SECOND_NS
+from glitchgrid.lab.simulation.draws import Draws
+
+HOUR_S = 3600
+
+
+@frozen
+class Kill(OfServer):
+    """kill -9, and a start after a while: the cache of the machine survives, connections are reset or closed."""
+
+    kind = "kill"
+
+    def begin(self, stage: Stage) -> bool:
+        machine = self.on(stage)
+        was_running = machine.process is not None
+        machine.kill()
+        return was_running
+
+    def end(self, stage: Stage) -> None:
+        stage.start(self.on(stage))
+
+
+@frozen
+class Stop(Kill):
+    """SIGTERM: a process that may tidy up, and a start after a while."""
+
+    kind = "stop"
+
+    def begin(self, stage: Stage) -> bool:
+        process = self.on(stage).process
+        if process is not None:
+            process.terminate()
+        return process is not None
+
+
+@frozen
+class PowerLoss(Kill):
+    """What was not synced may be lost or torn, and nobody is told that the machine is gone."""
+
+    kind = "power loss"
+
+    def begin(self, stage: Stage) -> bool:
+        machine = self.on(stage)
+        was_running = machine.process is not None
+        machine.cut_power()
+        return was_running
+
+
+@frozen
+class Blackout(Fault):
+    """The vaults lose power, all of them at once."""
+
+    kind = "blackout"
+
+    @classmethod
+    def draw(cls, _draws: Draws, _stage: Stage) -> Self:
+        return cls()
+
+    def begin(self, stage: Stage) -> bool:
+        were_running = any(vault.process is not None for vault in stage.vaults)
+        for vault in stage.vaults:
+            vault.cut_power()
+        return were_running
+
+    def end(self, stage: Stage) -> None:
+        for vault in stage.vaults:
+            stage.start(vault)
+
+
+@frozen
+class Pause(OfServer):
+    """SIGSTOP: the kernel takes connections and data, the process does nothing."""
+
+    kind = "pause"
+
+    def begin(self, stage: Stage) -> bool:
+        process = self.on(stage).process
+        if process is not None:
+            process.pause()
+        return process is not None
+
+    def end(self, stage: Stage) -> None:
+        process = self.on(stage).process
+        if process is not None:
+            process.resume()
+
+
+@frozen
+class Throttle(OfServer):
+    """A machine that gets little of its processor: every turn of its loop takes so long."""
+
+    kind = "throttle"
+    turn_us: int = field(validator=[ge(1), le(MILLION)])
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.servers).name, draws.pick((200, 2000, 20_000)))
+
+    def begin(self, stage: Stage) -> bool:
+        self.on(stage).throttle(self.turn_us * 1000)
+        return True
+
+    def end(self, stage: Stage) -> None:
+        self.on(stage).throttle(None)
+
+
+@frozen
+class ClockJump(OfServer):
+    """The time of day is set, forward or back, and set right again."""
+
+    kind = "clock jump"
+    by_s: int = field(validator=[ge(-24 * HOUR_S), le(24 * HOUR_S)])
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.servers).name, draws.pick((-HOUR_S, -30, -2, 2, 30, HOUR_S)))
+
+    def begin(self, stage: Stage) -> bool:
+        self.on(stage).clock.jump(self.by_s * SECOND_NS)
+        return True
+
+    def end(self, stage: Stage) -> None:
+        self.on(stage).clock.jump(-self.by_s * SECOND_NS)
+
+
+@frozen
+class ClockDrift(OfServer):
+    """Both clocks of a machine run fast or slow."""
+
+    kind = "clock drift"
+    by_ppm: int = field(validator=[ge(-MILLION // 2), le(MILLION)])
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.servers).name, draws.pick((-100_000, -1000, 1000, 100_000)))
+
+    def begin(self, stage: Stage) -> bool:
+        self.on(stage).clock.drift(stage.world.now_ns, self.by_ppm)
+        return True
+
+    def end(self, stage: Stage) -> None:
+        self.on(stage).clock.drift(stage.world.now_ns, 0)
