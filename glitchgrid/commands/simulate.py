@@ -1,6 +1,7 @@
 """``glitchgrid simulate``: runs of the real grid in a simulated world, one for each seed."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -40,6 +41,7 @@ class Settings:
 
 def simulate(settings: Settings) -> NoReturn:
     """Run what was asked for, and exit with the verdict."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         is_one = settings.plan is not None or settings.seed is not None
         status = _replay(settings) if is_one else _campaign(settings)

@@ -8,6 +8,7 @@ meanwhile: `wait_until` asks again and again, and gives up at a deadline.
 import http.client
 import os
 import random
+import select
 import shutil
 import signal
 import socket
@@ -127,6 +128,25 @@ def wait_until(condition: Callable[[], _T], what: str, timeout_s: float = START_
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout_s:g} s: {what}")
         time.sleep(0.005)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def read_from_terminal(descriptor: int, until: str) -> str:
+    """What a program shows on a terminal, up to and with a text; AssertionError when that does not come."""
+    shown = ""
+    end = time.monotonic() + START_TIMEOUT_S
+    while until not in shown:
+        assert time.monotonic() < end, f"{until!r} is not in:\n{shown}"
+        if select.select([descriptor], [], [], 0.2)[0]:
+            shown += os.read(descriptor, 65536).decode("utf-8", "replace")
+    return shown
 
 
 def _candidate_ports() -> range:

@@ -3,20 +3,27 @@
 import os
 import pty
 import re
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import HOST, START_TIMEOUT_S, ask, free_port, sent, using, wait_until
+from tests.end_to_end.processes import (
+    HOST,
+    alive,
+    ask,
+    free_port,
+    read_from_terminal,
+    sent,
+    using,
+    wait_until,
+)
 
 GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
 VAULTS = 3
@@ -107,14 +114,6 @@ def running_up(directory: Path, *arguments: str) -> Iterator[tuple[Running, int]
     with running(directory, "up", "--port", str(port), *arguments) as command:
         command.wait_for(f"vault{VAULTS} {HOST}:{port + VAULTS}: up, answers")
         yield command, port
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
 
 
 def assert_all_gone(pids: dict[str, int]) -> None:
@@ -283,17 +282,6 @@ def test_demo_leaves_nothing_when_it_is_interrupted(tmp_path: Path) -> None:
         assert command.end(signal.SIGINT) == 2
         assert_all_gone(children)
         assert list(command.temporary.iterdir()) == []
-
-
-def read_from_terminal(descriptor: int, until: str) -> str:
-    """What a program shows on a terminal, up to and with a text; AssertionError when that does not come."""
-    shown = ""
-    end = time.monotonic() + START_TIMEOUT_S
-    while until not in shown:
-        assert time.monotonic() < end, f"{until!r} is not in:\n{shown}"
-        if select.select([descriptor], [], [], 0.2)[0]:
-            shown += os.read(descriptor, 65536).decode("utf-8", "replace")
-    return shown
 
 
 @pytest.mark.parametrize("no_color", [False, True])

@@ -1,12 +1,17 @@
 """``glitchgrid simulate`` as its users run it."""
 
 import json
+import os
+import pty
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.end_to_end.processes import alive, read_from_terminal, wait_until
 
 GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
 TIMEOUT_S = 240
@@ -79,3 +84,44 @@ def test_bad_input_is_one_clear_line(options: list[str], said: str, tmp_path: Pa
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes that run a campaign's seeds."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_campaign(number: signal.Signals, tmp_path: Path) -> None:
+    command = [GLITCHGRID, "simulate", "--seeds", "0:100000", "--jobs", "2", "--steps", "2000"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as campaign:
+        wait_until(lambda: len(workers_of(campaign.pid)) == 2, "two workers")
+        workers = workers_of(campaign.pid)
+        campaign.send_signal(number)
+        _, said = campaign.communicate(timeout=TIMEOUT_S)
+    wait_until(lambda: not any(map(alive, workers)), f"{workers} are gone")
+    if number is signal.SIGKILL:
+        assert campaign.returncode == -number
+    else:
+        assert (campaign.returncode, said) == (2, "glitchgrid: interrupted\n")
+
+
+def test_a_bar_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [GLITCHGRID, "simulate", "--seeds", "0:100000", "--jobs", "2"]
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "160"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+    ) as campaign:
+        try:
+            shown = read_from_terminal(ours, until=" seeds/s, ")
+            shown += read_from_terminal(ours, until=" failures")
+            os.killpg(campaign.pid, signal.SIGINT)
+            assert campaign.wait(TIMEOUT_S) == 2
+            shown += read_from_terminal(ours, until="glitchgrid: interrupted")
+        finally:
+            campaign.kill()
+            os.close(ours)
+            os.close(theirs)
+    assert "Traceback" not in shown

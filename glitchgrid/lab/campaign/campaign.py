@@ -4,9 +4,11 @@ import gc
 import hashlib
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
@@ -18,6 +20,8 @@ from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.reach import FAULT, LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_seed
 from glitchgrid.lab.simulation.trace import DIGEST_BYTES
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 SEEDS_AHEAD = 4
 """So many runs for each process are under way or waiting: results are taken in the order of the seeds."""
@@ -77,14 +81,17 @@ def run_campaign(tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
         rest = iter(tasks)
         try:
             for task in rest:
-                waiting.append(pool.submit(perform, task))
+                with _undisturbed():
+                    waiting.append(pool.submit(perform, task))
                 if len(waiting) >= jobs * SEEDS_AHEAD:
                     yield waiting.pop(0).result()
             while waiting:
                 yield waiting.pop(0).result()
-        finally:
-            for each in waiting:
-                each.cancel()
+        except BaseException:
+            # Whoever breaks off a campaign does not wait for the runs that are under way: they may take minutes.
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
 
 
 def perform(task: Task) -> Result:
@@ -108,15 +115,29 @@ def compared(result: Result, again: Result) -> Result:
     return result.with_finding("determinism", f"run twice, it had the digests {result.digest} and {again.digest}")
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait: a worker that is started halfway complains."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare_worker() -> None:
-    """A worker waits for work on a pipe that its siblings hold open, too: it would outlive a parent that is killed."""
+    """A worker of a campaign ends with its parent, and by its parent's word alone."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "a worker has a parent"
     Thread(target=_end_with, args=(parent,), daemon=True).start()
+    # Ctrl-C goes to all processes of a terminal. What it means is the parent's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     prepare()
 
 
 def _end_with(parent: Any) -> None:
+    """A worker waits for work on a pipe that its siblings hold open, too: it would outlive a parent that was killed."""
     parent.join()
     os._exit(1)
 
