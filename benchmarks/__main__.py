@@ -25,6 +25,7 @@ from benchmarks.profiling import HOWS, Spent, profile
 from benchmarks.report import Run, read_json, write_json, write_markdown
 from benchmarks.results import Measurement, Results
 from benchmarks.run import measure
+from benchmarks.simulation import measure_simulation
 from benchmarks.targets import MET, NOT_MET, VOID, Verdict, judge
 
 SUBJECTS = ("atomic", "classic")
@@ -184,6 +185,28 @@ def profile_command(
         f"{load.ok / load.seconds:.0f} req/s, p50 {load.p50_ms:.1f} ms, p99 {load.p99_ms:.1f} ms, while it was watched",
         highlight=False,
     )
+
+
+@main.command("simulation")
+@click.option("--seeds", type=click.IntRange(10, 100_000), default=1000, help="Runs of 20 writes; a tenth are of 100.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DOCS,
+    help="Where simulation-speed.md goes.",
+)
+def simulation_command(seeds: int, output: Path) -> None:
+    """How many simulated runs a minute of processor time is good for, where it goes, and whether memory grows."""
+    console = Console()
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        found = measure_simulation(seeds, lambda done, total: progress.update(task, completed=done, total=total))
+    output.mkdir(parents=True, exist_ok=True)
+    command = shlex.join(["scripts/bench", *sys.argv[1:]])
+    report = found.as_markdown(command, time.strftime("%Y-%m-%d"), machine.processor(), machine.interpreter())
+    (output / "simulation-speed.md").write_text(report, encoding="utf-8")
+    click.echo(report)
 
 
 def _subject(names: Sequence[str]) -> str:

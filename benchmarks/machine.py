@@ -19,9 +19,9 @@ ASK_TIMEOUT_S = 10.0
 def described(scratch: Path, contenders: Sequence[str], checkout: Path) -> dict[str, str]:
     """One line each, for a reader."""
     lines = {
-        "machine": f"{_cpu()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB",
+        "machine": processor(),
         "system": f"{_distribution()}, Linux {platform.release()}, data on {file_system(scratch)}",
-        "python": f"{platform.python_version()}, {Path(sys.executable).resolve()}: {optimised()}",
+        "python": interpreter(),
         "packages": ", ".join(f"{name} {version(name)}" for name in ("twisted", "klein", "treq")),
         "wrk": _first_line("wrk", "--version").removeprefix("wrk ").partition(" ")[0],
         "checkout": _first_line("git", "-C", str(checkout), "describe", "--always", "--dirty"),
@@ -29,6 +29,14 @@ def described(scratch: Path, contenders: Sequence[str], checkout: Path) -> dict[
     if "etcd" in contenders:
         lines["etcd"] = _first_line("etcd", "--version").removeprefix("etcd Version: ")
     return lines
+
+
+def processor() -> str:
+    return f"{_cpu()}, {os.cpu_count()} cores, {_memory_gb():.0f} GB"
+
+
+def interpreter() -> str:
+    return f"{platform.python_version()}, {Path(sys.executable).resolve()}: {optimised()}"
 
 
 def optimised() -> str:

@@ -24,16 +24,21 @@ Stack = tuple[tuple[str, str, int], ...]
 """(file, function, first line), the innermost first."""
 
 
+def stack_of(frame: FrameType | None) -> Stack:
+    """Where a thread is."""
+    stack: list[tuple[str, str, int]] = []
+    while frame is not None and len(stack) < DEPTH_MAX:
+        code = frame.f_code
+        stack.append((code.co_filename, code.co_qualname, code.co_firstlineno))
+        frame = frame.f_back
+    return tuple(stack)
+
+
 def main(samples_path: Path, arguments: list[str]) -> None:
     seen: Counter[Stack] = Counter()
 
     def look(_: int, frame: FrameType | None) -> None:
-        stack: list[tuple[str, str, int]] = []
-        while frame is not None and len(stack) < DEPTH_MAX:
-            code = frame.f_code
-            stack.append((code.co_filename, code.co_qualname, code.co_firstlineno))
-            frame = frame.f_back
-        seen[tuple(stack)] += 1
+        seen[stack_of(frame)] += 1
 
     def begin(*_: Any) -> None:
         seen.clear()
