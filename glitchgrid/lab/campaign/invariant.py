@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
+from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.quorum import majority
 from glitchgrid.record import RecordDamaged
@@ -51,7 +52,7 @@ class Invariant:
     def of(cls, machines: Sequence[Machine]) -> "Invariant":
         return cls([_Seen(machine) for machine in machines])
 
-    def watch(self, machine: Machine, store: Store) -> None:
+    def watch(self, machine: Host, store: Store) -> None:
         """A vault has started: its values are that store's from now on."""
         for seen in self.vaults:
             if seen.machine is machine:

@@ -1,20 +1,31 @@
 """A TCP connection as the two kernels see it: two ends, and a flow in each direction."""
 
 import errno
+import select
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.network import Flow
 from glitchgrid.lab.simulation.trace import brief
-
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.machine import Machine
-    from glitchgrid.lab.simulation.sockets import Socket
 
 SEND_BUFFER_BYTES = 256 * 1024
 """So much may be on its way or unread before a sender has to wait."""
 
 SEGMENT_BYTES = (1, 3, 20, 100, 536, 1460)
+
+
+IN, OUT, HUNG_UP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
+
+
+class Holder(Protocol):
+    """The socket of an end."""
+
+    def changed(self) -> None:
+        """Something may be ready now."""
+
+    def fail(self, number: int) -> None:
+        """The next call says so."""
 
 
 class End:
@@ -25,12 +36,12 @@ class End:
     :ivar was_reset: there is no connection any more.
     """
 
-    socket: "Socket | None" = None
+    socket: Holder | None = None
     peer: "End"
 
-    def __init__(self, number: int, machine: "Machine", flow: Flow) -> None:
+    def __init__(self, number: int, host: Host, flow: Flow) -> None:
         self.number = number
-        self.machine = machine
+        self._host = host
         self.flow = flow
         self.has_finished = False
         self.was_reset = False
@@ -41,13 +52,21 @@ class End:
         self._unread: deque[bytes] = deque()
         self._unread_bytes = 0
         self._on_the_way = 0
-        self._draws = machine.world.draws(f"segments {machine.name}")
+        self._draws = host.world.draws(f"segments {host.name}")
 
     # The program's side.
 
     @property
-    def has_data(self) -> bool:
-        return self._unread_bytes > 0
+    def events(self) -> int:
+        """What it is ready for, in epoll's terms."""
+        is_over = (self._ended or self._ignores) and not self._unread_bytes
+        mask = IN if is_over or self._unread_bytes else 0
+        # Its own other end's: what that has not read takes room here.
+        if self.was_reset or self._on_the_way + self.peer._unread_bytes < SEND_BUFFER_BYTES:  # noqa: SLF001
+            mask |= OUT
+        if self.was_reset or (is_over and self.has_finished):
+            mask |= HUNG_UP
+        return mask
 
     @property
     def has_ended(self) -> bool:
@@ -79,7 +98,7 @@ class End:
 
     def _segments(self, data: bytes) -> list[bytes]:
         """How the data is cut up: anything may arrive in any pieces."""
-        if not self.machine.cuts_segments:
+        if not self._host.cuts_segments:
             return [data]
         segments = []
         while data:
@@ -129,7 +148,7 @@ class End:
         if self._is_gone or self._is_closed or self.was_reset:
             self._answer_with_a_reset()
             return
-        self.machine.world.note(self.machine.name, f"received {self.number} {brief(segment)}")
+        self._host.world.note(self._host.name, f"received {self.number} {brief(segment)}")
         if not self._ignores:
             self._unread.append(segment)
             self._unread_bytes += len(segment)
@@ -145,14 +164,14 @@ class End:
     def reset(self) -> None:
         if self._is_gone or self.was_reset:
             return
-        self.machine.world.note(self.machine.name, f"reset {self.number}")
+        self._host.world.note(self._host.name, f"reset {self.number}")
         self.was_reset = True
         if self.socket is not None:
             self.socket.fail(errno.ECONNRESET)
 
     def _answer_with_a_reset(self) -> None:
         """A machine that runs says that it knows of no such connection; one without power says nothing."""
-        if self.machine.is_powered and not self.peer.was_reset:
+        if self._host.is_powered and not self.peer.was_reset:
             self.flow.send(self.peer.reset)
 
     def _changed(self) -> None:

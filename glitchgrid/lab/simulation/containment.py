@@ -41,7 +41,7 @@ from greenlet import getcurrent
 from twisted.web import http
 
 from glitchgrid.lab.simulation.clock import EPOCH_NS, SECOND_NS
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.lab.simulation.course import Course
 
 _REACTOR = "twisted.internet.reactor"
 _HERE = __name__
@@ -62,7 +62,7 @@ def _caller() -> str:
 class _Guard:
     """What the patched functions do."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Course) -> None:
         self._world = world
         self.escapes: list[str] = []
 
@@ -75,11 +75,11 @@ class _Guard:
 
     def wall_ns(self) -> int:
         current = self._world.current
-        return EPOCH_NS + self._world.now_ns if current is None else current.machine.wall_ns()
+        return EPOCH_NS + self._world.now_ns if current is None else current.wall_ns()
 
     def monotonic_ns(self) -> int:
         current = self._world.current
-        return self._world.now_ns if current is None else current.machine.monotonic_ns()
+        return self._world.now_ns if current is None else current.monotonic_ns()
 
     def broken_down(self, original: Callable[[float], Any]) -> Callable[..., Any]:
         return lambda seconds=None: original(self.wall_ns() / SECOND_NS if seconds is None else seconds)
@@ -131,7 +131,7 @@ def _patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Any:
 
 
 @contextmanager
-def contained(world: World) -> Iterator[None]:
+def contained(world: Course) -> Iterator[None]:
     """Run `world` within: nothing gets out.
 
     The garbage collector waits until it is over, because it runs at any time, and runs code.

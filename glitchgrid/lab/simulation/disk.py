@@ -7,14 +7,11 @@ killed in the middle of something leaves it undone; of a write, it leaves the pa
 import errno
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from glitchgrid.lab.simulation.course import Course
 from glitchgrid.lab.simulation.inode import PAGE_BYTES, Directory, Inode, NameChange
 from glitchgrid.lab.simulation.trace import brief
-
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.machine import Machine
-    from glitchgrid.lab.simulation.process import Process
 
 CACHE_NS = 20_000
 """What happens in memory alone."""
@@ -27,6 +24,18 @@ def _error(number: int, *names: str) -> OSError:
     return OSError(number, os.strerror(number), *names)
 
 
+class User(Protocol):
+    """A process that uses a disk, from its threads."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+    def block(self, duration_ns: int) -> None: ...
+
+
 class Disk:
     """Faults set its attributes; they hold for what begins from then on.
 
@@ -37,18 +46,18 @@ class Disk:
     :ivar changes: goes up whenever something has become durable, or may have.
     """
 
-    def __init__(self, machine: "Machine") -> None:
-        self.machine = machine
+    def __init__(self, world: Course, name: str) -> None:
+        self.world = world
         self.slowness = 1
         self.stalled_until_ns = 0
         self.is_full = False
         self.syncs_to_fail = 0
         self.changes = 0
         self.directory = Directory()
-        self.locked_by: Process | None = None
-        self._draws = machine.world.draws(f"disk {machine.name}")
+        self.locked_by: User | None = None
+        self._draws = world.draws(f"disk {name}")
 
-    def mount(self, process: "Process") -> "Mount":
+    def mount(self, process: User) -> "Mount":
         return Mount(self, process)
 
     def durable(self, name: str) -> bytes | None:
@@ -70,7 +79,7 @@ class Disk:
     def takes_ns(self, usual_ns: int) -> int:
         """How long something takes that begins now."""
         duration_ns = self._draws.rarely_long(usual_ns) * self.slowness
-        return max(duration_ns, self.stalled_until_ns - self.machine.world.now_ns)
+        return max(duration_ns, self.stalled_until_ns - self.world.now_ns)
 
     def calm(self) -> None:
         """Let it be well again."""
@@ -89,7 +98,7 @@ class Disk:
 class Mount:
     """A disk as one process sees it. Every method may raise OSError."""
 
-    def __init__(self, disk: Disk, process: "Process") -> None:
+    def __init__(self, disk: Disk, process: User) -> None:
         self.disk = disk
         self.process = process
 
@@ -138,12 +147,12 @@ class Mount:
     def take(self, operation: str, on: str, usual_ns: int) -> None:
         """Let a thread wait while the disk does something. It is done when this returns."""
         self.process.block(self.disk.takes_ns(usual_ns))
-        self.disk.machine.world.note(self.process.name, f"{operation} {on}")
+        self.disk.world.note(self.process.name, f"{operation} {on}")
 
     def sync(self, operation: str, on: str, succeed: Callable[[], None], fail: Callable[[], None]) -> None:
         self.take(operation, on, SYNC_NS)
         if self.disk.sync_fails():
-            self.disk.machine.world.note(self.process.name, f"{operation} {on} fails")
+            self.disk.world.note(self.process.name, f"{operation} {on} fails")
             fail()
             raise _error(errno.EIO, on)
         succeed()

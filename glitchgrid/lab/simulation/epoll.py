@@ -3,17 +3,31 @@
 import errno
 import os
 import select
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.process import Process
+ALWAYS = select.EPOLLERR | select.EPOLLHUP
+"""What is reported whether it was asked for or not."""
+
+
+class Watched(Protocol):
+    """A socket."""
+
+    @property
+    def events(self) -> int:
+        """What it is ready for."""
 
 
 class Epoll:
-    """Level-triggered; sockets are reported in the order in which they became ready."""
+    """Level-triggered; sockets are reported in the order in which they became ready.
 
-    def __init__(self, process: "Process") -> None:
-        self._process = process
+    :param sockets: the process's, by their descriptors.
+    :param wake: lets its reactor look.
+    """
+
+    def __init__(self, sockets: Mapping[int, Watched], wake: Callable[[], None]) -> None:
+        self._sockets = sockets
+        self._wake = wake
         self._interest: dict[int, int] = {}
         self._candidates: dict[int, None] = {}
 
@@ -46,7 +60,7 @@ class Epoll:
         """A socket has changed, or what is wanted of it."""
         if self._ready(descriptor):
             self._candidates[descriptor] = None
-            self._process.wake()
+            self._wake()
 
     def forget(self, descriptor: int) -> None:
         self._interest.pop(descriptor, None)
@@ -58,7 +72,7 @@ class Epoll:
 
     def _ready(self, descriptor: int) -> int:
         interest = self._interest.get(descriptor)
-        found = self._process.sockets.get(descriptor)
+        found = self._sockets.get(descriptor)
         if interest is None or found is None:
             return 0
-        return found.events & (interest | select.EPOLLERR | select.EPOLLHUP)
+        return found.events & (interest | ALWAYS)

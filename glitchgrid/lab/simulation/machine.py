@@ -1,37 +1,21 @@
-"""One machine: a name, an address, a disk, two clocks; and at most one process at a time."""
+"""One machine: a host, and at most one process at a time on it."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-from glitchgrid.lab.simulation.clock import Clock
-from glitchgrid.lab.simulation.disk import Disk
-from glitchgrid.lab.simulation.process import TURN_NS, Process, Program
-from glitchgrid.lab.simulation.sockets import FIRST_PORT, Socket, in_use
-
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.world import World
+from glitchgrid.lab.simulation.host import TURN_NS, Host
+from glitchgrid.lab.simulation.process import Process, Program
 
 KILLED = -9
 
 
-class Machine:
-    """:ivar cuts_segments: what is sent from here arrives in pieces of any size."""
+class Machine(Host):
+    """:ivar process: what runs on it."""
 
-    def __init__(self, world: "World", name: str, address: str) -> None:
-        self.world = world
-        self.name = name
-        self.address = address
-        self.clock = Clock()
-        self.disk = Disk(self)
-        self.cuts_segments = False
-        self.is_powered = True
+    def __init__(self, *host: Any) -> None:
+        super().__init__(*host)
         self.process: Process | None = None
         self.starts = 0
-        self.turn_ns = TURN_NS
         self._past: list[Process] = []
-        self._ports: dict[int, Socket] = {}
-        self._next_port = FIRST_PORT
-
-    # Its life.
 
     def start(self, program: Program) -> Process:
         """Switch it on, if need be, and start a process on it."""
@@ -39,7 +23,8 @@ class Machine:
         self.is_powered = True
         self.starts += 1
         self.world.note(self.name, f"start {self.starts}")
-        self.process = Process(self, program)
+        self.process = Process(self, program, self._ended)
+        self.process.start()
         return self.process
 
     def kill(self) -> None:
@@ -53,13 +38,8 @@ class Machine:
         self.is_powered = False
         if self.process is not None:
             self.process.vanish()
-        self._ports.clear()
+        self.free_all_ports()
         self.disk.lose_power()
-
-    def ended(self, process: Process) -> None:
-        """Its process has ended, one way or another."""
-        self._past.append(process)
-        self.process = None
 
     def throttle(self, turn_ns: int | None) -> None:
         """Let every turn of its reactor take so long; None for as long as usual."""
@@ -78,32 +58,8 @@ class Machine:
             process.let_go()
         self._past.clear()
 
-    # Its clocks.
-
-    def monotonic_ns(self) -> int:
-        return self.clock.monotonic_ns(self.world.now_ns)
-
-    def wall_ns(self) -> int:
-        return self.clock.wall_ns(self.world.now_ns)
-
-    # Its ports.
-
-    def take_port(self, port: int, by: Socket) -> int:
-        """`port`, or a free one for 0."""
-        if not port:
-            while self._next_port in self._ports:
-                self._next_port += 1
-            port, self._next_port = self._next_port, self._next_port + 1
-        elif port in self._ports:
-            raise in_use()
-        self._ports[port] = by
-        return port
-
-    def free_port(self, by: Socket) -> None:
-        if self._ports.get(by.local[1]) is by:
-            del self._ports[by.local[1]]
-
-    def listener(self, port: int) -> Socket | None:
-        """The socket that takes connections there."""
-        found = self._ports.get(port)
-        return found if found is not None and found.is_listening else None
+    def _ended(self) -> None:
+        """Its process has ended, one way or another."""
+        assert self.process is not None
+        self._past.append(self.process)
+        self.process = None

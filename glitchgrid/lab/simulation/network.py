@@ -5,14 +5,11 @@ programs: nothing overtakes anything within one direction of a connection, and n
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from attrs import define, field
 
+from glitchgrid.lab.simulation.course import Course
 from glitchgrid.lab.simulation.draws import Draws
-
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.world import World
 
 RETRANSMIT_NS = 200_000_000
 """Linux's shortest retransmission time-out. It doubles with every attempt."""
@@ -35,7 +32,7 @@ class Link:
     :ivar is_held: what is sent waits until it is released.
     """
 
-    world: "World"
+    world: Course
     source: str
     target: str
     latency_ns: int
@@ -75,7 +72,7 @@ class Link:
 class Flow:
     """One direction of one connection: what is put in comes out in order."""
 
-    def __init__(self, world: "World", link: Link) -> None:
+    def __init__(self, world: Course, link: Link) -> None:
         self._world = world
         self._link = link
         self._waiting: list[Arrive] = []
@@ -117,8 +114,9 @@ class Flow:
 class Network:
     """Every link between two machines, made when it is first used."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: Course) -> None:
         self._world = world
+        self._connections = 0
         self._links: dict[tuple[str, str], Link] = {}
         self._latency_ns = LATENCY_NS
         self._loss_per_mille = 0
@@ -128,6 +126,11 @@ class Network:
         self._latency_ns, self._loss_per_mille = latency_ns, loss_per_mille
         for source, target in self._links:
             self.calm(source, target)
+
+    def next_connection(self) -> int:
+        """A number for one more connection."""
+        self._connections += 1
+        return self._connections
 
     def link(self, source: str, target: str) -> Link:
         link = self._links.get((source, target))

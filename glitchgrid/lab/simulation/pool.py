@@ -2,13 +2,15 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.process import Process
+from glitchgrid.lab.simulation.course import Course
 
 THREAD_STARTS_NS = 20_000
 """From the reactor to a thread, usually."""
+
+InThread = Callable[[Callable[[], Any], Callable[..., None]], None]
+"""Does some work in a thread, and tells in that thread whether it ended well, and with what."""
 
 _Job = tuple[Callable[..., object] | None, Callable[[], Any]]
 
@@ -16,12 +18,13 @@ _Job = tuple[Callable[..., object] | None, Callable[[], Any]]
 class Pool:
     """What programs use of `twisted.python.threadpool.ThreadPool`."""
 
-    def __init__(self, process: "Process", threads_max: int) -> None:
-        self._process = process
+    def __init__(self, world: Course, name: str, in_thread: InThread, threads_max: int) -> None:
+        self._world = world
+        self._in_thread = in_thread
         self._threads_max = threads_max
         self._busy = 0
         self._jobs: deque[_Job] = deque()
-        self._draws = process.world.draws(f"pool {process.name}")
+        self._draws = world.draws(f"pool {name}")
         self._started = False
 
     def start(self) -> None:
@@ -47,14 +50,11 @@ class Pool:
         self._begin()
 
     def _begin(self) -> None:
-        process = self._process
         while self._started and self._jobs and self._busy < self._threads_max:
             self._busy += 1
             on_result, work = self._jobs.popleft()
             delay_ns = self._draws.rarely_long(THREAD_STARTS_NS)
-            process.world.after(
-                delay_ns, process.in_thread, work, lambda *outcome, cb=on_result: self._done(cb, outcome)
-            )
+            self._world.after(delay_ns, self._in_thread, work, lambda *outcome, cb=on_result: self._done(cb, outcome))
 
     def _done(self, on_result: Callable[..., object] | None, outcome: tuple[Any, ...]) -> None:
         self._busy -= 1

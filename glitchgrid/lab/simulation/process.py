@@ -6,7 +6,7 @@ of what is thrown away, and the dead would act.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 from twisted.application.service import IService
@@ -14,33 +14,29 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.epoll import Epoll
+from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.pool import Pool
 from glitchgrid.lab.simulation.reactor import SimulatedReactor
 from glitchgrid.lab.simulation.sockets import FIRST_DESCRIPTOR, Socket
 from glitchgrid.lab.simulation.timeline import Event
-
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.machine import Machine
-
-TURN_NS = 5_000
-"""How long one turn of a reactor takes, at the least: a program that never waits must not stop time."""
 
 Program = Callable[["Process"], IService]
 """Makes a service of a process's reactor, pool and disk, as a twistd plugin's `makeService` does."""
 
 
 class Process:
-    """:ivar exit_status: None while it runs; -9 after kill -9.
+    """:param ended: is told once of its end.
+    :ivar exit_status: None while it runs; -9 after kill -9.
     :ivar is_terminating: it was told to stop, and tidies up.
     """
 
-    def __init__(self, machine: "Machine", program: Program) -> None:
+    def __init__(self, machine: Host, program: Program, ended: Callable[[], None]) -> None:
         self.machine = machine
         self.world = machine.world
         self.alive = True
         self.exit_status: int | None = None
         self.sockets: dict[int, Socket] = {}
-        self.epoll = Epoll(self)
+        self.epoll = Epoll(self.sockets, self.wake)
         self.reactor = SimulatedReactor(self)
         self._is_paused = False
         self.is_terminating = False
@@ -49,17 +45,35 @@ class Process:
         self._next_descriptor = FIRST_DESCRIPTOR
         self._next_turn: Event | None = None
         self._next_turn_ns = 0
-        self.run(lambda: self._start(program))
+        self._program = program
+        self._ended = ended
 
     @property
     def name(self) -> str:
         return self.machine.name
 
+    def monotonic_ns(self) -> int:
+        return self.machine.clock.monotonic_ns(self.world.now_ns)
+
+    def wall_ns(self) -> int:
+        return self.machine.clock.wall_ns(self.world.now_ns)
+
+    # What programs, and their reactor, have of it.
+
     def pool(self, threads_max: int = 1) -> Pool:
         """A thread pool whose work takes its time here."""
-        return Pool(self, threads_max)
+        return Pool(self.world, self.name, self.in_thread, threads_max)
+
+    def socket(self) -> Socket:
+        return Socket(self)
+
+    def resolve(self, name: str) -> str | None:
+        return self.machine.address_of(name)
 
     # How it runs.
+
+    def start(self) -> None:
+        self.run(self._begin)
 
     def run(self, step: Callable[[], object]) -> None:
         """Run code of this process on its reactor: now, or once it is resumed."""
@@ -72,8 +86,12 @@ class Process:
         if self._is_paused:
             self._missed.append(lambda: self._run(step))
             return
-        with self.world.inside(self):
+        world = self.world
+        before, world.current = world.current, self
+        try:
             step()
+        finally:
+            world.current = before
 
     def wake(self, after_ns: int = 0) -> None:
         """Let the reactor have a turn, in so many nanoseconds at the latest."""
@@ -104,8 +122,8 @@ class Process:
         elif timeout_s is not None:
             self.wake(max(self.machine.turn_ns, self.machine.clock.until(int(timeout_s * SECOND_NS) + 1)))
 
-    def _start(self, program: Program) -> None:
-        service = program(self)
+    def _begin(self) -> None:
+        service = self._program(self)
         self.reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
         self.reactor.callWhenRunning(service.privilegedStartService)
         self.reactor.callWhenRunning(service.startService)
@@ -145,7 +163,7 @@ class Process:
         for each in list(self.sockets.values()):
             each.vanish()
 
-    def break_connections(self, other: "Machine") -> int:
+    def break_connections(self, other: Host) -> int:
         """A fault of the network: what connects this process and another machine is reset at both ends.
 
         Returns how many connections that are.
@@ -159,7 +177,7 @@ class Process:
         self.alive = False
         self.exit_status = status
         self._missed.clear()
-        self.machine.ended(self)
+        self._ended()
 
     # What the kernel keeps for it.
 
@@ -168,6 +186,9 @@ class Process:
         self._next_descriptor += 1
         self.sockets[descriptor] = of
         return descriptor
+
+    def free_descriptor(self, descriptor: int) -> None:
+        self.sockets.pop(descriptor, None)
 
     def block(self, duration_ns: int) -> None:
         """Let a thread of this process wait. Nothing but a thread may: a reactor that waits serves nobody."""

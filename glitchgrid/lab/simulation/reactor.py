@@ -4,7 +4,7 @@ What is replaced are the system calls: `epoll` and `socket`, the clock, the reso
 the process's: it gives the reactor one turn whenever something is ready or due.
 """
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address
@@ -14,13 +14,29 @@ from twisted.internet.posixbase import PosixReactorBase
 from zope.interface import implementer
 
 from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.lab.simulation.epoll import Epoll
+from glitchgrid.lab.simulation.pool import Pool
 from glitchgrid.lab.simulation.sockets import Socket
 
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.pool import Pool
-    from glitchgrid.lab.simulation.process import Process
-
 REACTOR_THREADS_MAX = 10
+
+
+class Kernel(Protocol):
+    """What a reactor asks of the process that it runs in."""
+
+    @property
+    def epoll(self) -> Epoll: ...
+
+    def wall_ns(self) -> int: ...
+
+    def wake(self) -> None: ...
+
+    def pool(self, threads_max: int) -> Pool: ...
+
+    def socket(self) -> Socket: ...
+
+    def resolve(self, name: str) -> str | None:
+        """The address of a name."""
 
 
 class SimulatedReactor(EPollReactor):
@@ -28,7 +44,7 @@ class SimulatedReactor(EPollReactor):
 
     _registerAsIOThread = False
 
-    def __init__(self, process: "Process") -> None:
+    def __init__(self, process: Kernel) -> None:
         # EPollReactor's own beginning opens a real epoll; the rest of it is as it is there.
         self.process = process
         self._poller: Any = process.epoll
@@ -46,7 +62,7 @@ class SimulatedReactor(EPollReactor):
     # The clock: the time of day, as on the real reactor. A program that wants the other clock sets `seconds`.
 
     def seconds(self) -> float:
-        return self.process.machine.wall_ns() / SECOND_NS
+        return self.process.wall_ns() / SECOND_NS
 
     # Threads.
 
@@ -60,7 +76,7 @@ class SimulatedReactor(EPollReactor):
         self.installNameResolver(_Names(self.process))
         self.usingThreads = True
 
-    def getThreadPool(self) -> "Pool":  # type: ignore[override]
+    def getThreadPool(self) -> Pool:  # type: ignore[override]
         if self._pool is None:
             self._pool = self.process.pool(REACTOR_THREADS_MAX)
         return self._pool
@@ -87,14 +103,14 @@ class _Port(tcp.Port):
     reactor: SimulatedReactor
 
     def createInternetSocket(self) -> Any:
-        return Socket(self.reactor.process)
+        return self.reactor.process.socket()
 
 
 class _Client(tcp.Client):
     connector: "_Connector"
 
     def createInternetSocket(self) -> Any:
-        return Socket(self.connector.reactor.process)
+        return self.connector.reactor.process.socket()
 
 
 class _Connector(tcp.Connector):
@@ -133,8 +149,8 @@ class _Resolution:
 class _Names:
     """The machines' names are those of their addresses."""
 
-    def __init__(self, process: "Process") -> None:
-        self._world = process.world
+    def __init__(self, process: Kernel) -> None:
+        self._process = process
 
     def resolveHostName(
         self,
@@ -146,8 +162,8 @@ class _Names:
     ) -> IHostResolution:
         resolution = _Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
-        machine = self._world.machines.get(hostName) or self._world.machine_at(hostName)
-        if machine is not None:
-            resolutionReceiver.addressResolved(IPv4Address("TCP", machine.address, portNumber))
+        address = self._process.resolve(hostName)
+        if address is not None:
+            resolutionReceiver.addressResolved(IPv4Address("TCP", address, portNumber))
         resolutionReceiver.resolutionComplete()
         return resolution

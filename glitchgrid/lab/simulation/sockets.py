@@ -11,21 +11,20 @@ import select
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
-from glitchgrid.lab.simulation.connection import End
-from glitchgrid.lab.simulation.network import Flow
-
-if TYPE_CHECKING:
-    from glitchgrid.lab.simulation.machine import Machine
-    from glitchgrid.lab.simulation.process import Process
+from glitchgrid.lab.simulation.connection import IN, End
+from glitchgrid.lab.simulation.epoll import Epoll
+from glitchgrid.lab.simulation.host import Host
+from glitchgrid.lab.simulation.network import Flow, Link
 
 CONNECT_RETRY_NS = 1_000_000_000
 """Linux sends the first packet of a connection again after so long, then after twice that, and so on."""
 
 CONNECT_RETRIES_MAX = 6
 FIRST_DESCRIPTOR = 3
-FIRST_PORT = 32768
+ERROR = select.EPOLLERR
+FAILED = select.EPOLLIN | select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
 
 Address = tuple[str, int]
 
@@ -34,16 +33,26 @@ def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def in_use() -> OSError:
-    return _error(errno.EADDRINUSE)
+class Owner(Protocol):
+    """The process whose socket it is."""
+
+    @property
+    def machine(self) -> Host: ...
+
+    @property
+    def epoll(self) -> Epoll: ...
+
+    def new_descriptor(self, of: "Socket") -> int: ...
+
+    def free_descriptor(self, descriptor: int) -> None: ...
 
 
 class Socket:
     """One socket of a process. The methods that `socket.socket` has, too, do what they do there."""
 
-    def __init__(self, process: "Process") -> None:
+    def __init__(self, process: Owner) -> None:
         self.process = process
-        self.machine: Machine = process.machine
+        self.machine = process.machine
         self.descriptor = process.new_descriptor(self)
         self.local: Address = (self.machine.address, 0)
         self.remote: Address | None = None
@@ -78,7 +87,10 @@ class Socket:
         host, port = address
         if host not in {"", "0.0.0.0", "127.0.0.1", self.machine.address}:  # noqa: S104 - compared, not bound
             raise _error(errno.EADDRNOTAVAIL)
-        self.local = (self.machine.address, self.machine.take_port(port, self))
+        taken = self.machine.take_port(port, self)
+        if taken is None:
+            raise _error(errno.EADDRINUSE)
+        self.local = (self.machine.address, taken)
 
     def listen(self, backlog: int) -> None:
         self._accepted = deque()
@@ -146,7 +158,7 @@ class Socket:
             return
         self.closed = True
         self.process.epoll.forget(self.descriptor)
-        self.process.sockets.pop(self.descriptor, None)
+        self.process.free_descriptor(self.descriptor)
         if self._accepted is not None:
             for waiting in self._accepted:
                 waiting.close()
@@ -160,20 +172,10 @@ class Socket:
     def events(self) -> int:
         """What epoll would report, whether it was asked for or not."""
         if self._accepted is not None:
-            return select.EPOLLIN if self._accepted else 0
-        end = self._connection
-        if end is None:
-            return select.EPOLLIN | select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP if self._error else 0
-        mask = 0
-        if end.has_data or end.has_ended or self._error:
-            mask |= select.EPOLLIN
-        if end.room or end.was_reset:
-            mask |= select.EPOLLOUT
-        if self._error:
-            mask |= select.EPOLLERR
-        if end.was_reset or (end.has_ended and end.has_finished):
-            mask |= select.EPOLLHUP
-        return mask
+            return IN if self._accepted else 0
+        if self._connection is None:
+            return FAILED if self._error else 0
+        return self._connection.events | (IN | ERROR if self._error else 0)
 
     def changed(self) -> None:
         """Something may be ready now."""
@@ -234,7 +236,7 @@ class Handshake:
         self._client = client
         self._address = address
         self._world = client.machine.world
-        self._target = self._world.machine_at(address[0], client.machine)
+        self._target = client.machine.at(address[0])
         self._attempts = 0
         self._was_taken = False
         self._try()
@@ -255,11 +257,11 @@ class Handshake:
         self._world.after(CONNECT_RETRY_NS << self._attempts, self._try)
         self._attempts += 1
 
-    def _links(self, target: "Machine") -> Any:
-        network, here = self._world.network, self._client.machine.name
+    def _links(self, target: Host) -> tuple[Link, Link]:
+        network, here = self._client.machine.network, self._client.machine.name
         return network.link(here, target.name), network.link(target.name, here)
 
-    def _asked(self, target: "Machine") -> None:
+    def _asked(self, target: Host) -> None:
         client = self._client
         out, back = self._links(target)
         if client.closed or self._was_taken or not target.is_powered or out.is_held or back.is_held:
@@ -267,8 +269,10 @@ class Handshake:
         listener = target.listener(self._address[1])
         if listener is None:
             self._world.after(back.delay_ns(), self._refused)
-        elif listener.has_room:
-            self._open(listener, target)
+        else:
+            assert isinstance(listener, Socket)
+            if listener.has_room:
+                self._open(listener, target)
 
     def _refused(self) -> None:
         client = self._client
@@ -276,13 +280,13 @@ class Handshake:
             self._attempts = CONNECT_RETRIES_MAX + 1
             client.fail(errno.ECONNREFUSED)
 
-    def _open(self, listener: Socket, target: "Machine") -> None:
+    def _open(self, listener: Socket, target: Host) -> None:
         client, world = self._client, self._world
         out, back = self._links(target)
         self._was_taken = True
         server = Socket(listener.process)
         server.local, server.remote = listener.local, client.local
-        number = world.next_connection()
+        number = target.network.next_connection()
         near = End(number, client.machine, Flow(world, out))
         far = End(number, target, Flow(world, back))
         near.peer, far.peer = far, near
