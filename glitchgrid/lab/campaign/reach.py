@@ -6,16 +6,16 @@ The product is watched, not changed: each line of the table is a method of one o
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
-from unittest.mock import patch
+from typing import Any, NamedTuple
 
-from attrs import field, frozen
+from attrs import frozen
 
 from glitchgrid.channel import Channel
 from glitchgrid.coordinator import Coordinator
 from glitchgrid.exchange import Exchange
 from glitchgrid.fold import Refused
 from glitchgrid.lab.campaign.faults.kinds import KINDS
+from glitchgrid.lab.simulation.containment import patched
 from glitchgrid.outcome import Committed, Holds, Inconsistent, Undecided
 from glitchgrid.register.atomic import LAGGING_S, AtomicRegister
 from glitchgrid.rounds import ReadRound, StoreRound
@@ -23,8 +23,7 @@ from glitchgrid.store import Store
 from glitchgrid.valuefile import ValueFile
 
 
-@frozen
-class Call:
+class Call(NamedTuple):
     """One call of a method that is watched."""
 
     of: Any
@@ -34,12 +33,12 @@ class Call:
 
 @frozen
 class Probe:
-    """A line of the table, and whether a call of `method` is what it means."""
+    """A line of the table, and whether a call of `method` is what it means; without `seen` every call is."""
 
     name: str
     owner: type
     method: str
-    seen: Callable[[Call], bool] = field(default=lambda _call: True)
+    seen: Callable[[Call], bool] | None = None
 
 
 def _is_early(call: Call) -> bool:
@@ -133,8 +132,9 @@ def _watch(probe: Probe, reached: "Counter[str]") -> Any:
 
     def watched(self: Any, *arguments: Any, **options: Any) -> Any:
         returned = original(self, *arguments, **options)
-        if probe.seen(Call(self, (*arguments, *options.values()), returned)):
+        if seen is None or seen(Call(self, (*arguments, *options.values()), returned)):
             reached[probe.name] += 1
         return returned
 
-    return patch.object(probe.owner, probe.method, watched)
+    seen = probe.seen
+    return patched(probe.owner, probe.method, watched)

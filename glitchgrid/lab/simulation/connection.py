@@ -86,8 +86,9 @@ class End:
             size_max -= len(part)
             parts.append(part)
         data = b"".join(parts)
+        was_full = not self.peer.room
         self._unread_bytes -= len(data)
-        if data and self.peer.socket is not None:
+        if was_full and self.peer.socket is not None:
             self.peer.socket.changed()  # it has room again
         return data
 
@@ -108,9 +109,10 @@ class End:
         return segments
 
     def _delivered(self, segment: bytes) -> None:
+        was_full = not self.room
         self._on_the_way -= len(segment)
         self.peer.arrived(segment)
-        if self.socket is not None:
+        if was_full and self.socket is not None:
             self.socket.changed()
 
     def finish(self) -> None:

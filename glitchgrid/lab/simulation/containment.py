@@ -35,7 +35,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
-from unittest.mock import patch
 
 from greenlet import getcurrent
 from twisted.web import http
@@ -81,6 +80,9 @@ class _Guard:
         current = self._world.current
         return self._world.now_ns if current is None else current.monotonic_ns()
 
+    def monotonic(self) -> float:
+        return self.monotonic_ns() / SECOND_NS
+
     def broken_down(self, original: Callable[[float], Any]) -> Callable[..., Any]:
         return lambda seconds=None: original(self.wall_ns() / SECOND_NS if seconds is None else seconds)
 
@@ -99,7 +101,7 @@ def _replacements(guard: _Guard) -> Iterator[tuple[Any, str, Callable[..., Any]]
     """What is replaced: of what, under which name, by what."""
     yield time, "time", lambda: guard.wall_ns() / SECOND_NS
     yield time, "time_ns", guard.wall_ns
-    yield time, "monotonic", lambda: guard.monotonic_ns() / SECOND_NS
+    yield time, "monotonic", guard.monotonic
     yield time, "monotonic_ns", guard.monotonic_ns
     yield time, "sleep", guard.sleep
     yield time, "gmtime", guard.broken_down(time.gmtime)
@@ -119,15 +121,31 @@ def _replacements(guard: _Guard) -> Iterator[tuple[Any, str, Callable[..., Any]]
                 yield reactor, name, guard.forbid(f"the global reactor, {name} of it,")
 
 
+@contextmanager
+def patched(owner: Any, name: str, replacement: Any) -> Iterator[None]:
+    """Put something else in the place of an attribute: what `unittest.mock.patch.object` does, which is slow."""
+    own = vars(owner)
+    has_own, before = name in own, own.get(name)
+    setattr(owner, name, replacement)
+    try:
+        yield
+    finally:
+        if has_own:
+            setattr(owner, name, before)
+        else:
+            delattr(owner, name)
+
+
 def _patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Any:
     """For this thread alone: what other threads of the real process do is no part of the run."""
     original = getattr(owner, name)
-    inside = threading.get_ident()
+    ident = threading.get_ident
+    inside = ident()
 
     def either(*arguments: Any, **options: Any) -> Any:
-        return (replacement if threading.get_ident() == inside else original)(*arguments, **options)
+        return (replacement if ident() == inside else original)(*arguments, **options)
 
-    return patch.object(owner, name, either)
+    return patched(owner, name, either)
 
 
 @contextmanager

@@ -19,9 +19,15 @@ class Draws:
     """:param name: the seed and the purpose, together: strings are hashed by SHA-512, whatever PYTHONHASHSEED is."""
 
     def __init__(self, name: str) -> None:
-        self._random = Random(name)
-        self.below = self._random.randrange
-        """`below(n)`: from 0 up to n - 1."""
+        self._bits = Random(name).getrandbits
+
+    def below(self, end: int) -> int:
+        """From 0 up to `end` - 1. All other draws are made of this one, and this one of bits."""
+        width = end.bit_length()
+        drawn = self._bits(width)
+        while drawn >= end:
+            drawn = self._bits(width)
+        return drawn
 
     def between(self, least: int, most: int) -> int:
         """Both ends included."""

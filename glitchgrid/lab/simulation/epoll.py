@@ -70,6 +70,11 @@ class Epoll:
     def has_ready(self) -> bool:
         return any(map(self._ready, self._candidates))
 
+    @property
+    def may_have_ready(self) -> bool:
+        """Without this there is nothing to poll for."""
+        return bool(self._candidates)
+
     def _ready(self, descriptor: int) -> int:
         interest = self._interest.get(descriptor)
         found = self._sockets.get(descriptor)

@@ -109,7 +109,8 @@ class Process:
 
     def _turn(self) -> None:
         reactor: Any = self.reactor
-        reactor.doIteration(0)
+        if self.epoll.may_have_ready:
+            reactor.doIteration(0)
         reactor.runUntilCurrent()
         if not self.alive:
             return
