@@ -15,7 +15,7 @@ from glitchgrid.web import Face
 
 class _Backwards(dict[Any, None]):
     def __iter__(self) -> Iterator[Any]:
-        return reversed(list(super().__iter__()))
+        return iter(list(super().__iter__())[::-1])
 
 
 class RegressionTests(SynchronousTestCase):
