@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test explore lint lock container-test bench bench-quick clean
+.PHONY: help setup demo up test explore lint lock container-test bench bench-quick bench-simulation clean
 
 help:
 	@printf '%s\n' \
@@ -12,6 +12,7 @@ help:
 	  'make container-test   the images and the compose stack, really built and run' \
 	  'make bench            how fast it is, beside a threaded grid and etcd; forty minutes' \
 	  'make bench-quick      the same in two minutes' \
+	  'make bench-simulation how fast the simulated world is; five minutes' \
 	  'make lock             write the lock files anew' \
 	  'make clean            take away everything that was made here'
 
@@ -47,6 +48,9 @@ bench:
 
 bench-quick:
 	@scripts/bench run --quick
+
+bench-simulation:
+	@scripts/bench simulation
 
 clean:
 	rm -rf .venv .venv-bench .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \

@@ -202,3 +202,20 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         "bench: missing packages, as root: apt-get install --no-install-recommends wrk etcd-server"
     ]
+
+
+def test_the_speed_of_the_simulated_world(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "simulation", "--seeds", "10", "--output", str(tmp_path)],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "simulation-speed.md").read_text(encoding="utf-8")
+    assert page in done.stdout
+    assert "| the simulated world | " in page
+    assert page.splitlines()[-1].startswith("| 10 | ")
+    assert "\x1b" not in done.stdout + done.stderr
