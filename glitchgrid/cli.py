@@ -87,8 +87,8 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> r
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Run one seed, and print its trace.")
 @click.option("--plan", type=click.Path(path_type=Path), help="Run a plan, as --out keeps them, and print its trace.")
 @click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=20, show_default=True, help="How many writes a run has.")  # fmt: skip  # noqa: E501
-@click.option("--vaults", type=click.IntRange(1, SIMULATED_VAULTS_MAX), default=3, show_default=True, help="How many vaults.")  # fmt: skip  # noqa: E501
-@click.option("--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), default=1, show_default=True, help="How many controls.")  # fmt: skip  # noqa: E501
+@click.option("--vaults", type=click.IntRange(1, SIMULATED_VAULTS_MAX), help="How many vaults; else 2 to 5, as each seed draws.")  # fmt: skip  # noqa: E501
+@click.option("--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), help="How many controls; else 1 or 2.")
 @click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
 @click.option("--jobs", type=click.IntRange(1, 256), default=lambda: os.cpu_count() or 1, show_default="one a processor", help="How many processes run seeds.")  # fmt: skip  # noqa: E501
 @click.option("--check-determinism", is_flag=True, help="Run each seed twice: both runs must be the same.")
@@ -100,8 +100,8 @@ def simulate(
     seed: int | None,
     plan: Path | None,
     steps: int,
-    vaults: int,
-    controls: int,
+    vaults: int | None,
+    controls: int | None,
     protocol: str,
     jobs: int,
     check_determinism: bool,
@@ -116,7 +116,7 @@ def simulate(
     """
     from glitchgrid.commands.simulate import Settings
     from glitchgrid.commands.simulate import simulate as run_simulate
-    from glitchgrid.lab.campaign.plan import Layout
+    from glitchgrid.lab.campaign.plan import Wanted
 
-    layout = Layout(vaults, controls, protocol, steps)
-    run_simulate(Settings(seeds, seed, plan, layout, jobs, check_determinism, require_reach, as_json, out))
+    wanted = Wanted(vaults, controls, protocol, steps)
+    run_simulate(Settings(seeds, seed, plan, wanted, jobs, check_determinism, require_reach, as_json, out))

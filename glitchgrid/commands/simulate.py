@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, fail_by_a_bug
 from glitchgrid.errors import GlitchgridError
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
-from glitchgrid.lab.campaign.plan import Layout, Plan, decode_plan, encode_plan
+from glitchgrid.lab.campaign.plan import Plan, Wanted, decode_plan, encode_plan
 from glitchgrid.lab.campaign.reach import LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
 from glitchgrid.lab.errors import CannotRun, PlanInvalid
@@ -31,7 +31,7 @@ class Settings:
     seeds: range
     seed: int | None
     plan: Path | None
-    layout: Layout
+    wanted: Wanted
     jobs: int
     check_determinism: bool
     require_reach: bool
@@ -58,7 +58,8 @@ def simulate(settings: Settings) -> NoReturn:
 def _replay(settings: Settings) -> int:
     """One run, every line of its trace, and the verdict."""
     if settings.plan is None:
-        run = partial(run_seed, str(settings.seed), settings.layout)
+        seed = str(settings.seed)
+        run = partial(run_seed, seed, settings.wanted.layout(seed))
     elif settings.seed is None:
         run = partial(run_plan, _read_plan(settings.plan))
     else:
@@ -82,7 +83,8 @@ def _replay(settings: Settings) -> int:
 
 def _campaign(settings: Settings) -> int:
     tasks = [
-        Task(seed, settings.layout, settings.check_determinism, settings.out is not None) for seed in settings.seeds
+        Task(seed, settings.wanted.layout(str(seed)), settings.check_determinism, settings.out is not None)
+        for seed in settings.seeds
     ]
     summary = Summary()
     failures: list[Result] = []

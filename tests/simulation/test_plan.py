@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.faults.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.campaign.grid import Grid
-from glitchgrid.lab.campaign.plan import Layout, Plan, decode_plan, draw_plan, encode_plan
+from glitchgrid.lab.campaign.plan import Layout, Plan, Wanted, decode_plan, draw_plan, encode_plan
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.simulation.world import World
 
@@ -46,6 +46,19 @@ class DrawTests(SynchronousTestCase):
         for plan in broken:
             self.assertEqual(json.loads(encode_plan(plan))["breaks"], plan.breaks)
             self.assertEqual([each.at_ms for each in plan.faults], sorted(each.at_ms for each in plan.faults))
+
+
+class LayoutTests(SynchronousTestCase):
+    def test_seeds_draw_what_is_not_asked_for(self) -> None:
+        layouts = [Wanted().layout(str(seed)) for seed in range(60)]
+        self.assertEqual({each.vaults for each in layouts}, {2, 3, 4, 5})
+        self.assertEqual({each.controls for each in layouts}, {1, 2})
+
+    def test_what_is_asked_for_changes_nothing_else(self) -> None:
+        for seed in map(str, range(20)):
+            drawn = Wanted(steps=7).layout(seed)
+            self.assertEqual(Wanted(steps=7, vaults=drawn.vaults).layout(seed), drawn)
+            self.assertEqual(Wanted(vaults=9, controls=4, protocol="classic").layout(seed), Layout(9, 4, "classic", 20))
 
 
 class FileTests(SynchronousTestCase):

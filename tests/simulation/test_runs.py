@@ -19,7 +19,7 @@ from glitchgrid.lab.campaign.faults.fault import Fault
 from glitchgrid.lab.campaign.faults.links import Cut
 from glitchgrid.lab.campaign.faults.processes import Kill
 from glitchgrid.lab.campaign.grid import Grid
-from glitchgrid.lab.campaign.plan import Layout, Planned, decode_plan, draw_plan, encode_plan
+from glitchgrid.lab.campaign.plan import Layout, Planned, Wanted, decode_plan, draw_plan, encode_plan
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
 from glitchgrid.lab.simulation.world import World
 from glitchgrid.outcome import Holds
@@ -38,7 +38,7 @@ def runs(seeds: range, layout: Layout | None = None) -> list[Result]:
 
 class SameTests(SynchronousTestCase):
     def test_a_seed_is_a_run_in_every_process(self) -> None:
-        here = run_seed("3", Layout()).digest
+        here = run_seed("3", Wanted().layout("3")).digest
         for hash_seed in ("0", "1", "77"):
             said = subprocess.run(
                 [str(Path(sys.executable).with_name("glitchgrid")), "simulate", "--seed", "3"],
@@ -141,6 +141,11 @@ class BrokenAssumptionTests(SynchronousTestCase):
         self.assertEqual(result.verdict, Verdict.VIOLATION)
         self.assertIn("log", {finding.oracle for finding in result.findings})
 
+    def test_the_plan_that_the_documentation_tells_of(self) -> None:
+        result = run_plan(decode_plan((ROOT / "docs" / "plans" / "store-by-hand.json").read_text(encoding="utf-8")))
+        self.assertEqual(result.verdict, Verdict.EXPECTED_BROKEN)
+        self.assertIn("returned 3, although write #16 of 12", result.findings[-1].message)
+
     def test_the_same_run_without_them(self) -> None:
         self.assertEqual(self.run_with().verdict, Verdict.PASSED)
 
@@ -218,7 +223,10 @@ class ClassicTests(SynchronousTestCase):
         for seed, oracle in (("38", "checker"), ("57", "liveness")):
             result = run_seed(seed, Layout(protocol="classic"))
             self.assertIn(oracle, [finding.oracle for finding in result.findings])
-            self.assertIn(f"--protocol classic --seed {seed}\n", (ROOT / "docs" / "simulation.md").read_text())
+            self.assertIn(
+                f"--protocol classic --vaults 3 --controls 1 --seed {seed}\n",
+                (ROOT / "docs" / "simulation.md").read_text(),
+            )
             self.assertEqual(run_seed(seed, Layout()).verdict, Verdict.PASSED, "atomic does not mind")
 
     def test_it_is_not_linearizable(self) -> None:

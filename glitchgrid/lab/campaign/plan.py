@@ -24,6 +24,8 @@ from glitchgrid.register import PROTOCOLS
 VERSION = 1
 VAULTS_MAX = 9
 CONTROLS_MAX = 4
+VAULTS_DRAWN = (3, 3, 3, 2, 4, 5)
+CONTROLS_DRAWN = (1, 1, 2)
 STEPS_MAX = 10_000
 FAULTS_MAX = 10_000
 FIRST_FAULT_MS = 200
@@ -56,6 +58,21 @@ class Layout:
     @property
     def servers(self) -> list[str]:
         return [*self.vault_names, *self.control_names]
+
+
+@frozen
+class Wanted:
+    """What a campaign's runs are to be like. A number of vaults or controls that is not given is drawn by each seed."""
+
+    vaults: int | None = None
+    controls: int | None = None
+    protocol: str = "atomic"
+    steps: int = 20
+
+    def layout(self, seed: str) -> Layout:
+        draws = Draws(f"{seed}:layout")
+        vaults, controls = draws.pick(VAULTS_DRAWN), draws.pick(CONTROLS_DRAWN)
+        return Layout(self.vaults or vaults, self.controls or controls, self.protocol, self.steps)
 
 
 @frozen
