@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, fail_by_a_bug
 from glitchgrid.errors import GlitchgridError
+from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
 from glitchgrid.lab.campaign.plan import Plan, Wanted, decode_plan, encode_plan
 from glitchgrid.lab.campaign.reach import LINES
@@ -37,6 +38,7 @@ class Settings:
     require_reach: bool
     as_json: bool
     out: Path | None
+    glitch: str | None = None
 
 
 def simulate(settings: Settings) -> NoReturn:
@@ -64,11 +66,12 @@ def _replay(settings: Settings) -> int:
         run = partial(run_plan, _read_plan(settings.plan))
     else:
         raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
-    result = run(keep_trace=True)
-    if settings.check_determinism:
-        result = compared(result, run())
+    with switched_on(settings.glitch):
+        result = run(keep_trace=True)
+        if settings.check_determinism:
+            result = compared(result, run())
     if settings.as_json:
-        print(json.dumps(_as_json(Summary().and_also(result), [result])))
+        print(json.dumps(_as_json(Summary().and_also(result), [result], settings.glitch)))
     else:
         sys.stdout.writelines(result.trace)
         for assumption in result.plan.breaks:
@@ -83,7 +86,13 @@ def _replay(settings: Settings) -> int:
 
 def _campaign(settings: Settings) -> int:
     tasks = [
-        Task(seed, settings.wanted.layout(str(seed)), settings.check_determinism, settings.out is not None)
+        Task(
+            seed,
+            settings.wanted.layout(str(seed)),
+            settings.check_determinism,
+            settings.out is not None,
+            settings.glitch,
+        )
         for seed in settings.seeds
     ]
     summary = Summary()
@@ -95,9 +104,9 @@ def _campaign(settings: Settings) -> int:
             if settings.out is not None:
                 _keep(settings.out, result)
     if settings.as_json:
-        print(json.dumps(_as_json(summary, failures)))
+        print(json.dumps(_as_json(summary, failures, settings.glitch)))
     else:
-        _show(summary, failures)
+        _show(summary, failures, settings.glitch)
     status = _status(summary)
     if status == GOOD and settings.require_reach and summary.unreached:
         fail(f"never reached: {'; '.join(summary.unreached)}")
@@ -132,7 +141,7 @@ def _shown(settings: Settings, results: Iterator[Result]) -> Iterator[Result]:
             yield result
 
 
-def _show(summary: Summary, failures: list[Result]) -> None:
+def _show(summary: Summary, failures: list[Result], glitch: str | None) -> None:
     said = ", ".join(f"{summary.verdicts[verdict]} {verdict.value}" for verdict in Verdict if summary.verdicts[verdict])
     print(f"{summary.seeds} seeds: {said}")
     print(f"{summary.operations} operations, {summary.faults.total()} faults; how often runs reached what they should:")
@@ -141,20 +150,20 @@ def _show(summary: Summary, failures: list[Result]) -> None:
     for result in failures:
         for finding in result.findings:
             print(f"seed {result.plan.seed}, {finding.oracle}: {finding.message}")
-        print(f"  {replay_line(result)}")
+        print(f"  {replay_line(result, glitch)}")
     print(f"digest {summary.digest}")
 
 
-def replay_line(result: Result) -> str:
+def replay_line(result: Result, glitch: str | None) -> str:
     """The command that shows one run again."""
     layout = result.plan.layout
     return (
         f"glitchgrid simulate --seed {result.plan.seed} --steps {layout.steps} --vaults {layout.vaults}"
-        f" --controls {layout.controls} --protocol {layout.protocol}"
+        f" --controls {layout.controls} --protocol {layout.protocol}" + (f" --glitch {glitch}" if glitch else "")
     )
 
 
-def _as_json(summary: Summary, failures: list[Result]) -> dict[str, object]:
+def _as_json(summary: Summary, failures: list[Result], glitch: str | None) -> dict[str, object]:
     return {
         "seeds": summary.seeds,
         "verdicts": {verdict.value: summary.verdicts[verdict] for verdict in Verdict},
@@ -166,7 +175,7 @@ def _as_json(summary: Summary, failures: list[Result]) -> dict[str, object]:
                 "seed": result.plan.seed,
                 "oracle": finding.oracle,
                 "message": finding.message,
-                "replay": replay_line(result),
+                "replay": replay_line(result, glitch),
             }
             for result in failures
             for finding in result.findings

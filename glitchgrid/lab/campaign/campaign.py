@@ -15,6 +15,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 from twisted.logger import globalLogBeginner
 
+from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.reach import FAULT, LINES
@@ -64,12 +65,14 @@ class Task:
 
     :param is_checked: whether it is run twice, and both runs must be the same.
     :param keeps_trace: whether a failure comes with its trace.
+    :param glitch: the name of what is switched on meanwhile.
     """
 
     seed: int
     layout: Layout
     is_checked: bool = False
     keeps_trace: bool = False
+    glitch: str | None = None
 
 
 def run_campaign(tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
@@ -96,6 +99,11 @@ def run_campaign(tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
 
 def perform(task: Task) -> Result:
     """One task, in this process."""
+    with switched_on(task.glitch):
+        return _perform(task)
+
+
+def _perform(task: Task) -> Result:
     result = run_seed(str(task.seed), task.layout)
     gc.collect()
     if task.is_checked:

@@ -5,11 +5,13 @@ from io import StringIO
 
 from twisted.application.service import IService
 
+from glitchgrid.errors import StartError, StoreDamaged
 from glitchgrid.lab.campaign.clients import Workload, store_by_hand
 from glitchgrid.lab.campaign.invariant import Invariant
 from glitchgrid.lab.campaign.plan import Layout, Surroundings
 from glitchgrid.lab.campaign.programs import control_program, vault_program
 from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process, Program
 from glitchgrid.lab.simulation.world import World
@@ -68,6 +70,11 @@ class Grid:
         process.run(lambda: store_by_hand(process, self.workload, vault, value))
 
     def _watched(self, process: Process) -> IService:
-        service = vault_program(process)
+        service = vault_program(process, lambda error: self._cannot_start(process.machine, error))
         self.invariant.watch(process.machine, service.store)
         return service
+
+    def _cannot_start(self, vault: Host, error: StartError) -> None:
+        """Disks are full here, or fail; but they do not rot, and no crash damages what a vault has written."""
+        if isinstance(error, StoreDamaged):
+            self.invariant.broken.append(f"{vault.name} does not start: {error}")

@@ -25,10 +25,10 @@ VERSION = 1
 VAULTS_MAX = 9
 CONTROLS_MAX = 4
 VAULTS_DRAWN = (3, 3, 3, 2, 4, 5)
-CONTROLS_DRAWN = (1, 1, 2)
+CONTROLS_DRAWN = (1, 2)
 STEPS_MAX = 10_000
 FAULTS_MAX = 10_000
-FIRST_FAULT_MS = 200
+FIRST_FAULT_MS = (5, 50, 200)
 FAULTS_UNTIL_MS = 60_000
 BREAKING_PER_MILLE = 40
 BREAKING_FROM_MS, BREAKING_EVERY_MS, BREAKING_MAX = 500, 1000, 3
@@ -118,15 +118,15 @@ def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
     """What a seed stands for."""
     draws = Draws(f"{seed}:plan")
     surroundings = Surroundings(
-        latency_us=draws.pick((50, 200, 1000, 20_000)),
+        latency_us=draws.pick((50, 500, 5000, 20_000)),
         loss_per_mille=draws.pick((0, 0, 0, 5, 50)),
         cuts_segments=draws.chance(300),
         drift_ppm=draws.pick((0, 100, 1000)),
         disk_slowness=draws.pick((1, 1, 1, 10, 100)),
     )
     habits = Habits(
-        clients=draws.between(1, 6),
-        pause_ms=draws.pick((1, 20, 200)),
+        clients=draws.between(1, 8),
+        pause_ms=draws.pick((5, 50, 300)),
         patience_ms=draws.pick((300, 3000, 10_000)),
         leaves_per_mille=draws.pick((0, 0, 50)),
         hostile=draws.pick((0, 0, 0, 1, 3)),
@@ -139,11 +139,11 @@ def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
 
 
 def _draw_faults(draws: Draws, stage: Stage) -> list[Planned]:
-    share_per_mille = draws.pick((0, 100, 300, 700))
+    share_per_mille = draws.pick((0, 100, 300, 300, 700, 700))
     kinds = [kind for kind in HARMLESS if draws.chance(share_per_mille)]
-    every_ms = draws.pick((50, 200, 1000, 4000))
+    every_ms = draws.pick((20, 100, 500))
     faults: list[Planned] = []
-    at_ms = FIRST_FAULT_MS
+    at_ms = draws.pick(FIRST_FAULT_MS)
     while kinds and at_ms < FAULTS_UNTIL_MS and len(faults) < FAULTS_MAX:
         faults.append(Planned(at_ms, draws.pick(DURATIONS_MS), draws.pick(kinds).draw(draws, stage)))
         at_ms += draws.rarely_long(every_ms)

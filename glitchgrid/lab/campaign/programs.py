@@ -1,6 +1,6 @@
 """The product's two programs, for machines of a simulated world: built by what the twistd plugins call, too."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import IService
@@ -56,7 +56,7 @@ class SimulatedDisk:
         self._mount.fsync_directory()
 
 
-def vault_program(process: Process) -> VaultService:
+def vault_program(process: Process, cannot_start: Callable[[StartError], object]) -> VaultService:
     """``twistd vault --data-dir /data``"""
     run_on_monotonic_clock(process.reactor)
     identities = process.world.draws(f"identity {process.name}")
@@ -67,7 +67,7 @@ def vault_program(process: Process) -> VaultService:
         SimulatedDisk(process.machine.disk.mount(process)),
         process.pool(),  # type: ignore[arg-type]
         lambda: "".join(identities.pick("0123456789abcdef") for _ in range(IDENTITY_DIGITS)),
-        _leave(process),
+        _leave(process, cannot_start),
     )
 
 
@@ -89,8 +89,9 @@ def control_program(vaults: Sequence[Machine], protocol: str) -> Program:
     return program
 
 
-def _leave(process: Process) -> Any:
+def _leave(process: Process, cannot_start: Callable[[StartError], object] = lambda _error: None) -> Any:
     def fatal(error: StartError) -> None:
+        cannot_start(error)
         process.world.note(process.name, f"cannot start: {error}")
         process.reactor.callLater(0, process.exit, COULD_NOT_START)
 

@@ -43,6 +43,7 @@ class Disk:
     :ivar stalled_until_ns: nothing ends before that, in the world's time.
     :ivar is_full: nothing may grow.
     :ivar syncs_to_fail: how many of the next syncs fail.
+    :ivar when_syncing: is called once, in the middle of the next sync.
     :ivar changes: goes up whenever something has become durable, or may have.
     """
 
@@ -52,6 +53,7 @@ class Disk:
         self.stalled_until_ns = 0
         self.is_full = False
         self.syncs_to_fail = 0
+        self.when_syncing: Callable[[], object] | None = None
         self.changes = 0
         self.directory = Directory()
         self.locked_by: User | None = None
@@ -87,6 +89,12 @@ class Disk:
         self.stalled_until_ns = 0
         self.is_full = False
         self.syncs_to_fail = 0
+        self.when_syncing = None
+
+    def begin_sync(self, duration_ns: int) -> None:
+        if self.when_syncing is not None:
+            self.world.after(duration_ns // 2, self.when_syncing)
+            self.when_syncing = None
 
     def sync_fails(self) -> bool:
         if not self.syncs_to_fail:
@@ -114,14 +122,14 @@ class Mount:
             self.disk.locked_by = None
 
     def open(self, name: str) -> "File":
-        self.take("open", name, CACHE_NS)
+        self.take("open", name)
         inode = self.disk.directory.cached.get(name)
         if inode is None:
             raise _error(errno.ENOENT, name)
         return File(self, name, inode)
 
     def create(self, name: str) -> "File":
-        self.take("create", name, CACHE_NS)
+        self.take("create", name)
         directory = self.disk.directory
         inode = directory.cached.get(name)
         if inode is None:
@@ -134,7 +142,7 @@ class Mount:
         return File(self, name, inode)
 
     def replace(self, source: str, target: str) -> None:
-        self.take("rename", f"{source} {target}", CACHE_NS)
+        self.take("rename", f"{source} {target}")
         directory = self.disk.directory
         inode = directory.cached.get(source)
         if inode is None:
@@ -144,13 +152,18 @@ class Mount:
     def fsync_directory(self) -> None:
         self.sync("fsync", ".", self.disk.directory.sync, self.disk.directory.forget)
 
-    def take(self, operation: str, on: str, usual_ns: int) -> None:
-        """Let a thread wait while the disk does something. It is done when this returns."""
-        self.process.block(self.disk.takes_ns(usual_ns))
+    def take(self, operation: str, on: str) -> None:
+        """Let a thread wait while something happens in the cache. It is done when this returns."""
+        self._wait(operation, on, self.disk.takes_ns(CACHE_NS))
+
+    def _wait(self, operation: str, on: str, duration_ns: int) -> None:
+        self.process.block(duration_ns)
         self.disk.world.note(self.process.name, f"{operation} {on}")
 
     def sync(self, operation: str, on: str, succeed: Callable[[], None], fail: Callable[[], None]) -> None:
-        self.take(operation, on, SYNC_NS)
+        duration_ns = self.disk.takes_ns(SYNC_NS)
+        self.disk.begin_sync(duration_ns)
+        self._wait(operation, on, duration_ns)
         if self.disk.sync_fails():
             self.disk.world.note(self.process.name, f"{operation} {on} fails")
             fail()
@@ -169,7 +182,7 @@ class File:
         self._offset = 0
 
     def read(self, size_max: int) -> bytes:
-        self._mount.take("read", self._name, CACHE_NS)
+        self._mount.take("read", self._name)
         data = self._inode.cached[self._offset : self._offset + size_max]
         self._offset += len(data)
         return data
@@ -182,7 +195,7 @@ class File:
         # Page by page: a signal comes between two pages, and never within one.
         while data:
             page = data[: PAGE_BYTES - offset_bytes % PAGE_BYTES]
-            self._mount.take("write", f"{self._name} {offset_bytes} {brief(page)}", CACHE_NS)
+            self._mount.take("write", f"{self._name} {offset_bytes} {brief(page)}")
             if self._mount.disk.is_full and offset_bytes + len(page) > _allocated(self._inode):
                 raise _error(errno.ENOSPC, self._name)
             self._inode.write(page, offset_bytes)

@@ -3,7 +3,7 @@
 from glitchgrid.lab.campaign.faults.assumptions import LostDisk, StoreByHand
 from glitchgrid.lab.campaign.faults.disks import DiskFull, DiskStall, SyncFails
 from glitchgrid.lab.campaign.faults.fault import Fault
-from glitchgrid.lab.campaign.faults.links import Cut, Jam, Partition, Reset, Slow
+from glitchgrid.lab.campaign.faults.links import Clog, Cut, Jam, Partition, Reset, Slow
 from glitchgrid.lab.campaign.faults.processes import (
     Blackout,
     ClockDrift,
@@ -11,13 +11,14 @@ from glitchgrid.lab.campaign.faults.processes import (
     Kill,
     Pause,
     PowerLoss,
+    PowerLossInSync,
     Stop,
     Throttle,
 )
 
 HARMLESS: tuple[type[Fault], ...] = (
-    Kill, Stop, PowerLoss, Blackout, Pause, Throttle, Cut, Partition, Jam, Slow, Reset, ClockJump, ClockDrift,
-    DiskStall, DiskFull, SyncFails,
+    Kill, Stop, PowerLoss, PowerLossInSync, Blackout, Pause, Throttle, Cut, Partition, Jam, Slow, Clog, Reset,
+    ClockJump, ClockDrift, DiskStall, DiskFull, SyncFails,
 )  # fmt: skip
 """Faults that leave the register's assumptions whole: whatever they do, no acknowledged write is lost."""
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Self
 
 from attrs import field, frozen
-from attrs.validators import ge, le
+from attrs.validators import ge, in_, le
 
-from glitchgrid.lab.campaign.faults.fault import Fault, OfLink, Stage, draw_link
+from glitchgrid.lab.campaign.faults.fault import Fault, OfLink, OfServer, Stage, draw_link
 from glitchgrid.lab.simulation.clock import MILLION
 from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
+
+CLOGGED_NS = 100_000_000
 
 
 @frozen
@@ -103,3 +105,44 @@ class Reset(OfLink):
 
     def end(self, stage: Stage) -> None:
         """Those who were connected connect again."""
+
+
+@frozen
+class Clog(OfServer):
+    """One bad node: what it is sent, or what it sends, or both, is stopped, slowed or jammed."""
+
+    kind = "clog"
+    how: str = field(validator=in_(("stopped", "slowed", "jammed")))
+    way: str = field(validator=in_(("in", "out", "both")))
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        machine = draws.pick(stage.servers).name
+        return cls(machine, draws.pick(("stopped", "slowed", "jammed")), draws.pick(("in", "out", "both")))
+
+    def begin(self, stage: Stage) -> bool:
+        network = stage.world.network
+        for source, target in self._links(stage):
+            if self.how == "stopped":
+                network.cut(source, target)
+            elif self.how == "jammed":
+                network.hold(source, target)
+            else:
+                network.link(source, target).latency_ns = CLOGGED_NS
+        return True
+
+    def end(self, stage: Stage) -> None:
+        network = stage.world.network
+        for source, target in self._links(stage):
+            if self.how == "stopped":
+                network.mend(source, target)
+            elif self.how == "jammed":
+                network.release(source, target)
+            else:
+                network.calm(source, target)
+
+    def _links(self, stage: Stage) -> list[tuple[str, str]]:
+        others = [name for name in stage.world.machines if name != self.machine]
+        into = [(other, self.machine) for other in others] if self.way != "out" else []
+        out = [(self.machine, other) for other in others] if self.way != "in" else []
+        return into + out

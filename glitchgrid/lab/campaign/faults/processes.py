@@ -55,6 +55,26 @@ class PowerLoss(Kill):
 
 
 @frozen
+class PowerLossInSync(PowerLoss):
+    """A power loss just when it hurts: in the middle of the next sync."""
+
+    kind = "power loss in a sync"
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.vaults).name)
+
+    def begin(self, stage: Stage) -> bool:
+        machine = self.on(stage)
+        machine.disk.when_syncing = machine.cut_power
+        return machine.process is not None
+
+    def end(self, stage: Stage) -> None:
+        self.on(stage).disk.when_syncing = None
+        super().end(stage)
+
+
+@frozen
 class Blackout(Fault):
     """The vaults lose power, all of them at once."""
 
