@@ -82,9 +82,28 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> r
     return range(int(first), int(end))
 
 
+def _glitch_name(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        from glitchgrid.glitches import GLITCHES
+
+        if name not in GLITCHES:
+            raise click.BadParameter(f"there is no glitch {name!r}; 'glitchgrid glitches' lists them")
+    return name
+
+
+@main.command()
+def glitches() -> None:
+    """List the deliberate bugs, what is wrong with each, and what may come of it."""
+    from glitchgrid.glitches import GLITCHES
+
+    for glitch in GLITCHES.values():
+        click.echo(f"{glitch.name}\n    {glitch.what}\n    {glitch.so}")
+
+
 @main.command()
 @click.option("--seeds", default="0:100", show_default=True, callback=_seeds, metavar="A:B", help="The campaign's seeds, without B.")  # fmt: skip  # noqa: E501
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Run one seed, and print its trace.")
+@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
 @click.option("--plan", type=click.Path(path_type=Path), help="Run a plan, as --out keeps them, and print its trace.")
 @click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=20, show_default=True, help="How many writes a run has.")  # fmt: skip  # noqa: E501
 @click.option("--vaults", type=click.IntRange(1, SIMULATED_VAULTS_MAX), help="How many vaults; else 2 to 5, as each seed draws.")  # fmt: skip  # noqa: E501
@@ -98,6 +117,7 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> r
 def simulate(
     seeds: range,
     seed: int | None,
+    glitch: str | None,
     plan: Path | None,
     steps: int,
     vaults: int | None,
@@ -119,4 +139,4 @@ def simulate(
     from glitchgrid.lab.campaign.plan import Wanted
 
     wanted = Wanted(vaults, controls, protocol, steps)
-    run_simulate(Settings(seeds, seed, plan, wanted, jobs, check_determinism, require_reach, as_json, out))
+    run_simulate(Settings(seeds, seed, plan, wanted, jobs, check_determinism, require_reach, as_json, out, glitch))

@@ -53,6 +53,18 @@ class DiskTestCase(WorldTestCase):
         self.assertEqual(error.errno, number)
 
 
+class HookTests(DiskTestCase):
+    def test_something_happens_once_in_the_middle_of_the_next_sync(self) -> None:
+        self.do(lambda mount: save(mount, OLD))
+        self.near.disk.when_syncing = self.near.cut_power
+        self.do(lambda mount: mount.open("value").write(NEW))
+        self.assertTrue(self.near.is_powered, "a write is no sync")
+        self.do(lambda mount: save(mount, NEW))
+        self.assertFalse(self.near.is_powered)
+        self.assertIsNone(self.near.disk.when_syncing)
+        self.assertEqual(self.do(lambda mount: (save(mount, NEW), load(mount))[1]), NEW)
+
+
 class SurvivalTests(DiskTestCase):
     def test_what_was_written_is_read(self) -> None:
         self.do(lambda mount: save(mount, OLD, sync=False))

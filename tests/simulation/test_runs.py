@@ -66,7 +66,7 @@ class SameTests(SynchronousTestCase):
         self.assertEqual(run_plan(decode_plan(encode_plan(result.plan))).digest, result.digest)
 
     def test_each_run_of_two_is_compared(self) -> None:
-        self.assertEqual(perform(Task(1, Layout(steps=5), is_checked=True)).findings, ())
+        self.assertEqual(perform(Task(7, Layout(steps=5), is_checked=True)).findings, ())
 
 
 LEFT_OVER = """
@@ -220,14 +220,12 @@ class ClassicTests(SynchronousTestCase):
     """What is wrong with the original's protocol is found, by seeds that the documentation tells of."""
 
     def test_the_runs_that_the_documentation_tells_of(self) -> None:
-        for seed, oracle in (("38", "checker"), ("57", "liveness")):
-            result = run_seed(seed, Layout(protocol="classic"))
-            self.assertIn(oracle, [finding.oracle for finding in result.findings])
-            self.assertIn(
-                f"--protocol classic --vaults 3 --controls 1 --seed {seed}\n",
-                (ROOT / "docs" / "simulation.md").read_text(),
-            )
-            self.assertEqual(run_seed(seed, Layout()).verdict, Verdict.PASSED, "atomic does not mind")
+        for name, oracle in (("lost-write", "checker"), ("no-majority", "liveness")):
+            plan = decode_plan((ROOT / "docs" / "plans" / f"classic-{name}.json").read_text(encoding="utf-8"))
+            self.assertEqual((plan.layout.protocol, plan.faults), ("classic", ()))
+            self.assertIn(oracle, [finding.oracle for finding in run_plan(plan).findings])
+            atomic = evolve(plan, layout=evolve(plan.layout, protocol="atomic"))
+            self.assertEqual(run_plan(atomic).verdict, Verdict.PASSED, "atomic does not mind")
 
     def test_it_is_not_linearizable(self) -> None:
         results = [run_seed(str(seed), Layout(protocol="classic")) for seed in range(SEEDS_UNTIL_FOUND)]
