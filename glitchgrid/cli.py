@@ -140,3 +140,34 @@ def simulate(
 
     wanted = Wanted(vaults, controls, protocol, steps)
     run_simulate(Settings(seeds, seed, plan, wanted, jobs, check_determinism, require_reach, as_json, out, glitch))
+
+
+@main.command()
+@click.option("--seeds", default="0:300", show_default=True, callback=_seeds, metavar="A:B", help="Shrink the first of these seeds that fails.")  # fmt: skip  # noqa: E501
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Shrink the run of this seed.")
+@click.option("--plan", type=click.Path(path_type=Path), help="Shrink this plan.")
+@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
+@click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=20, show_default=True, help="How many writes a run has.")  # fmt: skip  # noqa: E501
+@click.option("--vaults", type=click.IntRange(1, SIMULATED_VAULTS_MAX), help="How many vaults; else 2 to 5, as each seed draws.")  # fmt: skip  # noqa: E501
+@click.option("--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), help="How many controls; else 1 or 2.")
+@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
+@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where the small plan goes; else here.")
+def shrink(
+    seeds: range,
+    seed: int | None,
+    plan: Path | None,
+    glitch: str | None,
+    steps: int,
+    vaults: int | None,
+    controls: int | None,
+    protocol: str,
+    out: Path,
+) -> None:
+    """Find the smallest plan and workload that still fail in the same way, and where they part from a run that passes.
+
+    Exits with 1: what is left fails. With 2 when there was nothing to shrink.
+    """
+    from glitchgrid.commands.shrink import Settings, shrink_command
+    from glitchgrid.lab.campaign.plan import Wanted
+
+    shrink_command(Settings(seeds, seed, plan, Wanted(vaults, controls, protocol, steps), glitch, out))

@@ -14,15 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, fail_by_a_bug
+from glitchgrid.commands.planfile import read_plan
 from glitchgrid.errors import GlitchgridError
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
-from glitchgrid.lab.campaign.plan import Plan, Wanted, decode_plan, encode_plan
+from glitchgrid.lab.campaign.plan import Wanted, encode_plan
 from glitchgrid.lab.campaign.reach import LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
-from glitchgrid.lab.errors import CannotRun, PlanInvalid
-
-PLAN_BYTES_MAX = 10_000_000
+from glitchgrid.lab.errors import CannotRun
 
 
 @frozen
@@ -63,7 +62,7 @@ def _replay(settings: Settings) -> int:
         seed = str(settings.seed)
         run = partial(run_seed, seed, settings.wanted.layout(seed))
     elif settings.seed is None:
-        run = partial(run_plan, _read_plan(settings.plan))
+        run = partial(run_plan, read_plan(settings.plan))
     else:
         raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
     with switched_on(settings.glitch):
@@ -197,14 +196,3 @@ def _keep(out: Path, result: Result) -> None:
     (out / f"{stem}.plan.json").write_text(encode_plan(result.plan), encoding="utf-8")
     (out / f"{stem}.history.jsonl").write_text(result.history, encoding="utf-8")
     (out / f"{stem}.trace").write_text("".join(result.trace), encoding="utf-8", errors="backslashreplace")
-
-
-def _read_plan(path: Path) -> Plan:
-    try:
-        if path.stat().st_size > PLAN_BYTES_MAX:
-            raise CannotRun(f"{path} is longer than {PLAN_BYTES_MAX} bytes")
-        return decode_plan(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotRun(f"{path}: {error.strerror}") from error
-    except (PlanInvalid, UnicodeDecodeError) as error:
-        raise CannotRun(f"{path}: {error}") from error

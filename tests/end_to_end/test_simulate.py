@@ -142,3 +142,32 @@ def test_a_bar_on_a_terminal_and_ctrl_c(tmp_path: Path) -> None:
             os.close(ours)
             os.close(theirs)
     assert "Traceback" not in shown
+
+
+def test_a_failure_is_shrunk_and_replayed(tmp_path: Path) -> None:
+    command = [GLITCHGRID, "shrink", "--glitch", "torn-write", "--out", "small"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "first difference: at " in done.stdout
+    _, _, *again = shlex.split(done.stdout.splitlines()[-1])
+    assert again[-2:] == ["--glitch", "torn-write"]
+    assert simulate(*again, cwd=tmp_path).returncode == 1
+    assert simulate(*again[:-2], cwd=tmp_path).returncode in {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--seed", "7"], "there is nothing to shrink: this run's verdict is passed"),
+        (["--seeds", "7:9"], "there is nothing to shrink: none of these 2 runs fails"),
+        (["--plan", "missing.json"], "missing.json: No such file"),
+    ],
+)
+def test_what_cannot_be_shrunk_is_said_in_one_line(options: list[str], said: str, tmp_path: Path) -> None:
+    command = [GLITCHGRID, "shrink", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())

@@ -100,13 +100,17 @@ class Planned:
     fault: Fault
 
 
+def _in_a_row(faults: Sequence[Planned]) -> tuple[Planned, ...]:
+    return tuple(faults)
+
+
 @frozen
 class Plan:
     seed: str
     layout: Layout
     surroundings: Surroundings
     habits: Habits
-    faults: tuple[Planned, ...]
+    faults: Sequence[Planned] = field(converter=_in_a_row)
 
     @property
     def breaks(self) -> list[str]:

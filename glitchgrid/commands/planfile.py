@@ -1,0 +1,20 @@
+"""Reads the plan that somebody names on the command line."""
+
+from pathlib import Path
+
+from glitchgrid.lab.campaign.plan import Plan, decode_plan
+from glitchgrid.lab.errors import CannotRun, PlanInvalid
+
+PLAN_BYTES_MAX = 10_000_000
+
+
+def read_plan(path: Path) -> Plan:
+    """:raises CannotRun: for what is none."""
+    try:
+        if path.stat().st_size > PLAN_BYTES_MAX:
+            raise CannotRun(f"{path} is longer than {PLAN_BYTES_MAX} bytes")
+        return decode_plan(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror}") from error
+    except (PlanInvalid, UnicodeDecodeError) as error:
+        raise CannotRun(f"{path}: {error}") from error

@@ -1,0 +1,105 @@
+"""``glitchgrid shrink``: the smallest plan and workload that still fail in the same way."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from attrs import frozen
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from glitchgrid.commands.ending import VIOLATION, fail, fail_by_a_bug
+from glitchgrid.commands.planfile import read_plan
+from glitchgrid.errors import GlitchgridError
+from glitchgrid.glitches import switched_on
+from glitchgrid.lab.campaign.campaign import prepare
+from glitchgrid.lab.campaign.plan import Plan, Wanted, encode_plan
+from glitchgrid.lab.campaign.run import Verdict, run_seed
+from glitchgrid.lab.campaign.shrink import NothingToShrink, Shrunk, shrink
+from glitchgrid.lab.errors import CannotRun
+
+
+@frozen
+class Settings:
+    """What is to be shrunk: a plan, or the run of a seed, or the first of `seeds` that fails."""
+
+    seeds: range
+    seed: int | None
+    plan: Path | None
+    wanted: Wanted
+    glitch: str | None
+    out: Path
+
+
+def shrink_command(settings: Settings) -> NoReturn:
+    """Shrink what was asked for, and exit with 1: it fails still."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        prepare()
+        _shrink(settings)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        fail("interrupted")
+    except (GlitchgridError, OSError) as error:
+        fail(str(error))
+    except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
+        fail_by_a_bug(error)
+    raise SystemExit(VIOLATION)
+
+
+def _shrink(settings: Settings) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("looking for a run that fails", total=None, said="")
+        plan = _plan(settings)
+        began_with = max(1, len(plan.faults))
+        progress.update(bar, description="shrinking", total=began_with)
+
+        def went_on(runs: int, faults: int) -> None:
+            progress.update(bar, completed=began_with - faults, said=f"{runs} runs, {faults} faults left")
+
+        try:
+            shrunk = shrink(plan, settings.glitch, went_on)
+        except NothingToShrink as error:
+            raise CannotRun(f"there is nothing to shrink: this run's verdict is {error}") from error
+    settings.out.mkdir(parents=True, exist_ok=True)
+    path = settings.out / f"seed-{plan.seed}.shrunk.json"
+    path.write_text(encode_plan(shrunk.result.plan), encoding="utf-8")
+    _show(plan, shrunk, path, settings.glitch)
+
+
+def _plan(settings: Settings) -> Plan:
+    if settings.plan is not None and settings.seed is not None:
+        raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
+    if settings.plan is not None:
+        return read_plan(settings.plan)
+    seeds = settings.seeds if settings.seed is None else [settings.seed]
+    for seed in map(str, seeds):
+        with switched_on(settings.glitch):
+            result = run_seed(seed, settings.wanted.layout(seed))
+        if result.verdict is Verdict.VIOLATION:
+            return result.plan
+    if settings.seed is not None:
+        raise CannotRun(f"there is nothing to shrink: this run's verdict is {result.verdict.value}")
+    raise CannotRun(f"there is nothing to shrink: none of these {len(seeds)} runs fails")
+
+
+def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
+    small, finding = shrunk.result.plan, shrunk.result.findings[0]
+    print(f"{finding.oracle}: {finding.message}")
+    print(f"was:  {_size(plan)}")
+    print(f"is:   {_size(small)}, after {shrunk.runs} runs")
+    for planned in small.faults:
+        print(f"  at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: {planned.fault}")
+    print(f"first difference: {shrunk.first_difference}")
+    print(f"  glitchgrid simulate --plan {path}" + (f" --glitch {glitch}" if glitch else ""))
+
+
+def _size(plan: Plan) -> str:
+    layout = plan.layout
+    return (
+        f"seed {plan.seed}, {len(plan.faults)} faults, {layout.vaults} vaults, {layout.controls} controls,"
+        f" {plan.habits.clients} clients, {layout.steps} writes"
+    )

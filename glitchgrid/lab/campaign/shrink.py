@@ -1,0 +1,220 @@
+"""From a run that fails to the smallest that still does: fewer faults, fewer clients, plainer surroundings.
+
+Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over the faults,
+then everything else that a plan has, one thing after another, again and again until nothing can go any more. What
+counts as the same failure is a finding of the same oracle. All of it is simulated, so the same plan shrinks to the
+same plan.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+
+from attrs import evolve, field, frozen
+
+from glitchgrid.glitches import switched_on
+from glitchgrid.lab.campaign.plan import Layout, Plan, Planned
+from glitchgrid.lab.campaign.run import Result, Verdict, run_plan
+
+RUNS_MAX = 2000
+"""More runs than this are not made: what is smallest by then is the answer."""
+
+MS_NS = 1_000_000
+PLAIN_LATENCY_US = 200
+FEWEST_STEPS = 1
+
+
+@frozen
+class Shrunk:
+    """:ivar result: of the smallest plan, with its trace.
+    :ivar passing: of the nearest run that was seen to pass, with its trace; None where nothing near passes.
+    :ivar differs_by: how that run differs, in words.
+    """
+
+    result: Result
+    runs: int
+    passing: Result | None = None
+    differs_by: str = ""
+
+    @property
+    def first_difference(self) -> str:
+        """Where the two runs part, in words."""
+        if self.passing is None:
+            return "no run near it passes"
+        pairs = zip(self.result.trace, self.passing.trace, strict=False)
+        for here, there in pairs:
+            if here != there:
+                return f"{_told(here)}; {self.differs_by}: {_told(there)}"
+        return f"{self.differs_by} the run ends otherwise"
+
+
+def _told(line: str) -> str:
+    """A line of a trace, in words."""
+    at_ns, who, what = line.rstrip("\n").split(" ", 2)
+    match what.split():
+        case ["received", connection, length, digest]:
+            what = f"receives {length} bytes ({digest}) on connection {connection}"
+        case ["write", file, offset, length, digest]:
+            what = f"writes {length} bytes ({digest}) into {file}, from {offset} on"
+        case ["fsync" | "fdatasync", "."]:
+            what = "syncs its directory"
+        case ["fsync" | "fdatasync", file]:
+            what = f"syncs {file}"
+        case ["accept", connection, "from", other]:
+            what = f"accepts connection {connection}, of {other}"
+        case ["reset", connection]:
+            what = f"sees connection {connection} reset"
+    return f"at {int(at_ns) / 10**9:.6f} s {who} {what}"
+
+
+class NothingToShrink(Exception):
+    """The run does not fail."""
+
+
+Progress = Callable[[int, int], object]
+"""Told of each run: how many there were, and how many faults are left."""
+
+
+@frozen
+class _Search:
+    glitch: str | None
+    oracle: str
+    progress: Progress
+    best: list[Plan] = field(factory=list)
+    runs: list[int] = field(factory=lambda: [0])
+
+    def still_fails(self, plan: Plan) -> bool:
+        """Try a plan, and keep it if it fails in the same way."""
+        if self.runs[0] >= RUNS_MAX:
+            return False
+        self.runs[0] += 1
+        result = _run(plan, self.glitch)
+        fails = _fails_by(result, self.oracle)
+        if fails:
+            self.best.append(plan)
+        self.progress(self.runs[0], len(self.best[-1].faults))
+        return fails
+
+
+def shrink(plan: Plan, glitch: str | None, progress: Progress = lambda _runs, _faults: None) -> Shrunk:
+    """The smallest plan that fails as `plan` does.
+
+    :raises NothingToShrink: where it does not fail.
+    """
+    first = _run(plan, glitch)
+    if first.verdict is not Verdict.VIOLATION:
+        raise NothingToShrink(first.verdict.value)
+    search = _Search(glitch, first.findings[0].oracle, progress, [plan])
+    # What was to begin after the end of the run has not begun.
+    search.still_fails(evolve(plan, faults=[each for each in plan.faults if each.at_ms * MS_NS <= first.duration_ns]))
+    before = None
+    while before != search.best[-1]:
+        before = search.best[-1]
+        _shrink_faults(search)
+        _shrink_rest(search)
+    smallest = search.best[-1]
+    result = _run(smallest, glitch, keep_trace=True)
+    for differs_by, other, other_glitch in _neighbours(smallest, glitch):
+        passing = _run(other, other_glitch, keep_trace=True)
+        if passing.verdict is not Verdict.VIOLATION:
+            return Shrunk(result, search.runs[0], passing, differs_by)
+    return Shrunk(result, search.runs[0])
+
+
+def _run(plan: Plan, glitch: str | None, *, keep_trace: bool = False) -> Result:
+    with switched_on(glitch):
+        result = run_plan(plan, keep_trace=keep_trace)
+    gc.collect()
+    return result
+
+
+def _fails_by(result: Result, oracle: str) -> bool:
+    return result.verdict is Verdict.VIOLATION and any(finding.oracle == oracle for finding in result.findings)
+
+
+def _shrink_faults(search: _Search) -> None:
+    """Leave out parts of the faults: halves first, then ever smaller parts."""
+    size = len(search.best[-1].faults)
+    while size:
+        start = 0
+        while start < len(faults := search.best[-1].faults):
+            rest = (*faults[:start], *faults[start + size :])
+            if not search.still_fails(evolve(search.best[-1], faults=rest)):
+                start += size
+        size //= 2
+
+
+def _shrink_rest(search: _Search) -> None:
+    for simpler in _SIMPLER:
+        for plan in simpler(search.best[-1]):
+            if plan != search.best[-1] and search.still_fails(plan):
+                break
+
+
+# Each of these offers simpler plans, the simplest first.
+
+
+def _fewer_steps(plan: Plan) -> Iterator[Plan]:
+    steps = FEWEST_STEPS
+    while steps < plan.layout.steps:
+        yield evolve(plan, layout=evolve(plan.layout, steps=steps))
+        steps += max(1, steps // 2)
+
+
+def _fewer_clients(plan: Plan) -> Iterator[Plan]:
+    for clients in range(1, plan.habits.clients):
+        yield evolve(plan, habits=evolve(plan.habits, clients=clients))
+
+
+def _milder_clients(plan: Plan) -> Iterator[Plan]:
+    yield evolve(plan, habits=evolve(plan.habits, hostile=0, retries=0, leaves_per_mille=0))
+    yield evolve(plan, habits=evolve(plan.habits, hostile=0))
+    yield evolve(plan, habits=evolve(plan.habits, retries=0))
+    yield evolve(plan, habits=evolve(plan.habits, leaves_per_mille=0))
+
+
+def _fewer_controls(plan: Plan) -> Iterator[Plan]:
+    for controls in range(1, plan.layout.controls):
+        yield _on(plan, evolve(plan.layout, controls=controls))
+
+
+def _fewer_vaults(plan: Plan) -> Iterator[Plan]:
+    for vaults in range(1, plan.layout.vaults):
+        yield _on(plan, evolve(plan.layout, vaults=vaults))
+
+
+def _plainer_surroundings(plan: Plan) -> Iterator[Plan]:
+    plain = evolve(
+        plan.surroundings,
+        latency_us=PLAIN_LATENCY_US,
+        loss_per_mille=0,
+        cuts_segments=False,
+        drift_ppm=0,
+        disk_slowness=1,
+    )
+    yield evolve(plan, surroundings=plain)
+    yield evolve(plan, surroundings=evolve(plain, latency_us=plan.surroundings.latency_us))
+    yield evolve(plan, surroundings=evolve(plain, disk_slowness=plan.surroundings.disk_slowness))
+
+
+_SIMPLER = (_fewer_controls, _fewer_vaults, _fewer_clients, _milder_clients, _plainer_surroundings, _fewer_steps)
+
+
+def _on(plan: Plan, layout: Layout) -> Plan:
+    """The plan on fewer machines, without the faults of those that are not there."""
+    kept = [planned for planned in plan.faults if all(name in layout.servers for name in _machines(planned))]
+    return evolve(plan, layout=layout, faults=kept)
+
+
+def _machines(planned: Planned) -> Sequence[str]:
+    fault = planned.fault
+    named = [getattr(fault, attribute, None) for attribute in ("machine", "source", "target")]
+    return [*getattr(fault, "apart", ()), *(name for name in named if name is not None)]
+
+
+def _neighbours(plan: Plan, glitch: str | None) -> Iterator[tuple[str, Plan, str | None]]:
+    """The runs that are nearest: without the glitch, or without one of the faults, the last one first."""
+    if glitch is not None:
+        yield "without the glitch", plan, None
+    for place in reversed(range(len(plan.faults))):
+        rest = (*plan.faults[:place], *plan.faults[place + 1 :])
+        yield f"without {plan.faults[place].fault}", evolve(plan, faults=rest), glitch
