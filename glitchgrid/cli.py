@@ -29,13 +29,23 @@ def main() -> None:
     """
 
 
+def _glitch_name(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        from glitchgrid.glitches import GLITCHES
+
+        if name not in GLITCHES:
+            raise click.BadParameter(f"there is no glitch {name!r}; 'glitchgrid glitches' lists them")
+    return name
+
+
 @main.command()
 @click.option("--vaults", type=click.IntRange(1, VAULTS_MAX), default=3, show_default=True, help="How many vaults (for 'twistd control' it is their list).")  # fmt: skip  # noqa: E501
 @click.option("--controls", type=click.IntRange(1, CONTROLS_MAX), default=1, show_default=True, help="How many controls.")  # fmt: skip  # noqa: E501
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The control's port; the vaults take those behind it, further controls those behind the vaults.")  # fmt: skip  # noqa: E501
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Keep the vaults' data here; without it they use a temporary directory.")  # fmt: skip  # noqa: E501
 @click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
-def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: str) -> None:
+@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
+def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: str, glitch: str | None) -> None:
     """Run a grid on 127.0.0.1 and show what it does, until Ctrl-C.
 
     A server that dies, or that you kill, is started again after five seconds.
@@ -43,7 +53,7 @@ def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: s
     from glitchgrid.commands.up import Settings
     from glitchgrid.commands.up import up as run_up
 
-    run_up(Settings(vaults, controls, port, data_dir and data_dir.resolve(), protocol))
+    run_up(Settings(vaults, controls, port, data_dir and data_dir.resolve(), protocol, glitch))
 
 
 @main.command()
@@ -80,15 +90,6 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> r
     if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end) <= SEED_MAX):
         raise click.BadParameter(f"{text!r} is not A:B with A < B, such as 0:100")
     return range(int(first), int(end))
-
-
-def _glitch_name(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
-    if name is not None:
-        from glitchgrid.glitches import GLITCHES
-
-        if name not in GLITCHES:
-            raise click.BadParameter(f"there is no glitch {name!r}; 'glitchgrid glitches' lists them")
-    return name
 
 
 @main.command()

@@ -4,7 +4,7 @@ Each is an override of a function or two of the product's, as somebody might hav
 `Glitch.on` puts it in place for a while; what is started meanwhile has it.
 
 A new one is a function below that makes the override from the original, with `_glitch` above it: its name, what it
-overrides, what it is, and what comes of it; and, where clients can't see it, why they can't.
+overrides, what is done wrong, and what comes of it.
 """
 
 import contextlib
@@ -47,13 +47,11 @@ class Override:
 class Glitch:
     """:ivar what: what is done wrong.
     :ivar so: what may come of it.
-    :ivar unseen: why clients can't see it; empty where they can.
     """
 
     name: str
     what: str
     so: str
-    unseen: str
     overrides: tuple[Override, ...]
 
     @contextmanager
@@ -71,10 +69,10 @@ GLITCHES: dict[str, Glitch] = {}
 
 
 def _glitch(
-    name: str, owner: Any, attribute: str, *, what: str, so: str, unseen: str = "", also: tuple[Override, ...] = ()
+    name: str, owner: Any, attribute: str, *, what: str, so: str, also: tuple[Override, ...] = ()
 ) -> Callable[[Make], Make]:
     def add(make: Make) -> Make:
-        GLITCHES[name] = Glitch(name, what, so, unseen, (Override(owner, attribute, make), *also))
+        GLITCHES[name] = Glitch(name, what, so, (Override(owner, attribute, make), *also))
         return make
 
     return add

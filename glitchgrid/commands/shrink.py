@@ -89,7 +89,7 @@ def _plan(settings: Settings) -> Plan:
 def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
     small, finding = shrunk.result.plan, shrunk.result.findings[0]
     print(f"{finding.oracle}: {finding.message}")
-    print(f"was:  {_size(plan)}")
+    print(f"was:  {_size(plan)} (seed {plan.seed})")
     print(f"is:   {_size(small)}, after {shrunk.runs} runs")
     for planned in small.faults:
         print(f"  at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: {planned.fault}")
@@ -100,6 +100,6 @@ def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
 def _size(plan: Plan) -> str:
     layout = plan.layout
     return (
-        f"seed {plan.seed}, {len(plan.faults)} faults, {layout.vaults} vaults, {layout.controls} controls,"
-        f" {plan.habits.clients} clients, {layout.steps} writes"
+        f"faults {len(plan.faults)}, vaults {layout.vaults}, controls {layout.controls},"
+        f" clients {plan.habits.clients}, writes {layout.steps}"
     )

@@ -12,6 +12,7 @@ from rich.live import Live
 from twisted.internet.task import deferLater
 
 from glitchgrid.commands.running import run
+from glitchgrid.glitches import GLITCHES
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.localgrid import HOST, LocalGrid, Member, port_in_use
 from glitchgrid.lab.watch import Sight, Watch, changes, table
@@ -30,6 +31,7 @@ class Settings:
     port: int
     data_dir: Path | None
     protocol: str
+    glitch: str | None = None
 
 
 def up(settings: Settings) -> None:
@@ -52,10 +54,12 @@ class Up:
         with tempfile.TemporaryDirectory(prefix="glitchgrid-") as temporary:
             directory = settings.data_dir or Path(temporary)
             _make(directory)
-            grid = LocalGrid(self._reactor, directory, controls, vaults, settings.protocol)
+            grid = LocalGrid(self._reactor, directory, controls, vaults, settings.protocol, settings.glitch)
             try:
                 await grid.start()
                 self._console.print(f"Try: curl -d 7 http://{HOST}:{settings.port}/", markup=False)
+                if settings.glitch is not None:
+                    self._console.print(f"{settings.glitch} is on: {GLITCHES[settings.glitch].what}", markup=False)
                 fate = "kept" if settings.data_dir else "gone when this ends"
                 self._console.print(f"Data and logs are in {directory} ({fate}).", markup=False)
                 await self._show(grid)

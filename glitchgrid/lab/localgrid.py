@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import socket
+import sys
 import sysconfig
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
 
 HOST = "127.0.0.1"
+LAUNCHER = "glitchgrid.lab.launcher"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 7.0
 POLL_S = 0.1
@@ -35,8 +37,18 @@ _LEAST_FREE_PORT = 10_000
 class Member:
     """One server of a grid: its address, its process if it runs, and what its process says of itself."""
 
-    def __init__(self, reactor: Any, kind: str, name: str, port: int, arguments: list[str], log_path: Path) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        twistd: list[str],
+        kind: str,
+        name: str,
+        port: int,
+        arguments: list[str],
+        log_path: Path,
+    ) -> None:
         self._reactor = reactor
+        self._twistd = twistd
         self._arguments = arguments
         self._log_path = log_path
         self.kind = kind
@@ -62,7 +74,7 @@ class Member:
 
         :raises CannotRun: when the file can't be written, or a program is missing.
         """
-        twistd = [find_twistd(), "--nodaemon", "--pidfile=", self.kind]
+        twistd = [*self._twistd, "--nodaemon", "--pidfile=", self.kind]
         listen = ["--listen", f"tcp:{self.port}:interface={HOST}", "--report-every", f"{REPORT_EVERY_S:g}"]
         try:
             log = self._log_path.open("a", encoding="utf-8")
@@ -100,6 +112,7 @@ class LocalGrid:
     :param directory: the data directories and logs go there, a name a member.
     :param control_ports: one control each.
     :param vault_ports: one vault each.
+    :param glitch: the name of what is switched on in all of them.
     """
 
     def __init__(
@@ -109,11 +122,14 @@ class LocalGrid:
         control_ports: list[int],
         vault_ports: list[int],
         protocol: str,
+        glitch: str | None = None,
     ) -> None:
         self._reactor = reactor
+        twistd = [find_twistd()] if glitch is None else [sys.executable, "-m", LAUNCHER, glitch]
         self.vaults = [
             Member(
                 reactor,
+                twistd,
                 "vault",
                 f"vault{number}",
                 port,
@@ -126,6 +142,7 @@ class LocalGrid:
         self.controls = [
             Member(
                 reactor,
+                twistd,
                 "control",
                 "control" if len(control_ports) == 1 else f"control{number}",
                 port,

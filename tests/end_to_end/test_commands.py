@@ -19,6 +19,7 @@ from tests.end_to_end.processes import (
     alive,
     ask,
     free_port,
+    guarded,
     read_from_terminal,
     sent,
     using,
@@ -135,6 +136,15 @@ def test_up_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, num
         assert_all_gone(children)
         assert list(command.temporary.iterdir()) == []
         assert ESCAPE not in command.output
+
+
+def test_up_switches_a_glitch_on(tmp_path: Path) -> None:
+    with running_up(tmp_path, "--glitch", "ignore-guard") as (command, port):
+        command.wait_for("ignore-guard is on: A vault takes every store")
+        vault = port + 1
+        assert guarded(vault, 9).status == 200
+        assert guarded(vault, 5).status == 200, "a vault that is well refuses"
+        assert ask(vault, "GET").body == "5"
 
 
 def test_up_leaves_no_child_behind_when_it_is_killed(tmp_path: Path) -> None:
