@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from glitchgrid.errors import CannotListen, StartError
+from glitchgrid.shield import shield
 from glitchgrid.web import Face
 
 STOP_TIMEOUT_S = 5.0
@@ -92,11 +93,14 @@ class FaceService(Service):
         self._fatal(StartError(f"internal error: {failure.getErrorMessage()}; the log has more"))
 
     async def _stop(self) -> None:
-        leaving = Deferred.fromCoroutine(self._leave()).addTimeout(STOP_TIMEOUT_S, self._reactor)
+        leaving = Deferred.fromCoroutine(self._leave())
+        leaving.addErrback(lambda bug: self._log.failure("bug while stopping", bug))
         try:
-            await leaving
+            # Not cancelled when its time is up: what that fails with is up to whatever it waits for.
+            await shield(leaving).addTimeout(STOP_TIMEOUT_S, self._reactor)
         except defer.TimeoutError:
             self._log.warn("not everything ended within {timeout_s:g} s; leaving", timeout_s=STOP_TIMEOUT_S)
+            self._starting.cancel()
         if self._face is not None:
             self._face.abort_all()
 

@@ -1,16 +1,21 @@
 """What simulated runs have found in the grid's own code: each as a seed that shows it, should it come back."""
 
+import gc
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.campaign import compared
-from glitchgrid.lab.campaign.plan import Layout
-from glitchgrid.lab.campaign.run import Verdict, run_seed
+from glitchgrid.lab.campaign.plan import Layout, decode_plan
+from glitchgrid.lab.campaign.run import Verdict, run_plan, run_seed
 from glitchgrid.rounds import ReadRound
 from glitchgrid.web import Face
+
+PLANS = Path(__file__).with_name("plans")
+"""Shrunk: the fewest faults that show it."""
 
 
 class _Backwards(dict[Any, None]):
@@ -33,6 +38,16 @@ class RegressionTests(SynchronousTestCase):
         with patch.object(Face, "__init__", init):
             again = compared(result, run_seed(seed, layout))
         self.assertEqual([finding.oracle for finding in again.findings], ["determinism"], "this seed would show it")
+
+    def test_a_control_that_is_stopped_for_long_enough_says_nothing_of_it(self) -> None:
+        """Its time was up while connections to vaults without power were being closed: a traceback in its log."""
+        plan = decode_plan((PLANS / "stopped-while-paused.json").read_text(encoding="utf-8"))
+        self.assertEqual(run_plan(plan).verdict, Verdict.PASSED)
+        with patch("glitchgrid.service.shield", lambda work: work):
+            result = run_plan(plan)
+        gc.collect()  # a failure that nobody has looked at is logged when it is thrown away
+        self.assertTrue(self.flushLoggedErrors())
+        self.assertEqual({finding.oracle for finding in result.findings}, {"log"})
 
     def test_a_bug_while_an_answer_is_taken_is_logged(self) -> None:
         """The round's DeferredList swallowed it."""

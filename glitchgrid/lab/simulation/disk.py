@@ -11,6 +11,7 @@ from typing import Protocol
 
 from glitchgrid.lab.simulation.course import Course
 from glitchgrid.lab.simulation.inode import PAGE_BYTES, Directory, Inode, NameChange
+from glitchgrid.lab.simulation.timeline import Event
 from glitchgrid.lab.simulation.trace import brief
 
 CACHE_NS = 20_000
@@ -54,6 +55,7 @@ class Disk:
         self.is_full = False
         self.syncs_to_fail = 0
         self.when_syncing: Callable[[], object] | None = None
+        self._in_this_sync: Event | None = None
         self.changes = 0
         self.directory = Directory()
         self.locked_by: User | None = None
@@ -90,10 +92,12 @@ class Disk:
         self.is_full = False
         self.syncs_to_fail = 0
         self.when_syncing = None
+        if self._in_this_sync is not None:
+            self._in_this_sync.cancel()
 
     def begin_sync(self, duration_ns: int) -> None:
         if self.when_syncing is not None:
-            self.world.after(duration_ns // 2, self.when_syncing)
+            self._in_this_sync = self.world.after(duration_ns // 2, self.when_syncing)
             self.when_syncing = None
 
     def sync_fails(self) -> bool:
