@@ -3,13 +3,14 @@
 import json
 import os
 import sys
+from functools import partial
 from typing import NoReturn
 
 from attrs import asdict, frozen
 from rich.console import Console
 
-from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, fail_by_a_bug
-from glitchgrid.errors import GlitchgridError, one_line
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_end
+from glitchgrid.errors import one_line
 from glitchgrid.lab.checker import CannotSay, Linearizable, NotLinearizable, Verdict
 from glitchgrid.lab.checker import check as check_history
 from glitchgrid.lab.errors import CannotRun
@@ -21,16 +22,13 @@ _NS_PER_MS = 1_000_000
 
 def check(path: str, acknowledged_min: int, as_json: bool) -> NoReturn:
     """Check a file, or with ``-`` what comes on standard input, and exit with the verdict."""
-    try:
-        finding = Finding.of(_read(path), acknowledged_min)
-        _show([(json.dumps(finding.as_json()), "")] if as_json else finding.as_lines())
-    except KeyboardInterrupt:
-        fail("interrupted")  # click would exit with 1, a violation
-    except (GlitchgridError, OSError) as error:
-        fail(str(error))
-    except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
-        fail_by_a_bug(error)
-    raise SystemExit(finding.exit_status)
+    run_to_its_end(partial(_check, path, acknowledged_min, as_json))
+
+
+def _check(path: str, acknowledged_min: int, as_json: bool) -> int:
+    finding = Finding.of(_read(path), acknowledged_min)
+    _show([(json.dumps(finding.as_json()), "")] if as_json else finding.as_lines())
+    return finding.exit_status
 
 
 @frozen

@@ -1,7 +1,6 @@
 """``glitchgrid shrink``: the smallest plan and workload that still fail in the same way."""
 
-import signal
-import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -9,9 +8,8 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from glitchgrid.commands.ending import VIOLATION, fail, fail_by_a_bug
+from glitchgrid.commands.ending import VIOLATION, run_to_its_end
 from glitchgrid.commands.planfile import read_plan
-from glitchgrid.errors import GlitchgridError
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.campaign import prepare
 from glitchgrid.lab.campaign.plan import Plan, Wanted, encode_plan
@@ -34,21 +32,11 @@ class Settings:
 
 def shrink_command(settings: Settings) -> NoReturn:
     """Shrink what was asked for, and exit with 1: it fails still."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        prepare()
-        _shrink(settings)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        fail("interrupted")
-    except (GlitchgridError, OSError) as error:
-        fail(str(error))
-    except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
-        fail_by_a_bug(error)
-    raise SystemExit(VIOLATION)
+    prepare()
+    run_to_its_end(partial(_shrink, settings))
 
 
-def _shrink(settings: Settings) -> None:
+def _shrink(settings: Settings) -> int:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -68,6 +56,7 @@ def _shrink(settings: Settings) -> None:
     path = settings.out / f"seed-{plan.seed}.shrunk.json"
     path.write_text(encode_plan(shrunk.result.plan), encoding="utf-8")
     _show(plan, shrunk, path, settings.glitch)
+    return VIOLATION
 
 
 def _plan(settings: Settings) -> Plan:

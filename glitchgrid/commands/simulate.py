@@ -1,7 +1,6 @@
 """``glitchgrid simulate``: runs of the real grid in a simulated world, one for each seed."""
 
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -13,9 +12,8 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, fail_by_a_bug
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
 from glitchgrid.commands.planfile import read_plan
-from glitchgrid.errors import GlitchgridError
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
 from glitchgrid.lab.campaign.plan import Wanted, encode_plan
@@ -42,18 +40,8 @@ class Settings:
 
 def simulate(settings: Settings) -> NoReturn:
     """Run what was asked for, and exit with the verdict."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        is_one = settings.plan is not None or settings.seed is not None
-        status = _replay(settings) if is_one else _campaign(settings)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        fail("interrupted")
-    except (GlitchgridError, OSError) as error:
-        fail(str(error))
-    except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
-        fail_by_a_bug(error)
-    raise SystemExit(status)
+    is_one = settings.plan is not None or settings.seed is not None
+    run_to_its_end(partial(_replay if is_one else _campaign, settings))
 
 
 def _replay(settings: Settings) -> int:
