@@ -10,7 +10,7 @@ from attrs import asdict, frozen
 from rich.console import Console
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_end
-from glitchgrid.errors import one_line
+from glitchgrid.errors import GlitchgridError, one_line
 from glitchgrid.lab.checker import CannotSay, Linearizable, NotLinearizable, Verdict
 from glitchgrid.lab.checker import check as check_history
 from glitchgrid.lab.errors import CannotRun
