@@ -59,6 +59,11 @@ class SimulatedReactor(EPollReactor):
     def has_stopped(self) -> bool:
         return not self._started
 
+    def removeAll(self) -> list[Any]:
+        """What is disconnected at the end: Twisted keeps a set of it, in the order of addresses in memory."""
+        removed: list[Any] = super().removeAll()  # type: ignore[no-untyped-call]
+        return sorted(removed, key=lambda selectable: selectable.fileno())
+
     # The clock: the time of day, as on the real reactor. A program that wants the other clock sets `seconds`.
 
     def seconds(self) -> float:
