@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from glitchgrid.lab.simulation.clock import Clock
 from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.lab.simulation.timeline import Timeline
 from glitchgrid.lab.simulation.trace import Trace
@@ -10,9 +11,8 @@ from glitchgrid.lab.simulation.trace import Trace
 class Running(Protocol):
     """Whose code runs: the time functions say what its machine's clocks say, and its threads may wait."""
 
-    def wall_ns(self) -> int: ...
-
-    def monotonic_ns(self) -> int: ...
+    @property
+    def clock(self) -> Clock: ...
 
     def block(self, duration_ns: int) -> None: ...
 

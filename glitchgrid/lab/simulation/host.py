@@ -44,14 +44,6 @@ class Host:
         self._ports: dict[int, Bound] = {}
         self._next_port = FIRST_PORT
 
-    # Its clocks.
-
-    def monotonic_ns(self) -> int:
-        return self.clock.monotonic_ns(self.world.now_ns)
-
-    def wall_ns(self) -> int:
-        return self.clock.wall_ns(self.world.now_ns)
-
     # Its ports.
 
     def take_port(self, port: int, by: Bound) -> int | None:

@@ -32,6 +32,7 @@ class Process:
 
     def __init__(self, machine: Host, program: Program, ended: Callable[[], None]) -> None:
         self.machine = machine
+        self.clock = machine.clock
         self.world = machine.world
         self.alive = True
         self.exit_status: int | None = None
@@ -52,11 +53,8 @@ class Process:
     def name(self) -> str:
         return self.machine.name
 
-    def monotonic_ns(self) -> int:
-        return self.machine.clock.monotonic_ns(self.world.now_ns)
-
     def wall_ns(self) -> int:
-        return self.machine.clock.wall_ns(self.world.now_ns)
+        return self.clock.wall_ns(self.world.now_ns)
 
     # What programs, and their reactor, have of it.
 
@@ -121,7 +119,7 @@ class Process:
         if self.epoll.has_ready or reactor.threadCallQueue or timeout_s == 0:
             self.wake(self.machine.turn_ns)
         elif timeout_s is not None:
-            self.wake(max(self.machine.turn_ns, self.machine.clock.until(int(timeout_s * SECOND_NS) + 1)))
+            self.wake(max(self.machine.turn_ns, self.clock.until(int(timeout_s * SECOND_NS) + 1)))
 
     def _begin(self) -> None:
         service = self._program(self)

@@ -1,7 +1,7 @@
 """Time, and what happens in it, one event after another."""
 
-import heapq
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
 
 EVENTS_MAX = 20_000_000
@@ -12,18 +12,20 @@ class Stuck(Exception):
     """A run has had more events than any should need."""
 
 
-class Event:
-    """Something that will happen, unless it is cancelled."""
+_FUNCTION, _ARGUMENTS = 2, 3
 
-    __slots__ = ("arguments", "function")
 
-    def __init__(self, function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        self.function: Callable[..., object] | None = function
-        self.arguments = arguments
+class Event(list[Any]):
+    """Something that will happen, unless it is cancelled: when, its place among what is for the same time, and what.
+
+    A list, because a heap compares lists without a call of Python's, and a run has thousands of them a second.
+    """
+
+    __slots__ = ()
 
     def cancel(self) -> None:
-        self.function = None
-        self.arguments = ()
+        self[_FUNCTION] = None
+        self[_ARGUMENTS] = ()
 
 
 class Timeline:
@@ -32,15 +34,15 @@ class Timeline:
     def __init__(self) -> None:
         self.now_ns = 0
         self.events = 0
-        self._queue: list[tuple[int, int, Event]] = []
+        self._queue: list[Event] = []
         self._order = 0
 
     def after(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> Event:
         """Let something happen in `delay_ns` nanoseconds; what is for the same time happens in order of the calls."""
         assert delay_ns >= 0
         self._order += 1
-        event = Event(function, arguments)
-        heapq.heappush(self._queue, (self.now_ns + delay_ns, self._order, event))
+        event = Event((self.now_ns + delay_ns, self._order, function, arguments))
+        heappush(self._queue, event)
         return event
 
     def run(self, duration_ns: int, done: Callable[[], bool] | None = None) -> bool:
@@ -52,14 +54,14 @@ class Timeline:
         end_ns = self.now_ns + duration_ns
         queue = self._queue
         while queue and queue[0][0] <= end_ns:
-            at_ns, _, event = heapq.heappop(queue)
-            if event.function is None:
+            at_ns, _, function, arguments = heappop(queue)
+            if function is None:
                 continue
             self.now_ns = at_ns
             self.events += 1
             if self.events > EVENTS_MAX:
                 raise Stuck(f"{EVENTS_MAX} events, and no end of it")
-            event.function(*event.arguments)
+            function(*arguments)
             if done is not None and done():
                 return True
         self.now_ns = end_ns
