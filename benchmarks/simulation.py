@@ -19,9 +19,9 @@ from types import FrameType
 from attrs import frozen
 
 from benchmarks.sampler import EVERY_CPU_S, Stack, stack_of
-from glitchgrid.lab.campaign.campaign import prepare
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.run import run_seed
+from glitchgrid.lab.campaign.workers import prepare
 
 CHECKOUT = Path(__file__).parents[1]
 LONG_STEPS = 100

@@ -4,7 +4,9 @@ The commands themselves are imported when they are called: asking for help start
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,6 +20,7 @@ SIMULATED_VAULTS_MAX = 9
 SIMULATED_CONTROLS_MAX = 4
 STEPS_MAX = 10_000
 SEED_MAX = 10**12
+ORACLES = ("invariant", "checker", "liveness", "log", "determinism")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,74 +104,112 @@ def glitches() -> None:
         click.echo(f"{glitch.name}\n    {glitch.what}\n    {glitch.so}")
 
 
+_Command = Callable[..., None]
+
+
+def _about_a_run(command: _Command) -> _Command:
+    """The options of every command that simulates runs."""
+    options = (
+        click.option("--seed", type=click.IntRange(0, SEED_MAX), help="The run of this seed alone."),
+        click.option("--plan", type=click.Path(path_type=Path), help="The run of this plan, as --out keeps them."),
+        click.option(
+            "--glitch",
+            metavar="NAME",
+            callback=_glitch_name,
+            help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.",
+        ),
+        click.option(
+            "--steps",
+            type=click.IntRange(1, STEPS_MAX),
+            default=20,
+            show_default=True,
+            help="How many writes a run has.",
+        ),
+        click.option(
+            "--vaults",
+            type=click.IntRange(1, SIMULATED_VAULTS_MAX),
+            help="How many vaults; else 2 to 5, as each seed draws.",
+        ),
+        click.option(
+            "--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), help="How many controls; else 1 or 2."
+        ),
+        click.option(
+            "--protocol",
+            type=click.Choice(sorted(PROTOCOLS)),
+            default=DEFAULT_PROTOCOL,
+            show_default=True,
+            help="How control asks the vaults.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(1, 256),
+            default=lambda: os.cpu_count() or 1,
+            show_default="one a processor",
+            help="How many processes run seeds.",
+        ),
+        click.option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Run seeds on the Dask cluster whose scheduler is there, such as tcp://10.0.0.9:8786.",
+        ),
+        click.option(
+            "--html",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Draw the run, or the first that fails, as a page.",
+        ),
+        click.option(
+            "--perfetto",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="The same as Trace Event JSON, for Perfetto.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.option("--seeds", default="0:100", show_default=True, callback=_seeds, metavar="A:B", help="The campaign's seeds, without B.")  # fmt: skip  # noqa: E501
-@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Run one seed, and print its trace.")
-@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
-@click.option("--plan", type=click.Path(path_type=Path), help="Run a plan, as --out keeps them, and print its trace.")
-@click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=20, show_default=True, help="How many writes a run has.")  # fmt: skip  # noqa: E501
-@click.option("--vaults", type=click.IntRange(1, SIMULATED_VAULTS_MAX), help="How many vaults; else 2 to 5, as each seed draws.")  # fmt: skip  # noqa: E501
-@click.option("--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), help="How many controls; else 1 or 2.")
-@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
-@click.option("--jobs", type=click.IntRange(1, 256), default=lambda: os.cpu_count() or 1, show_default="one a processor", help="How many processes run seeds.")  # fmt: skip  # noqa: E501
+@_about_a_run
 @click.option("--check-determinism", is_flag=True, help="Run each seed twice: both runs must be the same.")
 @click.option("--require-reach", is_flag=True, help="Exit with 2 if some line of the table was never reached.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep plans, histories and traces of failures here.")
-def simulate(
-    seeds: range,
-    seed: int | None,
-    glitch: str | None,
-    plan: Path | None,
-    steps: int,
-    vaults: int | None,
-    controls: int | None,
-    protocol: str,
-    jobs: int,
-    check_determinism: bool,
-    require_reach: bool,
-    as_json: bool,
-    out: Path | None,
-) -> None:
+def simulate(**options: Any) -> None:
     """Run the grid's own code in a simulated world, break things there, and check what its clients saw.
 
-    Every run is replayed from its seed, to the byte. Exits with 0 when nothing was found, with 1 when something
-    was, with 2 when no run proves anything.
+    With --seed or --plan it is one run, and its trace is printed. Every run is replayed from its seed, to the byte.
+    Exits with 0 when nothing was found, with 1 when something was, with 2 when no run proves anything.
     """
     from glitchgrid.commands.simulate import Settings
     from glitchgrid.commands.simulate import simulate as run_simulate
-    from glitchgrid.lab.campaign.plan import Wanted
 
-    wanted = Wanted(vaults, controls, protocol, steps)
-    run_simulate(Settings(seeds, seed, plan, wanted, jobs, check_determinism, require_reach, as_json, out, glitch))
+    run_simulate(Settings(**_as_settings(options)))
 
 
 @main.command()
 @click.option("--seeds", default="0:300", show_default=True, callback=_seeds, metavar="A:B", help="Shrink the first of these seeds that fails.")  # fmt: skip  # noqa: E501
-@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Shrink the run of this seed.")
-@click.option("--plan", type=click.Path(path_type=Path), help="Shrink this plan.")
-@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
-@click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=20, show_default=True, help="How many writes a run has.")  # fmt: skip  # noqa: E501
-@click.option("--vaults", type=click.IntRange(1, SIMULATED_VAULTS_MAX), help="How many vaults; else 2 to 5, as each seed draws.")  # fmt: skip  # noqa: E501
-@click.option("--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), help="How many controls; else 1 or 2.")
-@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
+@_about_a_run
+@click.option("--oracle", type=click.Choice(ORACLES), help="Have this oracle find something; else the first that does.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where the small plan goes; else here.")
-def shrink(
-    seeds: range,
-    seed: int | None,
-    plan: Path | None,
-    glitch: str | None,
-    steps: int,
-    vaults: int | None,
-    controls: int | None,
-    protocol: str,
-    out: Path,
-) -> None:
+def shrink(**options: Any) -> None:
     """Find the smallest plan and workload that still fail in the same way, and where they part from a run that passes.
 
     Exits with 1: what is left fails. With 2 when there was nothing to shrink.
     """
     from glitchgrid.commands.shrink import Settings, shrink_command
+
+    shrink_command(Settings(**_as_settings(options)))
+
+
+def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """What a command's options come to: those that belong together, put together."""
+    from glitchgrid.commands.drawing import Drawings
     from glitchgrid.lab.campaign.plan import Wanted
 
-    shrink_command(Settings(seeds, seed, plan, Wanted(vaults, controls, protocol, steps), glitch, out))
+    rest = dict(options)
+    wanted = Wanted(*(rest.pop(name) for name in ("vaults", "controls", "protocol", "steps")))
+    drawings = Drawings(rest.pop("html"), rest.pop("perfetto"))
+    return {"wanted": wanted, "drawings": drawings, **rest}

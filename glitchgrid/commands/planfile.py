@@ -1,5 +1,6 @@
-"""Reads the plan that somebody names on the command line."""
+"""Reads the plan that somebody names on the command line, and says how it is run."""
 
+import shlex
 from pathlib import Path
 
 from glitchgrid.lab.campaign.plan import Plan, decode_plan
@@ -18,3 +19,8 @@ def read_plan(path: Path) -> Plan:
         raise CannotRun(f"{path}: {error.strerror}") from error
     except (PlanInvalid, UnicodeDecodeError) as error:
         raise CannotRun(f"{path}: {error}") from error
+
+
+def shown_plan(path: Path, glitch: str | None) -> str:
+    """The command that runs a plan again."""
+    return shlex.join(["glitchgrid", "simulate", "--plan", str(path), *(["--glitch", glitch] if glitch else [])])

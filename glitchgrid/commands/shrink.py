@@ -1,5 +1,6 @@
 """``glitchgrid shrink``: the smallest plan and workload that still fail in the same way."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -8,13 +9,14 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import VIOLATION, run_to_its_end
-from glitchgrid.commands.planfile import read_plan
-from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign.campaign import prepare
+from glitchgrid.commands.planfile import read_plan, shown_plan
+from glitchgrid.lab.campaign.campaign import Task, run_campaign
 from glitchgrid.lab.campaign.plan import Plan, Wanted, encode_plan
-from glitchgrid.lab.campaign.run import Verdict, run_seed
+from glitchgrid.lab.campaign.run import Verdict
 from glitchgrid.lab.campaign.shrink import NothingToShrink, Shrunk, shrink
+from glitchgrid.lab.campaign.workers import prepare, workers
 from glitchgrid.lab.errors import CannotRun
 
 
@@ -28,6 +30,10 @@ class Settings:
     wanted: Wanted
     glitch: str | None
     out: Path
+    oracle: str | None = None
+    jobs: int = 1
+    dask: str | None = None
+    drawings: Drawings = NO_DRAWINGS
 
 
 def shrink_command(settings: Settings) -> NoReturn:
@@ -41,7 +47,7 @@ def _shrink(settings: Settings) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("looking for a run that fails", total=None, said="")
-        plan = _plan(settings)
+        plan = _plan(settings, lambda seeds: progress.update(bar, said=f"{seeds} seeds"))
         began_with = max(1, len(plan.faults))
         progress.update(bar, description="shrinking", total=began_with)
 
@@ -49,26 +55,30 @@ def _shrink(settings: Settings) -> int:
             progress.update(bar, completed=began_with - faults, said=f"{runs} runs, {faults} faults left")
 
         try:
-            shrunk = shrink(plan, settings.glitch, went_on)
+            shrunk = shrink(plan, settings.glitch, went_on, settings.oracle)
         except NothingToShrink as error:
             raise CannotRun(f"there is nothing to shrink: this run's verdict is {error}") from error
     settings.out.mkdir(parents=True, exist_ok=True)
     path = settings.out / f"seed-{plan.seed}.shrunk.json"
     path.write_text(encode_plan(shrunk.result.plan), encoding="utf-8")
+    settings.drawings.draw(shrunk.result, shown_plan(path, settings.glitch), settings.glitch)
     _show(plan, shrunk, path, settings.glitch)
     return VIOLATION
 
 
-def _plan(settings: Settings) -> Plan:
-    if settings.plan is not None and settings.seed is not None:
-        raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
+def _plan(settings: Settings, looked_at: Callable[[int], object]) -> Plan:
+    """The plan that is to be shrunk. `looked_at` is told how many seeds were run to find it."""
     if settings.plan is not None:
+        if settings.seed is not None:
+            raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
         return read_plan(settings.plan)
-    seeds = settings.seeds if settings.seed is None else [settings.seed]
-    for seed in map(str, seeds):
-        with switched_on(settings.glitch):
-            result = run_seed(seed, settings.wanted.layout(seed))
-        if result.verdict is Verdict.VIOLATION:
+    seeds = settings.seeds if settings.seed is None else range(settings.seed, settings.seed + 1)
+    tasks = [Task(seed, settings.wanted.layout(str(seed)), glitch=settings.glitch) for seed in seeds]
+    results = run_campaign(tasks, workers(min(settings.jobs, len(tasks)), settings.dask))
+    for count, result in enumerate(results, start=1):
+        looked_at(count)
+        if result.verdict is Verdict.VIOLATION and result.is_found_by(settings.oracle):
+            results.close()
             return result.plan
     if settings.seed is not None:
         raise CannotRun(f"there is nothing to shrink: this run's verdict is {result.verdict.value}")
@@ -83,7 +93,7 @@ def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
     for planned in small.faults:
         print(f"  at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: {planned.fault}")
     print(f"first difference: {shrunk.first_difference}")
-    print(f"  glitchgrid simulate --plan {path}" + (f" --glitch {glitch}" if glitch else ""))
+    print(f"  {shown_plan(path, glitch)}")
 
 
 def _size(plan: Plan) -> str:

@@ -12,13 +12,15 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
-from glitchgrid.commands.planfile import read_plan
+from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
 from glitchgrid.lab.campaign.plan import Wanted, encode_plan
 from glitchgrid.lab.campaign.reach import LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
+from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
 
 
@@ -30,12 +32,14 @@ class Settings:
     seed: int | None
     plan: Path | None
     wanted: Wanted
-    jobs: int
-    check_determinism: bool
-    require_reach: bool
-    as_json: bool
-    out: Path | None
+    jobs: int = 1
+    dask: str | None = None
+    check_determinism: bool = False
+    require_reach: bool = False
+    as_json: bool = False
+    out: Path | None = None
     glitch: str | None = None
+    drawings: Drawings = NO_DRAWINGS
 
 
 def simulate(settings: Settings) -> NoReturn:
@@ -57,6 +61,7 @@ def _replay(settings: Settings) -> int:
         result = run(keep_trace=True)
         if settings.check_determinism:
             result = compared(result, run())
+    settings.drawings.draw(result, _again(settings, result), settings.glitch)
     if settings.as_json:
         print(json.dumps(_as_json(Summary().and_also(result), [result], settings.glitch)))
     else:
@@ -69,6 +74,12 @@ def _replay(settings: Settings) -> int:
     if settings.out is not None:
         _keep(settings.out, result)
     return _status(Summary().and_also(result))
+
+
+def _again(settings: Settings, result: Result) -> str:
+    if settings.plan is None:
+        return replay_line(result, settings.glitch)
+    return shown_plan(settings.plan, settings.glitch)
 
 
 def _campaign(settings: Settings) -> int:
@@ -84,7 +95,7 @@ def _campaign(settings: Settings) -> int:
     ]
     summary = Summary()
     failures: list[Result] = []
-    for result in _shown(settings, run_campaign(tasks, settings.jobs)):
+    for result in _shown(settings, run_campaign(tasks, workers(settings.jobs, settings.dask))):
         summary = summary.and_also(result)
         if result.verdict is Verdict.VIOLATION:
             failures.append(result)
@@ -94,10 +105,19 @@ def _campaign(settings: Settings) -> int:
         print(json.dumps(_as_json(summary, failures, settings.glitch)))
     else:
         _show(summary, failures, settings.glitch)
+    if failures and settings.drawings.are_wanted:
+        _draw_first(settings, failures[0])
     status = _status(summary)
     if status == GOOD and settings.require_reach and summary.unreached:
         fail(f"never reached: {'; '.join(summary.unreached)}")
     return status
+
+
+def _draw_first(settings: Settings, failure: Result) -> None:
+    """Run the first failure again, to draw it."""
+    with switched_on(settings.glitch):
+        result = run_plan(failure.plan, keep_trace=True)
+    settings.drawings.draw(result, replay_line(result, settings.glitch), settings.glitch)
 
 
 def _shown(settings: Settings, results: Iterator[Result]) -> Iterator[Result]:

@@ -36,7 +36,8 @@ class Vault:
 class InvariantTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.vaults = [Vault(f"vault{number}") for number in range(3)]
-        self.invariant = Invariant.of([vault.machine for vault in self.vaults])
+        self.now_ns = 5
+        self.invariant = Invariant.of([vault.machine for vault in self.vaults], lambda: self.now_ns)
         for vault in self.vaults:
             self.invariant.watch(vault.machine, vault.store)
         self.invariant.check()
@@ -50,7 +51,7 @@ class InvariantTests(SynchronousTestCase):
         self.invariant.check()
         self.assertEqual(len(self.invariant.broken), 1, self.invariant.broken)
         for word in words:
-            self.assertIn(word, self.invariant.broken[0])
+            self.assertIn(word, self.invariant.broken[0].what)
 
     def test_nothing_is_wrong_with_a_grid_that_works(self) -> None:
         for value in range(1, 10):
@@ -91,7 +92,7 @@ class InvariantTests(SynchronousTestCase):
         self.vaults[0].data = None
         self.vaults[0].machine.disk.changes += 1
         self.invariant.check()
-        self.assertIn("fell from 5 to 0", self.invariant.broken[0])
+        self.assertIn("fell from 5 to 0", self.invariant.broken[0].what)
 
     def test_a_vault_that_is_down_shows_what_it_showed(self) -> None:
         self.hold(5, 5, 5)

@@ -21,6 +21,7 @@ from glitchgrid.lab.campaign.faults.processes import Kill
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import Layout, Planned, Wanted, decode_plan, draw_plan, encode_plan
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
+from glitchgrid.lab.campaign.workers import LocalWorkers
 from glitchgrid.lab.simulation.world import World
 from glitchgrid.outcome import Holds
 from glitchgrid.rounds import ReadRound, StoreRound
@@ -56,7 +57,7 @@ class SameTests(SynchronousTestCase):
         digests = set()
         for jobs in (1, 2):
             summary = Summary()
-            for result in run_campaign(tasks, jobs):
+            for result in run_campaign(tasks, LocalWorkers(jobs)):
                 summary = summary.and_also(result)
             digests.add(summary.digest)
         self.assertEqual(len(digests), 1)
@@ -71,7 +72,8 @@ class SameTests(SynchronousTestCase):
 
 LEFT_OVER = """
 import gc
-from glitchgrid.lab.campaign.campaign import Task, perform, prepare
+from glitchgrid.lab.campaign.campaign import Task, perform
+from glitchgrid.lab.campaign.workers import prepare
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.simulation.world import World
 

@@ -2,30 +2,30 @@
 
 import gc
 import hashlib
-import multiprocessing
-import os
-import signal
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from threading import Thread
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from threading import Lock
 
 from attrs import evolve, field, frozen
-from twisted.logger import globalLogBeginner
 
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.reach import FAULT, LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_seed
+from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers, prepare
+from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.simulation.trace import DIGEST_BYTES
-
-ENDING = (signal.SIGINT, signal.SIGTERM)
 
 SEEDS_AHEAD = 4
 """So many runs for each process are under way or waiting: results are taken in the order of the seeds."""
+
+SEED_S_MAX = 3600
+"""A run that takes longer goes round in circles; the longest that the limits of a plan allow takes minutes."""
+
+_alone = Lock()
+"""A run is patched into its process. Dask's workers have threads."""
 
 
 @frozen
@@ -75,32 +75,88 @@ class Task:
     glitch: str | None = None
 
 
-def run_campaign(tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
-    """Run all seeds, in so many processes; results come in the order of the tasks, each as soon as it can."""
-    # A fresh process each: a forked one would inherit whatever this one is doing.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context, initializer=_prepare_worker) as pool:
-        waiting = []
-        rest = iter(tasks)
+def run_campaign(tasks: Sequence[Task], workers: Workers) -> Generator[Result, None, None]:
+    """Run all seeds; results come in the order of the tasks, each as soon as it can.
+
+    A worker that dies costs its seeds nothing but time: others run them again.
+
+    :raises CannotRun: where a seed has no result, because it takes too long, or because whoever runs it dies.
+    """
+    queue = _Queue(workers)
+    try:
+        for task in tasks:
+            if len(queue) >= workers.count * SEEDS_AHEAD:
+                yield queue.next()
+            queue.add(task)
+        while len(queue):
+            yield queue.next()
+    except BaseException:
+        workers.break_off()
+        raise
+    queue.close()
+
+
+class _Queue:
+    """The tasks that are being run, or wait for it, in their order."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+        self._executor = workers.executor()
+        self._waiting: deque[tuple[Task, Future[Result]]] = deque()
+        self._deaths: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, task: Task) -> None:
         try:
-            for task in rest:
-                with _undisturbed():
-                    waiting.append(pool.submit(perform, task))
-                if len(waiting) >= jobs * SEEDS_AHEAD:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        except BaseException:
-            # Whoever breaks off a campaign does not wait for the runs that are under way: they may take minutes.
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
+            future = self._executor.submit(_perform_in_worker, task)
+        except BrokenExecutor as error:
+            # What was being run when it broke says so, too, and comes first.
+            future = Future()
+            future.set_exception(error)
+        self._waiting.append((task, future))
+
+    def next(self) -> Result:
+        """Wait for the first of them, and take it out."""
+        while True:
+            task, future = self._waiting[0]
+            try:
+                result = future.result(SEED_S_MAX)
+            except BrokenExecutor as error:
+                self._begin_anew(task, error)
+                continue
+            except (TimeoutError, CancelledError) as error:
+                raise CannotRun(f"seed {task.seed} has no result after {SEED_S_MAX} s") from error
+            self._waiting.popleft()
+            return result
+
+    def _begin_anew(self, task: Task, error: BrokenExecutor) -> None:
+        self._deaths[task.seed] += 1
+        if self._deaths[task.seed] >= DEATHS_PER_SEED_MAX:
+            raise CannotRun(f"whoever runs seed {task.seed}, or its neighbours, dies: {error}") from error
+        self._executor.shutdown(wait=False)
+        self._executor = self._workers.executor()
+        before, self._waiting = self._waiting, deque()
+        for each, future in before:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._waiting.append((each, future))
+            else:
+                self.add(each)
+
+    def close(self) -> None:
+        self._executor.shutdown()
 
 
 def perform(task: Task) -> Result:
-    """One task, in this process."""
-    with switched_on(task.glitch):
+    """One task, in this process, and nothing beside it."""
+    with _alone, switched_on(task.glitch):
         return _perform(task)
+
+
+def _perform_in_worker(task: Task) -> Result:
+    prepare()
+    return perform(task)
 
 
 def _perform(task: Task) -> Result:
@@ -121,38 +177,3 @@ def compared(result: Result, again: Result) -> Result:
     if again.digest == result.digest:
         return result
     return result.with_finding("determinism", f"run twice, it had the digests {result.digest} and {again.digest}")
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Signals wait: a worker that is started halfway complains."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _prepare_worker() -> None:
-    """A worker of a campaign ends with its parent, and by its parent's word alone."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a worker has a parent"
-    Thread(target=_end_with, args=(parent,), daemon=True).start()
-    # Ctrl-C goes to all processes of a terminal. What it means is the parent's to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    prepare()
-
-
-def _end_with(parent: Any) -> None:
-    """A worker waits for work on a pipe that its siblings hold open, too: it would outlive a parent that was killed."""
-    parent.join()
-    os._exit(1)
-
-
-def prepare() -> None:
-    """Make a process ready for any number of runs."""
-    # Until somebody listens Twisted keeps what is logged, and with it all that it speaks of.
-    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
-    gc.collect()
-    gc.freeze()

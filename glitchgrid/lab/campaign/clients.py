@@ -113,7 +113,7 @@ class _Operator(Service):
         done(False)
 
     def _begin(self, control: Machine, connection: ClientConnection, value: int | None, done: Done) -> None:
-        op = self._call(control, value)
+        op = self._call(control, value, port=connection.port)
         patience_ms = self._habits.patience_ms
         if self._draws.chance(self._habits.leaves_per_mille):
             patience_ms = self._draws.between(0, patience_ms)
@@ -127,11 +127,11 @@ class _Operator(Service):
 
         connection.ask(get() if value is None else post(b"%d" % value), told)
 
-    def _call(self, control: Machine, value: int | None) -> int:
+    def _call(self, control: Machine, value: int | None, **notes: int) -> int:
         recorder = self._workload.recorder
         if value is None:
-            return recorder.call_read(self._client, control=control.name)
-        return recorder.call_write(self._client, value, control=control.name)
+            return recorder.call_read(self._client, control=control.name, **notes)
+        return recorder.call_write(self._client, value, control=control.name, **notes)
 
     def _record(self, op: int, value: int | None, answer: Answer | None, shown_at_call: int) -> None:
         recorder, invariant = self._workload.recorder, self._workload.invariant
@@ -241,10 +241,11 @@ def store_by_hand(process: Process, workload: Workload, vault: Machine, value: i
 
     def connected(connection: ClientConnection) -> None:
         timer = process.reactor.callLater(CONNECT_TIMEOUT_S, connection.drop)
+        port = connection.port
 
         def told(_answer: Answer | None) -> None:
             _stop(timer)
-            workload.recorder.ambiguous(op)
+            workload.recorder.ambiguous(op, port=port)
 
         connection.ask(post(b"%d" % value), told)
 

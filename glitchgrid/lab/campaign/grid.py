@@ -28,7 +28,8 @@ class Grid:
         self.vaults = [world.machine(name) for name in layout.vault_names]
         self.controls = [world.machine(name) for name in layout.control_names]
         self.clients = world.machine("clients")
-        self.invariant = Invariant.of(self.vaults)
+        keep_changes = world.tape is not None
+        self.invariant = Invariant.of(self.vaults, lambda: world.now_ns, keep_changes=keep_changes)
         self._history = StringIO()
         recorder = Recorder(self._history, lambda: world.now_ns)
         self.workload = Workload(recorder, self.invariant, layout.steps)
@@ -77,4 +78,4 @@ class Grid:
     def _cannot_start(self, vault: Host, error: StartError) -> None:
         """Disks are full here, or fail; but they do not rot, and no crash damages what a vault has written."""
         if isinstance(error, StoreDamaged):
-            self.invariant.broken.append(f"{vault.name} does not start: {error}")
+            self.invariant.find(f"{vault.name} does not start: {error}")

@@ -46,6 +46,12 @@ class ClientConnection(Protocol):
         self.is_open = False
 
     @property
+    def port(self) -> int:
+        """This end's."""
+        port: int = self.transport.getHost().port
+        return port
+
+    @property
     def is_free(self) -> bool:
         return self.is_open and self._told is None
 

@@ -14,9 +14,9 @@ a read of m          S had not passed m at its call, and M had reached m by its 
 M would be wrong for the beginning of a read: between durable and shown, the disks are ahead of the answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
@@ -26,6 +26,25 @@ from glitchgrid.slots import decode_file
 from glitchgrid.store import Store
 from glitchgrid.value import NOTHING_STORED
 from glitchgrid.valuefile import VALUE_NAME
+
+
+@frozen
+class Change:
+    """What the vaults hold and show from a time on, each in the order of the machines, and M and S."""
+
+    at_ns: int
+    durable: tuple[int, ...]
+    shown: tuple[int, ...]
+    durable_majority: int
+    shown_majority: int
+
+
+@frozen
+class Broken:
+    """What was found to be broken, in words, and when."""
+
+    at_ns: int
+    what: str
 
 
 @define
@@ -41,16 +60,20 @@ class _Seen:
 
 @define
 class Invariant:
-    """:ivar broken: what was found to be broken, in words; the first of it is what matters."""
+    """:ivar broken: what was found to be broken; the first of it is what matters.
+    :ivar changes: where it is to be shown, all that ever was.
+    """
 
     vaults: Sequence[_Seen]
-    broken: list[str] = field(factory=list)
+    now_ns: Callable[[], int]
+    changes: list[Change] | None = None
+    broken: list[Broken] = field(factory=list)
     durable_majority: int = NOTHING_STORED
     shown_majority: int = NOTHING_STORED
 
     @classmethod
-    def of(cls, machines: Sequence[Machine]) -> "Invariant":
-        return cls([_Seen(machine) for machine in machines])
+    def of(cls, machines: Sequence[Machine], now_ns: Callable[[], int], *, keep_changes: bool = False) -> "Invariant":
+        return cls([_Seen(machine) for machine in machines], now_ns, [] if keep_changes else None)
 
     def watch(self, machine: Host, store: Store) -> None:
         """A vault has started: its values are that store's from now on."""
@@ -59,28 +82,34 @@ class Invariant:
                 seen.store = store
 
     def check(self) -> None:
-        """Look at every vault. Only what has changed is looked at closely, and nothing once it is broken."""
-        if self.broken:
+        """Look at every vault. Only what has changed is looked at closely.
+
+        Nothing is once it is broken, unless somebody wants to see what came of it.
+        """
+        if self.broken and self.changes is None:
             return
         changed = False
         for seen in self.vaults:
             changed = self._look(seen) or changed
         if changed:
             self._compare()
+            self._keep()
+
+    def find(self, what: str) -> None:
+        """Something is broken."""
+        self.broken.append(Broken(self.now_ns(), what))
 
     def acknowledged(self, value: int) -> None:
         """A write has returned."""
         if self.shown_majority < value:
-            self.broken.append(
-                f"a write of {value} was acknowledged, and a majority may still show {self.shown_majority}"
-            )
+            self.find(f"a write of {value} was acknowledged, and a majority may still show {self.shown_majority}")
 
     def was_read(self, value: int, shown_at_call: int) -> None:
         """A read has returned."""
         if value < shown_at_call:
-            self.broken.append(f"a read returned {value}; when it was called every majority showed {shown_at_call}")
+            self.find(f"a read returned {value}; when it was called every majority showed {shown_at_call}")
         if value > self.durable_majority:
-            self.broken.append(f"a read returned {value}, and no majority holds more than {self.durable_majority}")
+            self.find(f"a read returned {value}, and no majority holds more than {self.durable_majority}")
 
     def _look(self, seen: _Seen) -> bool:
         disk = seen.machine.disk
@@ -89,7 +118,7 @@ class Invariant:
             seen.changes = disk.changes
             durable = _held(disk.durable(VALUE_NAME))
             if durable < seen.durable:
-                self.broken.append(f"what {seen.machine.name} holds durably fell from {seen.durable} to {durable}")
+                self.find(f"what {seen.machine.name} holds durably fell from {seen.durable} to {durable}")
             changed = durable != seen.durable
             seen.durable = durable
         if seen.machine.process is not None and seen.store is not None and seen.store.is_open:
@@ -97,7 +126,7 @@ class Invariant:
             changed = changed or shown != seen.shown
             seen.shown = shown
         if seen.shown > seen.durable:
-            self.broken.append(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
+            self.find(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
         return changed
 
     def _compare(self) -> None:
@@ -105,8 +134,13 @@ class Invariant:
         self.durable_majority = sorted((seen.durable for seen in self.vaults), reverse=True)[most - 1]
         shown = sorted(seen.shown for seen in self.vaults)[most - 1]
         if shown < self.shown_majority:
-            self.broken.append(f"what every majority shows fell from {self.shown_majority} to {shown}")
+            self.find(f"what every majority shows fell from {self.shown_majority} to {shown}")
         self.shown_majority = shown
+
+    def _keep(self) -> None:
+        if self.changes is not None:
+            durable, shown = tuple(seen.durable for seen in self.vaults), tuple(seen.shown for seen in self.vaults)
+            self.changes.append(Change(self.now_ns(), durable, shown, self.durable_majority, self.shown_majority))
 
 
 def _held(data: bytes | None) -> int:

@@ -15,6 +15,7 @@ from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
 from glitchgrid.lab.campaign.plan import Layout, Plan, Planned, draw_plan
 from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
+from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
 from glitchgrid.lab.history import read_history
 from glitchgrid.lab.simulation.clock import SECOND_NS
@@ -50,10 +51,16 @@ class Verdict(enum.Enum):
 
 @frozen
 class Finding:
-    """What is wrong with a run, and who says so."""
+    """What is wrong with a run, and who says so.
+
+    :ivar at_ns: when it showed, in the run's own time.
+    :ivar operations: the numbers of those that show it, in the history.
+    """
 
     oracle: str
     message: str
+    at_ns: int = 0
+    operations: tuple[int, ...] = ()
 
 
 @frozen
@@ -68,14 +75,20 @@ class Result:
     reached: Counter[str] = field(factory=Counter)
     history: str = ""
     trace: tuple[str, ...] = ()
+    recording: Recording | None = None
 
     @property
     def faults(self) -> int:
         """How many faults found something to do."""
         return sum(count for name, count in self.reached.items() if name.startswith(FAULT))
 
+    def is_found_by(self, oracle: str | None) -> bool:
+        """Has this oracle found something? None asks for any."""
+        return any(oracle in {None, finding.oracle} for finding in self.findings)
+
     def with_finding(self, oracle: str, message: str) -> "Result":
-        return evolve(self, verdict=Verdict.VIOLATION, findings=(*self.findings, Finding(oracle, message)))
+        finding = Finding(oracle, message, self.duration_ns)
+        return evolve(self, verdict=Verdict.VIOLATION, findings=(*self.findings, finding))
 
 
 def run_seed(seed: str, layout: Layout, *, keep_trace: bool = False) -> Result:
@@ -99,6 +112,7 @@ class _Run:
         self._reached: Counter[str] = Counter()
         self._is_quiet = False
         self._findings: list[Finding] = []
+        self._spans: list[Span] = []
         self._workload = grid.workload
 
     def result(self) -> Result:
@@ -113,7 +127,7 @@ class _Run:
             self._find(type(error).__name__, str(error))
         history = self._grid.history
         for broken in self._grid.invariant.broken[:1]:
-            self._find("invariant", broken)
+            self._findings.append(Finding("invariant", broken.what, broken.at_ns))
         verdict = self._judge(history)
         return Result(
             plan=self._plan,
@@ -126,7 +140,12 @@ class _Run:
             reached=self._reached,
             history=history,
             trace=tuple(world.trace.lines),
+            recording=self._recording(),
         )
+
+    def _recording(self) -> Recording | None:
+        tape, changes = self._world.tape, self._grid.invariant.changes
+        return None if tape is None or changes is None else Recording(tape.ways, changes, self._spans)
 
     # What happens.
 
@@ -160,14 +179,18 @@ class _Run:
         if self._is_quiet:
             return
         self._world.note("fault", f"{planned.fault}")
-        if planned.fault.begin(self._grid):
+        found_something = planned.fault.begin(self._grid)
+        if found_something:
             self._reached[f"{FAULT}{planned.fault.kind}"] += 1
-        self._world.after(planned.for_ms * MS_NS, self._end, planned)
+        span = Span(planned, self._world.now_ns, not found_something)
+        self._spans.append(span)
+        self._world.after(planned.for_ms * MS_NS, self._end, span)
 
-    def _end(self, planned: Planned) -> None:
+    def _end(self, span: Span) -> None:
         if not self._is_quiet:
-            self._world.note("fault", f"end of {planned.fault}")
-            planned.fault.end(self._grid)
+            self._world.note("fault", f"end of {span.planned.fault}")
+            span.end_ns = self._world.now_ns
+            span.planned.fault.end(self._grid)
 
     # The end: a majority is well, and nothing else is.
 
@@ -175,6 +198,8 @@ class _Run:
         world, grid = self._world, self._grid
         self._is_quiet = True
         world.note("fault", "end of all")
+        for span in self._spans:
+            span.end_ns = span.end_ns or world.now_ns
         world.network.set_usual(self._plan.surroundings.latency_us * US_NS, 0)
         world.network.heal()
         draws = world.draws("liveness")
@@ -218,7 +243,15 @@ class _Run:
             max(1, self._plan.layout.steps * ACKNOWLEDGED_PERCENT_MIN // 100),
         )
         if isinstance(said, NotLinearizable):
-            self._find("checker", said.sentence)
+            shows = said.operations[0]
+            self._findings.append(
+                Finding(
+                    "checker",
+                    said.sentence,
+                    self._world.now_ns if shows.return_ns is None else shows.return_ns,
+                    tuple(operation.op for operation in said.operations),
+                )
+            )
         if self._plan.breaks and all(finding.oracle in EXCUSED for finding in self._findings):
             self._reached[SHOWED] += bool(self._findings)
             return Verdict.EXPECTED_BROKEN
@@ -229,7 +262,7 @@ class _Run:
         return Verdict.PASSED
 
     def _find(self, oracle: str, message: str) -> None:
-        self._findings.append(Finding(oracle, message))
+        self._findings.append(Finding(oracle, message, self._world.now_ns))
 
     def _logged(self, event: dict[str, Any]) -> None:
         if event.get("log_failure") is not None or event.get("log_level") is LogLevel.critical:

@@ -7,12 +7,12 @@ same plan.
 """
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from attrs import evolve, field, frozen
 
 from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign.plan import Layout, Plan, Planned
+from glitchgrid.lab.campaign.plan import Layout, Plan
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan
 
 RUNS_MAX = 2000
@@ -88,22 +88,28 @@ class _Search:
             return False
         self.runs[0] += 1
         result = _run(plan, self.glitch)
-        fails = _fails_by(result, self.oracle)
+        fails = result.verdict is Verdict.VIOLATION and result.is_found_by(self.oracle)
         if fails:
             self.best.append(plan)
         self.progress(self.runs[0], len(self.best[-1].faults))
         return fails
 
 
-def shrink(plan: Plan, glitch: str | None, progress: Progress = lambda _runs, _faults: None) -> Shrunk:
+def shrink(
+    plan: Plan,
+    glitch: str | None,
+    progress: Progress = lambda _runs, _faults: None,
+    oracle: str | None = None,
+) -> Shrunk:
     """The smallest plan that fails as `plan` does.
 
-    :raises NothingToShrink: where it does not fail.
+    :param oracle: what it is to be found by; else by the first that finds anything.
+    :raises NothingToShrink: where it does not fail so.
     """
     first = _run(plan, glitch)
-    if first.verdict is not Verdict.VIOLATION:
+    if first.verdict is not Verdict.VIOLATION or not first.is_found_by(oracle):
         raise NothingToShrink(first.verdict.value)
-    search = _Search(glitch, first.findings[0].oracle, progress, [plan])
+    search = _Search(glitch, oracle or first.findings[0].oracle, progress, [plan])
     # What was to begin after the end of the run has not begun.
     search.still_fails(evolve(plan, faults=[each for each in plan.faults if each.at_ms * MS_NS <= first.duration_ns]))
     before = None
@@ -125,10 +131,6 @@ def _run(plan: Plan, glitch: str | None, *, keep_trace: bool = False) -> Result:
         result = run_plan(plan, keep_trace=keep_trace)
     gc.collect()
     return result
-
-
-def _fails_by(result: Result, oracle: str) -> bool:
-    return result.verdict is Verdict.VIOLATION and any(finding.oracle == oracle for finding in result.findings)
 
 
 def _shrink_faults(search: _Search) -> None:
@@ -201,14 +203,8 @@ _SIMPLER = (_fewer_controls, _fewer_vaults, _fewer_clients, _milder_clients, _pl
 
 def _on(plan: Plan, layout: Layout) -> Plan:
     """The plan on fewer machines, without the faults of those that are not there."""
-    kept = [planned for planned in plan.faults if all(name in layout.servers for name in _machines(planned))]
+    kept = [planned for planned in plan.faults if all(name in layout.servers for name in planned.fault.machines)]
     return evolve(plan, layout=layout, faults=kept)
-
-
-def _machines(planned: Planned) -> Sequence[str]:
-    fault = planned.fault
-    named = [getattr(fault, attribute, None) for attribute in ("machine", "source", "target")]
-    return [*getattr(fault, "apart", ()), *(name for name in named if name is not None)]
 
 
 def _neighbours(plan: Plan, glitch: str | None) -> Iterator[tuple[str, Plan, str | None]]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.network import Flow
+from glitchgrid.lab.simulation.tape import Piece, Way
 from glitchgrid.lab.simulation.trace import brief
 
 SEND_BUFFER_BYTES = 256 * 1024
@@ -38,6 +39,8 @@ class End:
 
     socket: Holder | None = None
     peer: "End"
+    way: Way | None = None
+    """What this end sends, where that is to be shown."""
 
     def __init__(self, number: int, host: Host, flow: Flow) -> None:
         self.number = number
@@ -94,6 +97,8 @@ class End:
 
     def write(self, data: bytes) -> None:
         self._on_the_way += len(data)
+        if self.way is not None:
+            self.way.sent.append(Piece(self._host.world.now_ns, data))
         for segment in self._segments(data):
             self.flow.send(lambda segment=segment: self._delivered(segment))  # type: ignore[misc]
 
@@ -151,6 +156,8 @@ class End:
             self._answer_with_a_reset()
             return
         self._host.world.note(self._host.name, f"received {self.number} {brief(segment)}")
+        if self.peer.way is not None:
+            self.peer.way.arrived.append(Piece(self._host.world.now_ns, segment))
         if not self._ignores:
             self._unread.append(segment)
             self._unread_bytes += len(segment)

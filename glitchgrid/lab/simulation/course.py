@@ -4,6 +4,7 @@ from typing import Protocol
 
 from glitchgrid.lab.simulation.clock import Clock
 from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.lab.simulation.tape import Tape
 from glitchgrid.lab.simulation.timeline import Timeline
 from glitchgrid.lab.simulation.trace import Trace
 
@@ -18,12 +19,15 @@ class Running(Protocol):
 
 
 class Course(Timeline):
-    """:ivar current: the process whose code runs just now."""
+    """:ivar current: the process whose code runs just now.
+    :ivar tape: what was sent and what arrived, where the trace is kept.
+    """
 
     def __init__(self, seed: str, *, keep_trace: bool = False) -> None:
         super().__init__()
         self.seed = seed
         self.trace = Trace(keep=keep_trace)
+        self.tape = Tape() if keep_trace else None
         self.current: Running | None = None
         self._draws: dict[str, Draws] = {}
 

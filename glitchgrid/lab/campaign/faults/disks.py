@@ -5,8 +5,9 @@ from typing import Self
 from attrs import field, frozen
 from attrs.validators import ge, le
 
-from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, MS_NS, OfVault, Stage
+from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, MS_NS, Fault, OfVault, Stage
 from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.lab.simulation.machine import Machine
 
 
 @frozen
@@ -21,11 +22,35 @@ class DiskStall(OfVault):
         return cls(draws.pick(stage.vaults).name, draws.pick(DURATIONS_MS))
 
     def begin(self, stage: Stage) -> bool:
-        self.on(stage).disk.stalled_until_ns = stage.world.now_ns + self.stall_ms * MS_NS
+        _stall(self.on(stage), self.stall_ms)
         return True
 
     def end(self, stage: Stage) -> None:
         """It ends by itself."""
+
+
+@frozen
+class DisksStall(Fault):
+    """All vaults' disks stall at once, as where one storage serves all of them."""
+
+    kind = "disks stall together"
+    stall_ms: int = field(validator=[ge(1), le(60_000)])
+
+    @classmethod
+    def draw(cls, draws: Draws, _stage: Stage) -> Self:
+        return cls(draws.pick(DURATIONS_MS))
+
+    def begin(self, stage: Stage) -> bool:
+        for vault in stage.vaults:
+            _stall(vault, self.stall_ms)
+        return True
+
+    def end(self, stage: Stage) -> None:
+        """It ends by itself."""
+
+
+def _stall(vault: Machine, stall_ms: int) -> None:
+    vault.disk.stalled_until_ns = vault.world.now_ns + stall_ms * MS_NS
 
 
 @frozen
@@ -56,7 +81,30 @@ class SyncFails(OfVault):
         return True
 
     def end(self, stage: Stage) -> None:
-        machine = self.on(stage)
-        machine.disk.syncs_to_fail = 0
-        machine.kill()
-        stage.start(machine)
+        _replace_failed(stage, self.on(stage))
+
+
+@frozen
+class SyncsFail(Fault):
+    """The next sync of every vault fails, as where one storage serves all of them. At the end all are started anew."""
+
+    kind = "syncs fail together"
+
+    @classmethod
+    def draw(cls, _draws: Draws, _stage: Stage) -> Self:
+        return cls()
+
+    def begin(self, stage: Stage) -> bool:
+        for vault in stage.vaults:
+            vault.disk.syncs_to_fail = 1
+        return True
+
+    def end(self, stage: Stage) -> None:
+        for vault in stage.vaults:
+            _replace_failed(stage, vault)
+
+
+def _replace_failed(stage: Stage, vault: Machine) -> None:
+    vault.disk.syncs_to_fail = 0
+    vault.kill()
+    stage.start(vault)

@@ -50,6 +50,11 @@ class Fault(ABC):
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         """One such fault, at random."""
 
+    @property
+    def machines(self) -> Sequence[str]:
+        """The machines that it is done to, as far as it names any."""
+        return ()
+
     @abstractmethod
     def begin(self, stage: Stage) -> bool:
         """Do it. False where there was nothing to do it to: what is off cannot be paused."""
@@ -68,6 +73,10 @@ class OfServer(Fault):
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(draws.pick(stage.servers).name)
+
+    @property
+    def machines(self) -> Sequence[str]:
+        return (self.machine,)
 
     def on(self, stage: Stage) -> Machine:
         return stage.world.machines[self.machine]
@@ -92,6 +101,10 @@ class OfLink(Fault):
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(*draw_link(draws, stage))
+
+    @property
+    def machines(self) -> Sequence[str]:
+        return (self.source, self.target)
 
 
 def draw_link(draws: Draws, stage: Stage) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """All kinds of fault that there are."""
 
 from glitchgrid.lab.campaign.faults.assumptions import LostDisk, StoreByHand
-from glitchgrid.lab.campaign.faults.disks import DiskFull, DiskStall, SyncFails
+from glitchgrid.lab.campaign.faults.disks import DiskFull, DisksStall, DiskStall, SyncFails, SyncsFail
 from glitchgrid.lab.campaign.faults.fault import Fault
 from glitchgrid.lab.campaign.faults.links import Clog, Cut, Jam, Partition, Reset, Slow
 from glitchgrid.lab.campaign.faults.processes import (
@@ -9,6 +9,7 @@ from glitchgrid.lab.campaign.faults.processes import (
     ClockDrift,
     ClockJump,
     Kill,
+    Outage,
     Pause,
     PowerLoss,
     PowerLossInSync,
@@ -18,7 +19,7 @@ from glitchgrid.lab.campaign.faults.processes import (
 
 HARMLESS: tuple[type[Fault], ...] = (
     Kill, Stop, PowerLoss, PowerLossInSync, Blackout, Pause, Throttle, Cut, Partition, Jam, Slow, Clog, Reset,
-    ClockJump, ClockDrift, DiskStall, DiskFull, SyncFails,
+    ClockJump, ClockDrift, DiskStall, DiskFull, SyncFails, Outage, DisksStall, SyncsFail,
 )  # fmt: skip
 """Faults that leave the register's assumptions whole: whatever they do, no acknowledged write is lost."""
 

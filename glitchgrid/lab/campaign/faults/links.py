@@ -42,6 +42,10 @@ class Partition(Fault):
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls([machine.name for machine in stage.servers if draws.below(2)])
 
+    @property
+    def machines(self) -> Sequence[str]:
+        return self.apart
+
     def begin(self, stage: Stage) -> bool:
         pairs = self._pairs(stage)
         for source, target in pairs:

@@ -1,13 +1,15 @@
 """Faults of machines and of what runs on them: ends, power, pauses, clocks."""
 
+from collections.abc import Sequence
 from typing import Self
 
 from attrs import field, frozen
 from attrs.validators import ge, le
 
-from glitchgrid.lab.campaign.faults.fault import Fault, OfServer, Stage
+from glitchgrid.lab.campaign.faults.fault import Fault, OfServer, OfVault, Stage
 from glitchgrid.lab.simulation.clock import MILLION, SECOND_NS
 from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.lab.simulation.machine import Machine
 
 HOUR_S = 3600
 
@@ -86,13 +88,34 @@ class Blackout(Fault):
 
     def begin(self, stage: Stage) -> bool:
         were_running = any(vault.process is not None for vault in stage.vaults)
-        for vault in stage.vaults:
-            vault.cut_power()
+        _cut_power(stage.vaults)
         return were_running
 
     def end(self, stage: Stage) -> None:
         for vault in stage.vaults:
             stage.start(vault)
+
+
+@frozen
+class Outage(OfVault):
+    """Everything loses power at once, controls with what they remember too, in the middle of a vault's next sync."""
+
+    kind = "outage"
+
+    def begin(self, stage: Stage) -> bool:
+        machine = self.on(stage)
+        machine.disk.when_syncing = lambda: _cut_power(stage.servers)
+        return machine.process is not None
+
+    def end(self, stage: Stage) -> None:
+        self.on(stage).disk.when_syncing = None
+        for machine in stage.servers:
+            stage.start(machine)
+
+
+def _cut_power(machines: Sequence[Machine]) -> None:
+    for machine in machines:
+        machine.cut_power()
 
 
 @frozen

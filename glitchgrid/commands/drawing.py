@@ -1,0 +1,63 @@
+"""Draws a run that was kept whole, into the files that were asked for."""
+
+from pathlib import Path
+
+from attrs import frozen
+
+from glitchgrid.glitches import GLITCHES
+from glitchgrid.lab.campaign.portrait import picture_of
+from glitchgrid.lab.campaign.run import Result
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.picture.page import as_page
+from glitchgrid.lab.picture.perfetto import as_trace_events
+
+
+@frozen
+class Drawings:
+    """Where the picture of a run goes: as a page, and as Trace Event JSON."""
+
+    html: Path | None = None
+    perfetto: Path | None = None
+
+    @property
+    def are_wanted(self) -> bool:
+        return self.html is not None or self.perfetto is not None
+
+    def draw(self, result: Result, replay: str, glitch: str | None) -> None:
+        """:param replay: the command that shows the run again.
+
+        :raises CannotRun: where a file cannot be written.
+        """
+        if not self.are_wanted:
+            return
+        layout = result.plan.layout
+        size = (
+            f"{layout.vaults} vaults, {layout.controls} controls, {len(result.plan.faults)} faults,"
+            f" {result.operations} operations, protocol {layout.protocol}"
+        )
+        notes = [
+            size,
+            *_told(glitch),
+            *(f"The plan breaks an assumption: {assumption}" for assumption in result.plan.breaks),
+            f"Again: {replay}",
+        ]
+        picture = picture_of(result, notes)
+        for path, text in ((self.html, as_page), (self.perfetto, as_trace_events)):
+            if path is not None:
+                _write(path, text(picture))
+
+
+NO_DRAWINGS = Drawings()
+
+
+def _told(glitch: str | None) -> list[str]:
+    if glitch is None:
+        return []
+    return [f"The glitch {glitch} is on. {GLITCHES[glitch].what} {GLITCHES[glitch].so}"]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror}") from error

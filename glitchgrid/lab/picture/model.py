@@ -1,0 +1,130 @@
+"""What a picture shows. Times are whole nanoseconds since the run's beginning, on one clock."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from attrs import frozen
+
+
+class LaneKind(StrEnum):
+    """What a lane is of; a `register` lane is of no process: it shows what a majority holds."""
+
+    CLIENT = "client"
+    CONTROL = "control"
+    REGISTER = "register"
+    VAULT = "vault"
+
+
+class Tone(StrEnum):
+    """How a message is drawn."""
+
+    PLAIN = "plain"
+    REFUSAL = "refusal"
+    FAILURE = "failure"
+
+
+DURABLE, SHOWN = "durable", "shown"
+"""The two staircases that a lane may have: drawn in full, and dashed."""
+
+
+@frozen
+class Lane:
+    name: str
+    kind: LaneKind
+
+
+@frozen
+class Life:
+    """A process, from its start to its end; `to_ns` is None for one that outlived the run."""
+
+    lane: str
+    from_ns: int
+    to_ns: int | None
+
+
+@frozen
+class Operation:
+    """What a client asked for. `returned_ns` is None where it never heard.
+
+    :ivar kind: "read" or "write".
+    :ivar outcome: "ok", "decreases", "ambiguous", "failed" or "open", as the history has it.
+    :ivar is_wrong: it shows what is wrong with the run.
+    """
+
+    lane: str
+    op: int
+    kind: str
+    text: str
+    detail: str
+    called_ns: int
+    returned_ns: int | None
+    outcome: str
+    is_wrong: bool = False
+
+
+@frozen
+class Message:
+    """From one lane to another. `arrived_ns` is None for one that never arrives; it is drawn until `lost_ns`."""
+
+    source: str
+    target: str
+    sent_ns: int
+    arrived_ns: int | None
+    lost_ns: int
+    text: str
+    detail: str
+    tone: Tone = Tone.PLAIN
+
+
+@frozen
+class Fault:
+    """:ivar lanes: whom it is done to.
+    :ivar was_idle: it found nothing to do.
+    """
+
+    lanes: Sequence[str]
+    kind: str
+    text: str
+    begin_ns: int
+    end_ns: int
+    was_idle: bool = False
+
+
+@frozen
+class Stair:
+    """A value over time: each step is a time, and what it is from then on.
+
+    :ivar name: `DURABLE` or `SHOWN`.
+    """
+
+    lane: str
+    name: str
+    steps: Sequence[tuple[int, int]]
+
+
+@frozen
+class Mark:
+    """Where something was found to be wrong, and by whom."""
+
+    at_ns: int
+    oracle: str
+    text: str
+
+
+@frozen
+class Picture:
+    """:ivar notes: what stands above it, a line each: how it ended, the line that replays it.
+    :ivar trace: everything that happened: when, whose lane, and what.
+    """
+
+    title: str
+    notes: Sequence[str]
+    duration_ns: int
+    lanes: Sequence[Lane]
+    lives: Sequence[Life]
+    operations: Sequence[Operation]
+    messages: Sequence[Message]
+    faults: Sequence[Fault]
+    stairs: Sequence[Stair]
+    marks: Sequence[Mark]
+    trace: Sequence[tuple[int, str, str]]

@@ -1,0 +1,300 @@
+// The drawing: a lane for each process, and what happens in them between `view.from` and `view.to`.
+
+const MESSAGES_DRAWN_MAX = 1500;
+const TEXT_FROM_PX = 70;
+const MESSAGES_WITH_TEXT_MAX = 120;
+const CHARACTER_PX = 6.2;
+const FLAG_WIDTH = 84;
+
+class Chart {
+  constructor(data, view) {
+    this.data = data;
+    this.view = view;
+    this.svg = shape("svg", { class: "chart", role: "img", tabindex: 0, "aria-label": "Timeline of the run" });
+    this.lanes = layOut(data.lanes);
+    this.rows = ribbonRows(data.faults);
+    this.downs = this._downs();
+    const values = data.stairs.flatMap((stair) => stair.steps.map(([, value]) => Number(value)));
+    this.values = { least: Math.min(0, ...values), most: Math.max(1, ...values) };
+    this.svg.setAttribute("height", this.lanes.height);
+  }
+
+  get gutter() {
+    return this.width < 560 ? 66 : 104;
+  }
+
+  x(ns) {
+    const { from, to } = this.view;
+    return this.gutter + ((ns - from) / (to - from)) * (this.width - this.gutter);
+  }
+
+  ns(x) {
+    const { from, to } = this.view;
+    return from + ((x - this.gutter) / (this.width - this.gutter)) * (to - from);
+  }
+
+  render() {
+    this.width = Math.max(240, this.svg.clientWidth || this.svg.parentElement?.clientWidth || 800);
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.lanes.height}`);
+    const inside = shape("g", { "clip-path": "url(#picture-inside)" });
+    inside.append(
+      ...this._faultBodies(),
+      ...this._downRectangles(),
+      ...this._stairs(),
+      ...this._lives(),
+      ...this._messages(),
+      ...this._operations(),
+      ...this._ribbons(),
+      ...this._marks(),
+    );
+    this.moving = shape("g", { "clip-path": "url(#picture-inside)" });
+    this.svg.replaceChildren(this._definitions(), ...this._grid(), inside, this.moving);
+    this.renderNow();
+  }
+
+  /** What depends on the moment alone: the veil over what is still to come, and messages on their way. */
+  renderNow() {
+    const { now, to } = this.view;
+    const x = this.x(now);
+    const parts = [shape("line", { class: "now", x1: x, x2: x, y1: 0, y2: this.lanes.height })];
+    if (now < to) {
+      const left = Math.max(x, this.gutter);
+      parts.unshift(shape("rect", { class: "veil", x: left, y: 0, width: Math.max(0, this.width - left), height: this.lanes.height }));
+    }
+    for (const message of this.data.messages) {
+      if (message.sent_ns > now) break;
+      const end = this._endOf(message);
+      if (end.ns <= now || !this._isDrawn(message)) continue;
+      const share = (now - message.sent_ns) / (end.ns - message.sent_ns);
+      const from = this.lanes.places.get(message.source).line;
+      parts.push(shape("circle", { class: "flying", cx: x, cy: from + (end.y - from) * share, r: 4 }));
+    }
+    this.moving.replaceChildren(...parts);
+  }
+
+  _definitions() {
+    const definitions = shape("defs", {});
+    const clip = shape("clipPath", { id: "picture-inside" });
+    clip.append(shape("rect", { x: this.gutter, y: 0, width: this.width - this.gutter, height: this.lanes.height }));
+    const head = shape("marker", { id: "picture-head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" });
+    head.append(shape("path", { class: "head", d: "M0 0 L8 4 L0 8 z" }));
+    const down = shape("pattern", { id: "picture-down", width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
+    down.append(shape("line", { class: "down-line", x1: 0, x2: 0, y1: 0, y2: 7 }));
+    definitions.append(clip, head, down);
+    return definitions;
+  }
+
+  _grid() {
+    const parts = [];
+    for (const lane of this.lanes.places.values()) {
+      parts.push(shape("rect", { class: lane.number % 2 ? "lane odd" : "lane", x: 0, y: lane.top, width: this.width, height: lane.height }));
+      parts.push(shape("text", { class: "name", x: 6, y: lane.line + 4 }, lane.name));
+    }
+    const { from, to } = this.view;
+    const step = roundStep(to - from, (this.width - this.gutter) / 110);
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
+      const x = this.x(at);
+      parts.push(shape("line", { class: "grid", x1: x, x2: x, y1: AXIS_HEIGHT - 5, y2: this.lanes.height }));
+      const anchor = x > this.width - 40 ? "end" : x < this.gutter + 30 ? "start" : "middle";
+      parts.push(shape("text", { class: "tick", x, y: 12, "text-anchor": anchor }, timeText(at, step)));
+    }
+    return parts;
+  }
+
+  _sees(from, to) {
+    return from <= this.view.to && to >= this.view.from;
+  }
+
+  _box(from_ns, to_ns, least = 2) {
+    const x = Math.max(this.x(from_ns), this.gutter - 10);
+    return { x, width: Math.max(least, Math.min(this.x(to_ns), this.width + 10) - x) };
+  }
+
+  /** When each lane's process was not running. */
+  _downs() {
+    const downs = [];
+    for (const lane of this.data.lanes) {
+      const lives = this.data.lives.filter((life) => life.lane === lane.name);
+      if (!lives.length) continue;
+      let from = 0;
+      for (const life of lives) {
+        if (life.from_ns > from) downs.push({ lane: lane.name, from, to: life.from_ns });
+        from = life.to_ns ?? Infinity;
+      }
+      if (from < this.data.duration_ns) downs.push({ lane: lane.name, from, to: this.data.duration_ns });
+    }
+    return downs;
+  }
+
+  _downRectangles() {
+    return this.downs
+      .filter((down) => this._sees(down.from, down.to))
+      .map((down) => {
+        const lane = this.lanes.places.get(down.lane);
+        return shape("rect", { class: "down", ...this._box(down.from, down.to), y: lane.top, height: lane.height });
+      });
+  }
+
+  _lives() {
+    return this.data.lives
+      .filter((life) => this._sees(life.from_ns, life.to_ns ?? Infinity))
+      .map((life) => {
+        const { x, width } = this._box(life.from_ns, life.to_ns ?? this.data.duration_ns);
+        const { line } = this.lanes.places.get(life.lane);
+        return shape("line", { class: "life", x1: x, x2: x + width, y1: line, y2: line });
+      });
+  }
+
+  _eachRibbon(draw) {
+    return this.data.faults.flatMap((fault, index) =>
+      this._sees(fault.begin_ns, fault.end_ns)
+        ? fault.lanes.map((name, place) => draw(fault, index, this.lanes.places.get(name), this.rows[index][place]))
+        : [],
+    );
+  }
+
+  _faultBodies() {
+    return this._eachRibbon((fault, index, lane) =>
+      shape("rect", { class: "fault-body", ...this._box(fault.begin_ns, fault.end_ns), y: lane.top, height: lane.height }),
+    );
+  }
+
+  _ribbons() {
+    return this._eachRibbon((fault, index, lane, row) => {
+      const box = this._box(fault.begin_ns, fault.end_ns, 3);
+      const y = lane.top + row * RIBBON_HEIGHT;
+      const group = shape("g", {});
+      const idle = fault.was_idle ? " idle" : "";
+      group.append(shape("rect", of("faults", index, { class: `fault${idle}`, ...box, y, height: RIBBON_HEIGHT - 1 })));
+      if (box.width > fault.kind.length * CHARACTER_PX) {
+        group.append(shape("text", { class: "fault-text", x: Math.max(box.x, this.gutter) + 4, y: y + 10 }, fault.kind));
+      }
+      return group;
+    }).flat();
+  }
+
+  _stairs() {
+    return this.data.stairs.flatMap((stair) => this._stair(stair));
+  }
+
+  _stair(stair) {
+    const lane = this.lanes.places.get(stair.lane);
+    const [top, bottom] = lane.stairs;
+    const { least, most } = this.values;
+    const y = (value) => bottom - ((Number(value) - least) / (most - least)) * (bottom - top);
+    const first = Math.max(0, firstAfter(stair.steps, this.view.from, ([at]) => at) - 1);
+    const last = firstAfter(stair.steps, this.view.to, ([at]) => at);
+    const seen = stair.steps.slice(first, last);
+    if (!seen.length) return [];
+    const edge = Math.max(this.gutter - 2, Math.min(this.x(stair.until_ns ?? this.data.duration_ns), this.width + 2));
+    let path = "";
+    const texts = [];
+    let textUntil = -Infinity;
+    for (const [at, value] of seen) {
+      const x = Math.max(this.x(at), this.gutter - 2);
+      path += path ? `H${x} V${y(value)}` : `M${x} ${y(value)}`;
+      if (stair.name === "durable" && x > textUntil) {
+        texts.push(shape("text", { class: "stair-text", x: Math.max(x, this.gutter) + 3, y: y(value) - 3 }, value));
+        textUntil = x + String(value).length * CHARACTER_PX + 12;
+      }
+    }
+    path += `H${edge}`;
+    const parts = [shape("path", { class: `stair ${stair.name}`, d: path, "data-lane": stair.lane, "data-steps": seen.length })];
+    if (stair.name === "durable") {
+      const start = Math.max(this.x(seen[0][0]), this.gutter - 2);
+      parts.unshift(shape("path", { class: "area", d: `${path} V${bottom} H${start} Z` }));
+    }
+    return [...parts, ...texts];
+  }
+
+  /** Where a message's arrow ends: halfway, if it never arrives. */
+  _endOf(message) {
+    const from = this.lanes.places.get(message.source).line;
+    const to = this.lanes.places.get(message.target).line;
+    if (message.arrived_ns !== null) return { ns: message.arrived_ns, y: to };
+    return { ns: message.lost_ns, y: from + (to - from) / 2 };
+  }
+
+  _isDrawn(message) {
+    return this.lanes.places.has(message.source) && this.lanes.places.has(message.target);
+  }
+
+  _messages() {
+    const seen = [];
+    this.data.messages.forEach((message, index) => {
+      if (this._isDrawn(message) && this._sees(message.sent_ns, this._endOf(message).ns)) seen.push([message, index]);
+    });
+    if (seen.length > MESSAGES_DRAWN_MAX) return this._crowd(seen);
+    const withText = seen.length <= MESSAGES_WITH_TEXT_MAX;
+    return seen.flatMap(([message, index]) => this._message(message, index, withText));
+  }
+
+  _line(message) {
+    const end = this._endOf(message);
+    return { x1: this.x(message.sent_ns), y1: this.lanes.places.get(message.source).line, x2: this.x(end.ns), y2: end.y };
+  }
+
+  /** Too many to be told apart: one path for all, and nothing to point at. */
+  _crowd(seen) {
+    const path = seen.map(([message]) => {
+      const { x1, y1, x2, y2 } = this._line(message);
+      return `M${x1.toFixed(1)} ${y1} L${x2.toFixed(1)} ${y2}`;
+    });
+    return [shape("path", { class: "crowd", d: path.join(""), "data-count": seen.length })];
+  }
+
+  _message(message, index, withText) {
+    const ends = this._line(message);
+    const lost = message.arrived_ns === null;
+    const classes = ["message", message.tone, lost ? "lost" : "", this._chosen("messages", index)].filter(Boolean);
+    const parts = [
+      shape("line", of("messages", index, { class: classes.join(" "), ...ends, ...(lost ? {} : { "marker-end": "url(#picture-head)" }) })),
+      shape("line", of("messages", index, { class: "near", ...ends })),
+    ];
+    const length = Math.hypot(ends.x2 - ends.x1, ends.y2 - ends.y1);
+    if (lost) parts.push(shape("text", { class: "message-text", x: ends.x2 - 3, y: ends.y2 + 4 }, "✕"));
+    if (withText && length > Math.max(TEXT_FROM_PX, message.text.length * CHARACTER_PX * 1.5)) {
+      // A third of the way: what comes back crosses in the middle.
+      const x = ends.x1 + (ends.x2 - ends.x1) / 3;
+      const y = ends.y1 + (ends.y2 - ends.y1) / 3;
+      parts.push(shape("text", { class: "message-text", x: x + 5, y }, message.text));
+    }
+    return parts;
+  }
+
+  _operations() {
+    return this.data.operations.flatMap((operation, index) => {
+      const until = operation.returned_ns ?? this.data.duration_ns;
+      if (!this._sees(operation.called_ns, until)) return [];
+      const lane = this.lanes.places.get(operation.lane);
+      const box = this._box(operation.called_ns, until, 3);
+      const outcome = operation.outcome === "ok" ? operation.kind : operation.outcome;
+      const classes = ["operation", outcome, operation.is_wrong ? "wrong" : "", this._chosen("operations", index)];
+      const parts = [
+        shape("rect", of("operations", index, { class: classes.filter(Boolean).join(" "), ...box, y: lane.top + 4, height: lane.height - 8, rx: 3 })),
+      ];
+      if (box.width > operation.text.length * CHARACTER_PX + 8) {
+        parts.push(shape("text", { class: "operation-text", x: Math.max(box.x, this.gutter) + 4, y: lane.line + 4 }, operation.text));
+      }
+      return parts;
+    });
+  }
+
+  _marks() {
+    return this.data.marks.flatMap((mark, index) => {
+      if (!this._sees(mark.at_ns, mark.at_ns)) return [];
+      const x = this.x(mark.at_ns);
+      const left = Math.min(x, this.width - FLAG_WIDTH);
+      return [
+        shape("line", { class: "mark", x1: x, x2: x, y1: AXIS_HEIGHT, y2: this.lanes.height }),
+        shape("rect", of("marks", index, { class: "mark-flag", x: left, y: AXIS_HEIGHT - 3, width: FLAG_WIDTH, height: FLAG_HEIGHT, rx: 3 })),
+        shape("text", { class: "mark-text", x: left + 6, y: AXIS_HEIGHT + 10 }, `✕ ${mark.oracle}`),
+      ];
+    });
+  }
+
+  _chosen(kind, index) {
+    const { chosen } = this.view;
+    return chosen && chosen.kind === kind && chosen.index === index ? "chosen" : "";
+  }
+}

@@ -1,0 +1,354 @@
+// A run that can be watched: the drawing, the overview, the trace, and what moves them.
+//
+// drawPicture(element, data) makes one. `data` is what glitchgrid.lab.picture.model describes.
+
+const SPEEDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+const WATCHED_S = 10;
+const ZOOM = 1.6;
+const AROUND_FINDING = 0.02;
+const KEYS = [
+  ["space", "play, pause"], ["← →", "line by line"], ["+ −", "closer, farther"], ["shift ← →", "move"],
+  ["f", "all of it"], ["v", "the finding"], ["home end", "begin, end"], ["< >", "slower, faster"],
+];
+
+class Picture {
+  constructor(root, data) {
+    this.root = root;
+    this.data = data;
+    const finding = data.marks[0];
+    this.view = { from: 0, to: data.duration_ns, now: finding ? finding.at_ns : data.duration_ns, chosen: null };
+    this.speed = this._fittingSpeed();
+    this.playing = false;
+    this.chart = new Chart(data, this.view);
+    this.overview = new Overview(data, this.view);
+    this.lines = new Lines(data, (line) => this.goToLine(line));
+    this.details = element("div", "details", { "aria-live": "polite" });
+    this.tip = element("div", "tip", { hidden: "" });
+    this._build();
+    this._listen();
+    this.theme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    this.render();
+    this._tellLine();
+  }
+
+  // What can be asked of it.
+
+  show(from, to) {
+    const span = Math.min(Math.max(to - from, SPAN_NS_MIN), this.data.duration_ns);
+    this.view.from = Math.min(Math.max(0, from), this.data.duration_ns - span);
+    this.view.to = this.view.from + span;
+    this.render();
+  }
+
+  showAll() {
+    this.show(0, this.data.duration_ns);
+  }
+
+  zoom(factor, around = this._middle()) {
+    const { from, to } = this.view;
+    this.show(around - (around - from) / factor, around + (to - around) / factor);
+  }
+
+  move(share) {
+    const by = (this.view.to - this.view.from) * share;
+    this.show(this.view.from + by, this.view.to + by);
+  }
+
+  /** Make `ns` the moment that is shown, and have it in the window. */
+  seek(ns) {
+    this.view.now = Math.min(Math.max(0, ns), this.data.duration_ns);
+    const { from, to, now } = this.view;
+    const span = to - from;
+    if (now < from || now > from + 0.9 * span) this.show(now - 0.15 * span, now + 0.85 * span);
+    else this._renderNow();
+  }
+
+  goToLine(number) {
+    const line = this.data.trace[Math.min(Math.max(0, number), this.data.trace.length - 1)];
+    if (!line) return;
+    this.pause();
+    this.view.chosen = null;
+    this.seek(line[0]);
+    this.lines.show(number);
+    this._tellLine();
+  }
+
+  step(by) {
+    const { current } = this.lines;
+    // Several lines may have one time: from the last of them that is shown.
+    this.goToLine(Math.min(Math.max(0, current + by), this.data.trace.length - 1));
+  }
+
+  toFinding() {
+    const mark = this.data.marks[0];
+    if (!mark) return;
+    const span = Math.max(this.data.duration_ns * AROUND_FINDING, 2e6);
+    this.view.now = mark.at_ns;
+    this.show(mark.at_ns - 0.75 * span, mark.at_ns + 0.25 * span);
+    this.choose("marks", 0);
+  }
+
+  choose(kind, index) {
+    this.view.chosen = { kind, index };
+    tell(this.details, describe(this.data, kind, index));
+    this.chart.render();
+  }
+
+  play() {
+    if (this.playing) return;
+    if (this.view.now >= this.data.duration_ns) this.seek(0);
+    this.playing = true;
+    this._showPlaying();
+    let before = null;
+    const turn = (at_ms) => {
+      if (!this.playing) return;
+      if (before !== null) this.seek(this.view.now + (at_ms - before) * 1e6 * this.speed);
+      before = at_ms;
+      if (this.view.now >= this.data.duration_ns) this.pause();
+      else requestAnimationFrame(turn);
+    };
+    requestAnimationFrame(turn);
+  }
+
+  pause() {
+    this.playing = false;
+    this._showPlaying();
+  }
+
+  faster(by) {
+    const place = Math.min(Math.max(0, SPEEDS.indexOf(this.speed) + by), SPEEDS.length - 1);
+    this.speed = SPEEDS[place];
+    this.speeds.value = String(this.speed);
+  }
+
+  theme(name) {
+    this.root.dataset.theme = name;
+    this.themes.textContent = name === "dark" ? "light" : "dark";
+  }
+
+  render() {
+    this.chart.render();
+    this.overview.render();
+    this._renderClock();
+    this.lines.show(this._lineNow());
+  }
+
+  // How it is made.
+
+  _build() {
+    const findings = element("ul", "findings");
+    for (const mark of this.data.marks) {
+      const item = document.createElement("li");
+      const oracle = document.createElement("b");
+      oracle.textContent = `${mark.oracle}: `;
+      item.append(oracle, mark.text);
+      findings.append(item);
+    }
+    const bar = element("div", "bar", { role: "toolbar", "aria-label": "Time" });
+    this.player = button("play", "play or pause (space)", () => (this.playing ? this.pause() : this.play()));
+    this.speeds = element("select", "speed", { "aria-label": "Speed" });
+    for (const speed of SPEEDS) this.speeds.append(new Option(`${speed} ×`, String(speed), false, speed === this.speed));
+    this.speeds.addEventListener("change", () => (this.speed = Number(this.speeds.value)));
+    this.clock = element("span", "clock");
+    this.extent = element("span", "extent");
+    this.themes = button("dark", "light or dark", () => this.theme(this.root.dataset.theme === "dark" ? "light" : "dark"));
+    bar.append(
+      this.player,
+      button("◂", "one line back (←)", () => this.step(-1)),
+      button("▸", "one line on (→)", () => this.step(1)),
+      this.speeds,
+      this.clock,
+      button("+", "closer (+)", () => this.zoom(ZOOM)),
+      button("−", "farther (-)", () => this.zoom(1 / ZOOM)),
+      button("all", "the whole run (f)", () => this.showAll()),
+      ...(this.data.marks.length ? [button("finding", "the finding (v)", () => this.toFinding())] : []),
+      this.themes,
+      this.extent,
+    );
+    const side = element("div", "side");
+    side.append(this.details, this.lines.element);
+    const drawing = element("div", "drawing");
+    drawing.append(this.chart.svg);
+    const body = element("div", "body");
+    body.append(drawing, side);
+    this.root.append(findings, bar, this.overview.svg, body, this._key(), this.tip);
+  }
+
+  _key() {
+    const key = element("div", "key");
+    const colours = [
+      ["write", "write"], ["read", "read"], ["refused", "refused, 400"], ["unclear", "ambiguous"], ["failed", "failed"],
+      ["durable", "durable"], ["shown", "shown to readers"], ["fault", "fault"],
+    ];
+    for (const [name, text] of colours) {
+      const item = document.createElement("span");
+      item.style.setProperty("--of", `var(--${name})`);
+      item.textContent = text;
+      key.append(item);
+    }
+    const keys = document.createElement("div");
+    keys.textContent = KEYS.map(([name, what]) => `${name}: ${what}`).join(" · ");
+    key.append(keys);
+    return key;
+  }
+
+  _listen() {
+    const { svg } = this.chart;
+    this.root.addEventListener("keydown", (event) => this._pressed(event));
+    svg.addEventListener("pointermove", (event) => this._pointed(event));
+    svg.addEventListener("pointerleave", () => (this.tip.hidden = true));
+    svg.addEventListener("wheel", (event) => this._wheeled(event), { passive: false });
+    svg.addEventListener("dblclick", (event) => this.zoom(ZOOM * ZOOM, this._nsOf(event)));
+    this._drag(svg, (start, event) => {
+      const by = (start.x - event.clientX) / (this.chart.width - this.chart.gutter);
+      this.show(start.from + by * start.span, start.from + (1 + by) * start.span);
+    }, (event) => this._clicked(event));
+    this._drag(this.overview.svg, (start, event) => {
+      const [from, to] = [this.overview.ns({ clientX: start.x }), this.overview.ns(event)].sort((a, b) => a - b);
+      this.show(from, to);
+    }, (event) => this.seek(this.overview.ns(event)));
+    new ResizeObserver(() => this.render()).observe(this.root);
+  }
+
+  /** `moved` while a pointer is dragged over `on`, `clicked` where it was not moved. */
+  _drag(on, moved, clicked) {
+    on.addEventListener("pointerdown", (down) => {
+      if (down.button !== 0) return;
+      const { from, to } = this.view;
+      const start = { x: down.clientX, from, span: to - from };
+      let dragged = false;
+      const move = (event) => {
+        dragged = dragged || Math.abs(event.clientX - start.x) > 3;
+        if (!dragged) return;
+        on.classList.add("grabbed");
+        moved(start, event);
+      };
+      const up = (event) => {
+        removeEventListener("pointermove", move);
+        removeEventListener("pointerup", up);
+        removeEventListener("pointercancel", up);
+        on.classList.remove("grabbed");
+        if (!dragged && event.type === "pointerup") clicked(down);
+      };
+      addEventListener("pointermove", move);
+      addEventListener("pointerup", up);
+      addEventListener("pointercancel", up);
+    });
+  }
+
+  _pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
+    const key = event.shiftKey && event.key.startsWith("Arrow") ? `Shift${event.key}` : event.key;
+    const isButton = event.target.closest("button") && (key === " " || key === "Enter");
+    const act = {
+      " ": () => (this.playing ? this.pause() : this.play()),
+      ArrowLeft: () => this.step(-1),
+      ArrowRight: () => this.step(1),
+      ShiftArrowLeft: () => this.move(-0.2),
+      ShiftArrowRight: () => this.move(0.2),
+      "+": () => this.zoom(ZOOM),
+      "=": () => this.zoom(ZOOM),
+      "-": () => this.zoom(1 / ZOOM),
+      f: () => this.showAll(),
+      v: () => this.toFinding(),
+      Home: () => this.seek(0),
+      End: () => this.seek(this.data.duration_ns),
+      "<": () => this.faster(-1),
+      ">": () => this.faster(1),
+      Escape: () => (this.tip.hidden = true),
+    }[key];
+    if (!act || isButton) return;
+    event.preventDefault();
+    act();
+  }
+
+  _wheeled(event) {
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      this.zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, this._nsOf(event));
+    } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+      event.preventDefault();
+      this.move((event.deltaX || event.deltaY) / 1000);
+    }
+  }
+
+  _pointed(event) {
+    const found = event.target.closest("[data-kind]");
+    this.tip.hidden = !found;
+    if (!found) return;
+    tell(this.tip, describe(this.data, found.dataset.kind, Number(found.dataset.index)));
+    const { width, height } = this.tip.getBoundingClientRect();
+    this.tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 6))}px`;
+    this.tip.style.top = `${event.clientY + 18 + height > innerHeight ? event.clientY - height - 12 : event.clientY + 18}px`;
+  }
+
+  _clicked(event) {
+    const found = event.target.closest("[data-kind]");
+    if (found) this.choose(found.dataset.kind, Number(found.dataset.index));
+    else this.seek(this._nsOf(event));
+  }
+
+  _nsOf(event) {
+    return this.chart.ns(event.clientX - this.chart.svg.getBoundingClientRect().left);
+  }
+
+  _middle() {
+    const { from, to, now } = this.view;
+    return now >= from && now <= to ? now : (from + to) / 2;
+  }
+
+  /** So that the whole run takes some ten seconds to watch. */
+  _fittingSpeed() {
+    const wanted = this.data.duration_ns / 1e9 / WATCHED_S;
+    return SPEEDS.find((speed) => speed >= wanted) ?? SPEEDS[SPEEDS.length - 1];
+  }
+
+  _lineNow() {
+    const { current } = this.lines;
+    const { trace } = this.data;
+    // The line that was gone to stays, among others of the same time.
+    if (current >= 0 && trace[current] && trace[current][0] === this.view.now) return current;
+    return this.lines.at(this.view.now);
+  }
+
+  _renderNow() {
+    this.chart.renderNow();
+    this.overview.render();
+    this._renderClock();
+    this.lines.show(this._lineNow());
+  }
+
+  _renderClock() {
+    const { from, to, now } = this.view;
+    this.clock.textContent = timeText(now);
+    this.extent.textContent = `${spanText(to - from)} of ${spanText(this.data.duration_ns)}`;
+  }
+
+  _showPlaying() {
+    this.player.textContent = this.playing ? "pause" : "play";
+  }
+
+  _tellLine() {
+    const line = this.data.trace[this.lines.current];
+    if (line) tell(this.details, { title: `${timeText(line[0])} ${line[1]}`, rows: [line[2]] });
+  }
+}
+
+function element(name, className, attributes = {}) {
+  const made = document.createElement(name);
+  made.className = className;
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+function button(text, label, act) {
+  const made = element("button", "act", { type: "button", "aria-label": label, title: label });
+  made.textContent = text;
+  made.addEventListener("click", act);
+  return made;
+}
+
+function drawPicture(root, data) {
+  root.picture = new Picture(root, data);
+  return root.picture;
+}
