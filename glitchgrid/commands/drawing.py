@@ -32,8 +32,8 @@ class Drawings:
             return
         layout = result.plan.layout
         size = (
-            f"{layout.vaults} vaults, {layout.controls} controls, {len(result.plan.faults)} faults,"
-            f" {result.operations} operations, protocol {layout.protocol}"
+            f"vaults: {layout.vaults}, controls: {layout.controls}, faults: {len(result.plan.faults)},"
+            f" operations: {result.operations}, protocol: {layout.protocol}"
         )
         notes = [
             size,

@@ -21,6 +21,7 @@ from glitchgrid.lab.picture.model import (
     Operation,
     Picture,
     Stair,
+    TraceLine,
 )
 
 LOST_AFTER_NS = 1_000_000
@@ -49,7 +50,8 @@ def picture_of(result: Result, notes: Sequence[str]) -> Picture:
         Lane(MAJORITY, LaneKind.REGISTER),
         *(Lane(name, LaneKind.VAULT) for name in layout.vault_names),
     ]
-    trace = [(int(at_ns), who, what) for at_ns, who, what in (_parts(line) for line in result.trace)]
+    heard = {(message.target, message.arrived_ns): message.text for message in messages}
+    trace = [_line(at_ns, who, what, heard, clients) for at_ns, who, what in map(_parts, result.trace)]
     return Picture(
         title=f"Seed {result.plan.seed}: {result.verdict.value}",
         notes=notes,
@@ -65,8 +67,19 @@ def picture_of(result: Result, notes: Sequence[str]) -> Picture:
     )
 
 
-def _parts(line: str) -> list[str]:
-    return line.rstrip("\n").split(" ", 2)
+def _parts(line: str) -> tuple[int, str, str]:
+    at_ns, who, what = line.rstrip("\n").split(" ", 2)
+    return int(at_ns), who, what
+
+
+def _line(
+    at_ns: int, who: str, what: str, heard: dict[tuple[str, int | None], str], clients: Sequence[str]
+) -> TraceLine:
+    """A line of the trace, with what was received where that ends a message."""
+    if not what.startswith("received "):
+        return TraceLine(at_ns, who, what)
+    lanes = clients if who == CLIENTS else [who]
+    return TraceLine(at_ns, who, what, next((heard[lane, at_ns] for lane in lanes if (lane, at_ns) in heard), ""))
 
 
 class _Events:
@@ -138,9 +151,9 @@ def _messages(recording: Recording, client_of: Any) -> Iterator[Message]:
             )
 
 
-def _lives(trace: Sequence[tuple[int, str, str]], servers: Sequence[str]) -> Iterator[Life]:
+def _lives(trace: Sequence[TraceLine], servers: Sequence[str]) -> Iterator[Life]:
     since: dict[str, int] = {}
-    for at_ns, who, what in trace:
+    for at_ns, who, what, _ in trace:
         if who not in servers:
             continue
         if what.startswith("start "):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 from attrs import frozen
 
@@ -111,10 +112,19 @@ class Mark:
     text: str
 
 
+class TraceLine(NamedTuple):
+    """Something that happened. `meaning` says it shorter, or in other words, where there are any."""
+
+    at_ns: int
+    who: str
+    what: str
+    meaning: str = ""
+
+
 @frozen
 class Picture:
     """:ivar notes: what stands above it, a line each: how it ended, the line that replays it.
-    :ivar trace: everything that happened: when, whose lane, and what.
+    :ivar trace: everything that happened, in its order.
     """
 
     title: str
@@ -127,4 +137,4 @@ class Picture:
     faults: Sequence[Fault]
     stairs: Sequence[Stair]
     marks: Sequence[Mark]
-    trace: Sequence[tuple[int, str, str]]
+    trace: Sequence[TraceLine]

@@ -41,7 +41,8 @@ def script() -> str:
 
 def as_data(picture: Picture) -> dict[str, Any]:
     """What the component draws. Values that a browser would round are texts."""
-    data = asdict(picture)
+    data = asdict(picture, filter=lambda attribute, _: attribute.name != "trace")
+    data["trace"] = [list(line) for line in picture.trace]
     for stair in data["stairs"]:
         stair["steps"] = [(at_ns, value if value <= EXACT_MAX else str(value)) for at_ns, value in stair["steps"]]
     return data

@@ -6,8 +6,11 @@ const MESSAGES_WITH_TEXT_MAX = 120;
 const CHARACTER_PX = 6.2;
 const FLAG_WIDTH = 84;
 
+let charts = 0;
+
 class Chart {
   constructor(data, view) {
+    this.id = `chart${++charts}`;
     this.data = data;
     this.view = view;
     this.svg = shape("svg", { class: "chart", role: "img", tabindex: 0, "aria-label": "Timeline of the run" });
@@ -36,7 +39,7 @@ class Chart {
   render() {
     this.width = Math.max(240, this.svg.clientWidth || this.svg.parentElement?.clientWidth || 800);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.lanes.height}`);
-    const inside = shape("g", { "clip-path": "url(#picture-inside)" });
+    const inside = shape("g", { "clip-path": `url(#${this.id}-inside)` });
     inside.append(
       ...this._faultBodies(),
       ...this._downRectangles(),
@@ -45,10 +48,11 @@ class Chart {
       ...this._messages(),
       ...this._operations(),
       ...this._ribbons(),
-      ...this._marks(),
     );
-    this.moving = shape("g", { "clip-path": "url(#picture-inside)" });
-    this.svg.replaceChildren(this._definitions(), ...this._grid(), inside, this.moving);
+    this.moving = shape("g", { "clip-path": `url(#${this.id}-inside)` });
+    const above = shape("g", { "clip-path": `url(#${this.id}-inside)` });
+    above.append(...this._marks());
+    this.svg.replaceChildren(this._definitions(), ...this._grid(), inside, this.moving, above);
     this.renderNow();
   }
 
@@ -74,11 +78,11 @@ class Chart {
 
   _definitions() {
     const definitions = shape("defs", {});
-    const clip = shape("clipPath", { id: "picture-inside" });
+    const clip = shape("clipPath", { id: `${this.id}-inside` });
     clip.append(shape("rect", { x: this.gutter, y: 0, width: this.width - this.gutter, height: this.lanes.height }));
-    const head = shape("marker", { id: "picture-head", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" });
+    const head = shape("marker", { id: `${this.id}-head`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" });
     head.append(shape("path", { class: "head", d: "M0 0 L8 4 L0 8 z" }));
-    const down = shape("pattern", { id: "picture-down", width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
+    const down = shape("pattern", { id: `${this.id}-down`, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
     down.append(shape("line", { class: "down-line", x1: 0, x2: 0, y1: 0, y2: 7 }));
     definitions.append(clip, head, down);
     return definitions;
@@ -131,7 +135,7 @@ class Chart {
       .filter((down) => this._sees(down.from, down.to))
       .map((down) => {
         const lane = this.lanes.places.get(down.lane);
-        return shape("rect", { class: "down", ...this._box(down.from, down.to), y: lane.top, height: lane.height });
+        return shape("rect", { class: "down", fill: `url(#${this.id}-down)`, ...this._box(down.from, down.to), y: lane.top, height: lane.height });
       });
   }
 
@@ -248,7 +252,7 @@ class Chart {
     const lost = message.arrived_ns === null;
     const classes = ["message", message.tone, lost ? "lost" : "", this._chosen("messages", index)].filter(Boolean);
     const parts = [
-      shape("line", of("messages", index, { class: classes.join(" "), ...ends, ...(lost ? {} : { "marker-end": "url(#picture-head)" }) })),
+      shape("line", of("messages", index, { class: classes.join(" "), ...ends, ...(lost ? {} : { "marker-end": `url(#${this.id}-head)` }) })),
       shape("line", of("messages", index, { class: "near", ...ends })),
     ];
     const length = Math.hypot(ends.x2 - ends.x1, ends.y2 - ends.y1);

@@ -3,7 +3,7 @@
 const LANE_SHAPES = {
   client: { height: 30, line: 15 },
   control: { height: 52, line: 40 },
-  register: { height: 66, line: 6, stairs: [10, 60] },
+  register: { height: 66, line: 14, stairs: [10, 60] },
   vault: { height: 104, line: 38, stairs: [50, 98] },
 };
 const AXIS_HEIGHT = 22;

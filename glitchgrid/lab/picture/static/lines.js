@@ -46,14 +46,16 @@ class Lines {
     this.sheet.replaceChildren(...shown);
   }
 
-  _line([at, lane, text], number) {
+  _line([at, lane, text, gloss], number) {
     const line = document.createElement("div");
     line.setAttribute("role", "option");
     line.className = number > this.current ? "line later" : number === this.current ? "line current" : "line";
     line.setAttribute("aria-selected", String(number === this.current));
     line.dataset.line = number;
     line.style.top = `${number * LINE_HEIGHT}px`;
-    line.textContent = `${timeText(at)} ${lane} ${text}`;
+    const meaning = document.createElement("b");
+    meaning.textContent = gloss ? `${gloss} ` : "";
+    line.append(`${timeText(at)} ${lane} `, meaning, text);
     line.title = line.textContent;
     return line;
   }

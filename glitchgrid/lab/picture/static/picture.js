@@ -5,7 +5,7 @@
 const SPEEDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 const WATCHED_S = 10;
 const ZOOM = 1.6;
-const AROUND_FINDING = 0.02;
+const LINES_BEFORE = 20;
 const KEYS = [
   ["space", "play, pause"], ["← →", "line by line"], ["+ −", "closer, farther"], ["shift ← →", "move"],
   ["f", "all of it"], ["v", "the finding"], ["home end", "begin, end"], ["< >", "slower, faster"],
@@ -82,9 +82,12 @@ class Picture {
   toFinding() {
     const mark = this.data.marks[0];
     if (!mark) return;
-    const span = Math.max(this.data.duration_ns * AROUND_FINDING, 2e6);
+    // The operation whose answer shows it; where there is none, what led to it.
+    const shows = this.data.operations.find((each) => each.returned_ns === mark.at_ns);
+    const from = shows ? shows.called_ns : (this.data.trace[this.lines.at(mark.at_ns) - LINES_BEFORE] ?? [0])[0];
+    const span = Math.max(mark.at_ns - from, SPAN_NS_MIN);
     this.view.now = mark.at_ns;
-    this.show(mark.at_ns - 0.75 * span, mark.at_ns + 0.25 * span);
+    this.show(from - 0.25 * span, mark.at_ns + 0.25 * span);
     this.choose("marks", 0);
   }
 
@@ -330,7 +333,7 @@ class Picture {
 
   _tellLine() {
     const line = this.data.trace[this.lines.current];
-    if (line) tell(this.details, { title: `${timeText(line[0])} ${line[1]}`, rows: [line[2]] });
+    if (line) tell(this.details, { title: `${timeText(line[0])} ${line[1]}`, rows: [line[3], line[2]] });
   }
 }
 
