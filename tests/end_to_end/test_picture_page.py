@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,7 @@ def test_it_is_readable_at_any_scale(sample: Shown, span_ns: int, width: int) ->
     texts = ticks.all_text_contents()
     assert 2 <= len(texts) == len(set(texts)) <= 16, texts
     boxes = [box for box in (tick.bounding_box() for tick in ticks.all()) if box]
-    for left, right in zip(boxes, boxes[1:], strict=False):
+    for left, right in pairwise(boxes):
         assert left["x"] + left["width"] < right["x"]
     assert sample.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is cut off"
 

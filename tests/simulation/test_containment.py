@@ -1,22 +1,46 @@
 """What reaches out of a run is stopped, and named."""
 
+import _thread
+import contextlib
 import gc
 import os
 import random
+import secrets
+import select
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from twisted.application.service import Service
 from twisted.internet import reactor as global_reactor  # noqa: TID251 - that it is caught
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import datetimeToString
 
 from glitchgrid.lab.simulation.containment import Escape, contained
+from glitchgrid.lab.simulation.process import Process
 from glitchgrid.lab.simulation.world import World
 
 reactor: Any = global_reactor
+
+
+class _Reaching(Service):
+    """Does something when it starts, and swallows what comes of it."""
+
+    def __init__(self, step: Callable[[], object]) -> None:
+        self._step = step
+
+    def startService(self) -> None:
+        super().startService()
+        with contextlib.suppress(Exception):
+            self._step()
+
+
+def _reaching(step: Callable[[], object], _process: Process) -> Service:
+    return _Reaching(step)
 
 
 class ContainmentTests(SynchronousTestCase):
@@ -88,6 +112,40 @@ class ContainmentTests(SynchronousTestCase):
         self.assertEqual(before, after)
         self.assertTrue(gc.isenabled())
         self.assertIsNotNone(reactor.seconds())
+
+    def test_what_reaches_out_within_a_program_ends_its_run(self) -> None:
+        """Whatever the program makes of the error: Twisted catches it, and logs it."""
+        reaches_out: dict[str, Callable[[], object]] = {
+            "the global reactor, callLater": lambda: reactor.callLater(0, print),
+            "a socket": lambda: socket.socketpair(socket.AF_UNIX),
+            "socket.getaddrinfo": lambda: socket.getaddrinfo("localhost", 9),
+            "select.epoll": lambda: select.epoll(-1),
+            "a thread": lambda: threading.Thread(target=print).start(),
+            "a thread was": lambda: _thread.start_new_thread(print, ()),
+            "a process": lambda: subprocess.run(["true"], check=True),
+            "time.perf_counter": lambda: time.perf_counter() + 1,
+            "time.clock_gettime": lambda: time.clock_gettime(time.CLOCK_REALTIME),
+            "random.choice": lambda: random.choice([1]),
+            "os.urandom": lambda: secrets.token_hex(4),
+            "random.Random without a seed": lambda: random.Random(None),
+            "os.getrandom": lambda: os.getrandom(4),
+        }
+        for what, step in reaches_out.items():
+            world = World("1")
+            with self.assertRaises(Escape) as caught, contained(world):
+                world.machine("near").start(partial(_reaching, step))
+                world.run(10**9)
+                world.end()
+            self.flushLoggedErrors(Escape)
+            self.assertIn(what, str(caught.exception))
+            self.assertIn("test_containment.py", str(caught.exception), what)
+
+    def test_texts_of_the_time_are_the_worlds(self) -> None:
+        with contained(World("1")):
+            self.assertEqual(time.strftime("%Y"), "2027")
+            self.assertIn("2027", time.ctime())
+            self.assertIn("2027", time.asctime())
+            self.assertEqual(time.strftime("%Y", time.gmtime(0)), "1970")
 
     def test_chance_of_ones_own_is_free(self) -> None:
         with contained(World("1")):

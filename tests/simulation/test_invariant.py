@@ -18,7 +18,7 @@ class Vault:
     def __init__(self, name: str) -> None:
         self.sequence = 1
         self.data: bytes | None = None
-        self.store: Any = SimpleNamespace(is_open=True, value=0)
+        self.store: Any = SimpleNamespace(is_open=True, value=0, _syncing=True)
         self.machine: Any = SimpleNamespace(
             name=name, process=object(), disk=SimpleNamespace(changes=0, durable=lambda _name: self.data)
         )
@@ -52,6 +52,32 @@ class InvariantTests(SynchronousTestCase):
         self.assertEqual(len(self.invariant.broken), 1, self.invariant.broken)
         for word in words:
             self.assertIn(word, self.invariant.broken[0].what)
+
+    def test_a_vault_that_stores_nothing_shows_what_it_holds(self) -> None:
+        self.hold(5, 5, 5)
+        self.vaults[1].store._syncing = False
+        self.invariant.check()
+        self.assertEqual(self.invariant.broken, [])
+        self.vaults[1].make_durable(7)
+        self.assert_broken("vault1 is idle", "shows 5", "holds 7")
+        self.assertEqual(self.invariant.broken[0].at_ns, self.now_ns)
+
+    def test_what_changes_is_kept_where_it_is_to_be_shown(self) -> None:
+        invariant = Invariant.of([vault.machine for vault in self.vaults], lambda: self.now_ns, keep_changes=True)
+        for vault in self.vaults:
+            invariant.watch(vault.machine, vault.store)
+        self.vaults[0].make_durable(7)
+        invariant.check()
+        self.vaults[1].hold(8)
+        self.now_ns = 9
+        invariant.check()
+        invariant.check()
+        changes = invariant.changes or []
+        self.assertEqual(
+            [(each.at_ns, each.durable, each.shown) for each in changes],
+            [(5, (7, 0, 0), (0, 0, 0)), (9, (7, 8, 0), (0, 8, 0))],
+        )
+        self.assertEqual([(each.durable_majority, each.shown_majority) for each in changes], [(0, 0), (7, 0)])
 
     def test_nothing_is_wrong_with_a_grid_that_works(self) -> None:
         for value in range(1, 10):

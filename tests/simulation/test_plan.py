@@ -31,7 +31,7 @@ class DrawTests(SynchronousTestCase):
 
     def test_faults_are_for_what_there_is(self) -> None:
         for layout in (Layout(vaults=1), Layout(vaults=5, controls=2)):
-            names = {machine.name for machine in Grid(World("1"), layout).servers}
+            names = set(layout.machines)
             for seed in range(40):
                 for planned in plan_of(seed, layout).faults:
                     for name in ("machine", "source", "target"):
@@ -90,4 +90,36 @@ class FileTests(SynchronousTestCase):
         self.invalid(lambda data: data["layout"].update(protocol="raft"), "raft")
         self.invalid(lambda data: data["faults"][0].update(at_ms=-1), "at_ms")
         self.invalid(lambda data: data["habits"].update(clients="many"), "clients")
-        self.invalid(lambda data: data["faults"][0].update(machine="vault9", kind="kill"), "vault9")
+        self.invalid(lambda data: data["surroundings"].update(latency_us=-5), "latency_us is -5")
+        self.invalid(lambda data: data["surroundings"].update(loss_per_mille=1000), "loss_per_mille")
+        self.invalid(lambda data: data["surroundings"].update(cuts_segments=1), "cuts_segments")
+        self.invalid(lambda data: data["layout"].update(steps=True), "steps is True")
+        self.invalid(lambda data: data["habits"].update(pause_ms=1.5), "pause_ms is 1.5")
+        self.invalid(lambda data: data.update(plan=True), "version")
+        self.invalid(lambda data: data.update(more=1), "no field 'more'")
+        self.invalid(lambda data: data["layout"].update(more=1), "more")
+        self.invalid(lambda data: data["layout"].pop("seed", None) or data.pop("seed"), "it has no 'seed'")
+        self.invalid(lambda data: data.update(seed="../x"), "seed")
+        self.invalid(lambda data: data.update(seed=5), "seed")
+        self.invalid(lambda data: data.update(faults={}), "faults")
+        self.invalid(lambda data: data.update(faults=[5]), "")
+
+    def test_faults_of_what_is_not_there(self) -> None:
+        for fault, problem in (
+            ({"kind": "kill", "machine": "vault9"}, "'vault9' is not one of"),
+            ({"kind": "sync fails", "machine": "control1"}, "'control1' is not one of vault1"),
+            ({"kind": "lost disk", "machine": "control1"}, "'control1' is not one of vault1"),
+            ({"kind": "cut", "source": "control1", "target": 3}, "target is 3"),
+            ({"kind": "clock jump", "machine": "vault1", "by_s": 1.5}, "by_s is 1.5"),
+            ({"kind": "throttle", "machine": "vault1", "turn_us": 0}, "turn_us is 0"),
+            ({"kind": "partition", "groups": [["vault1"], ["vault1"]], "one_way": False}, "groups"),
+            ({"kind": "partition", "groups": [["vault1"], [["vault2"]]], "one_way": False}, "groups"),
+            ({"kind": "partition", "groups": "vault1", "one_way": False}, "'v' is not one of"),
+            ({"kind": "kill"}, "machine"),
+            ({"kind": "kill", "machine": "vault1", "why": 1}, "why"),
+        ):
+            self.invalid(lambda data, fault=fault: data.update(faults=[{"at_ms": 1, "for_ms": 1, **fault}]), problem)
+
+    def test_too_many_faults(self) -> None:
+        kill = {"at_ms": 1, "for_ms": 1, "kind": "kill", "machine": "vault1"}
+        self.invalid(lambda data: data.update(faults=[kill] * 10_001), "10001 faults")

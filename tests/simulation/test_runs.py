@@ -14,12 +14,13 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.campaign import Summary, Task, perform, run_campaign
+from glitchgrid.lab.campaign.clients import Habits
 from glitchgrid.lab.campaign.faults.assumptions import LostDisk, StoreByHand
 from glitchgrid.lab.campaign.faults.fault import Fault
 from glitchgrid.lab.campaign.faults.links import Cut
 from glitchgrid.lab.campaign.faults.processes import Kill
 from glitchgrid.lab.campaign.grid import Grid
-from glitchgrid.lab.campaign.plan import Layout, Planned, Wanted, decode_plan, draw_plan, encode_plan
+from glitchgrid.lab.campaign.plan import Layout, Planned, Surroundings, Wanted, decode_plan, draw_plan, encode_plan
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
 from glitchgrid.lab.campaign.workers import LocalWorkers
 from glitchgrid.lab.simulation.world import World
@@ -31,6 +32,8 @@ from glitchgrid.valuefile import ValueFile
 ROOT = Path(__file__).parents[2]
 SEEDS_UNTIL_FOUND = 30
 CLEAN_SEEDS = 25
+CALM = Surroundings(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=0, disk_slowness=1)
+STEADY = Habits(clients=2, pause_ms=200, patience_ms=3000, leaves_per_mille=0, hostile=0, retries=0)
 
 
 def runs(seeds: range, layout: Layout | None = None) -> list[Result]:
@@ -113,7 +116,7 @@ class BrokenAssumptionTests(SynchronousTestCase):
 
     def run_with(self, *faults: Fault, vaults: int = 3) -> Result:
         layout = Layout(vaults=vaults)
-        plan = draw_plan("1", layout, Grid(World("1"), layout))
+        plan = evolve(draw_plan("1", layout, Grid(World("1"), layout)), surroundings=CALM, habits=STEADY)
         planned = tuple(Planned(at_ms, 10, fault) for at_ms in range(1000, 4000, 300) for fault in faults)
         return run_plan(evolve(plan, faults=planned))
 

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Sequence
 
 from attrs import define, field, frozen
-from attrs.validators import ge, instance_of, le
 from twisted.application.service import Service
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
@@ -18,6 +17,7 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.campaign.http import Answer, ClientConnection, get, post
 from glitchgrid.lab.campaign.invariant import Invariant
+from glitchgrid.lab.campaign.limits import whole
 from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.recorder import Recorder
 from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
@@ -28,6 +28,7 @@ from glitchgrid.value import parse_number
 CLIENTS_MAX = 100
 RETRIES_MAX = 10
 RETRY_AFTER_MS = 50
+MINUTE_MS = 60_000
 CONNECT_TIMEOUT_S = 5.0
 PROBE_AGAIN_S = 0.1
 OK, DECREASES = 200, 400
@@ -51,12 +52,12 @@ class Habits:
     :ivar retries: how often a client tries an operation again that was not served.
     """
 
-    clients: int = field(validator=[instance_of(int), ge(1), le(CLIENTS_MAX)])
-    pause_ms: int = field(validator=[instance_of(int), ge(1), le(60_000)])
-    patience_ms: int = field(validator=[instance_of(int), ge(1), le(60_000)])
-    leaves_per_mille: int = field(validator=[instance_of(int), ge(0), le(PER_MILLE)])
-    hostile: int = field(validator=[instance_of(int), ge(0), le(CLIENTS_MAX)])
-    retries: int = field(validator=[instance_of(int), ge(0), le(RETRIES_MAX)])
+    clients: int = field(validator=whole(1, CLIENTS_MAX))
+    pause_ms: int = field(validator=whole(1, MINUTE_MS))
+    patience_ms: int = field(validator=whole(1, MINUTE_MS))
+    leaves_per_mille: int = field(validator=whole(0, PER_MILLE))
+    hostile: int = field(validator=whole(0, CLIENTS_MAX))
+    retries: int = field(validator=whole(0, RETRIES_MAX))
 
 
 PATIENT = Habits(clients=1, pause_ms=1, patience_ms=10_000, leaves_per_mille=0, hostile=0, retries=0)

@@ -8,7 +8,7 @@ from twisted.application.service import IService
 from glitchgrid.errors import StartError, StoreDamaged
 from glitchgrid.lab.campaign.clients import Workload, store_by_hand
 from glitchgrid.lab.campaign.invariant import Invariant
-from glitchgrid.lab.campaign.plan import Layout, Surroundings
+from glitchgrid.lab.campaign.plan import CLIENTS, Layout, Surroundings
 from glitchgrid.lab.campaign.programs import control_program, vault_program
 from glitchgrid.lab.recorder import Recorder
 from glitchgrid.lab.simulation.host import Host
@@ -27,13 +27,14 @@ class Grid:
         self.layout = layout
         self.vaults = [world.machine(name) for name in layout.vault_names]
         self.controls = [world.machine(name) for name in layout.control_names]
-        self.clients = world.machine("clients")
+        self.clients = world.machine(CLIENTS)
         keep_changes = world.tape is not None
         self.invariant = Invariant.of(self.vaults, lambda: world.now_ns, keep_changes=keep_changes)
         self._history = StringIO()
         recorder = Recorder(self._history, lambda: world.now_ns)
         self.workload = Workload(recorder, self.invariant, layout.steps)
-        control = control_program(self.vaults, layout.protocol)
+        self._by_name = False
+        control = control_program(self._addresses, layout.protocol)
         self._programs: dict[str, Program] = {machine.name: control for machine in self.controls}
         self._programs |= {machine.name: self._watched for machine in self.vaults}
 
@@ -48,18 +49,22 @@ class Grid:
 
     def surround(self, surroundings: Surroundings) -> None:
         """Set what stays the same throughout a run."""
+        self._by_name = surroundings.by_name
         machines = [*self.servers, self.clients]
         self.world.network.set_usual(surroundings.latency_us * US_NS, surroundings.loss_per_mille)
         draws = self.world.draws("surroundings")
         for machine in machines:
             machine.cuts_segments = surroundings.cuts_segments
-            machine.clock.drift(0, draws.between(-surroundings.drift_ppm, surroundings.drift_ppm))
+            machine.clock.usual_ppm = draws.between(-surroundings.drift_ppm, surroundings.drift_ppm)
+            machine.clock.drift(0, None)
             machine.disk.slowness = surroundings.disk_slowness
 
     def start(self, machine: Machine) -> None:
-        """Start a machine's program, unless it runs."""
+        """Start a machine's program, unless it runs; where it is about to end, once it has."""
         if machine.process is None:
             machine.start(self._programs[machine.name])
+        elif machine.process.is_terminating:
+            machine.when_free = lambda: self.start(machine)
 
     def start_all(self) -> None:
         for machine in self.servers:
@@ -69,6 +74,10 @@ class Grid:
         process = self.clients.process
         assert process is not None, "faults begin once the clients run"
         process.run(lambda: store_by_hand(process, self.workload, vault, value))
+
+    def _addresses(self) -> Sequence[str]:
+        """What controls are told of the vaults."""
+        return [vault.name if self._by_name else vault.address for vault in self.vaults]
 
     def _watched(self, process: Process) -> IService:
         service = vault_program(process, lambda error: self._cannot_start(process.machine, error))

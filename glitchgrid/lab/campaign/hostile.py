@@ -3,6 +3,9 @@
 Whatever they are told is not recorded: they ask for nothing. What counts is that the others are served.
 """
 
+from collections import Counter
+from typing import Any
+
 from twisted.application.service import Service
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
@@ -15,36 +18,54 @@ from glitchgrid.lab.simulation.process import Process
 
 PAUSE_MS = 100
 BYTE_EVERY_S = 0.5
+STAYS_S = 15
+"""Longer than a server lets a request take. One whose server has lost its power would wait for ever."""
 
-HALF = b"POST / HTTP/1.1\r\nHost: gr"
-NO_BODY = b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: 5\r\n\r\n1"
-SLOW = b"GET / HTTP/1.1\r\nHost: grid\r\n\r\n"
-TOO_LARGE = b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: 1000000\r\n\r\n" + b"9" * 5000
-CHUNKED = b"POST / HTTP/1.1\r\nHost: grid\r\nTransfer-Encoding: chunked\r\n\r\n41\r\n" + b"9" * 65 + b"\r\n"
-GARBAGE = b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n"
-NO_NUMBER = b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: 9\r\n\r\n-1e3 \xff\x00ab"
-NO_PATH = b"DELETE /../x HTTP/1.1\r\nHost: grid\r\n\r\n"
+SLOW = "a slow one"
+KINDS: dict[str, bytes] = {
+    "half a head": b"POST / HTTP/1.1\r\nHost: gr",
+    "half a body": b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: 5\r\n\r\n1",
+    SLOW: b"GET / HTTP/1.1\r\nHost: grid\r\n\r\n",
+    "too large a body": b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: 1000000\r\n\r\n" + b"9" * 5000,
+    "a chunked body": b"POST / HTTP/1.1\r\nHost: grid\r\nTransfer-Encoding: chunked\r\n\r\n41\r\n"
+    + b"9" * 65
+    + b"\r\n",
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    "no number": b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: 9\r\n\r\n-1e3 \xff\x00ab",
+    "no path": b"DELETE /../x HTTP/1.1\r\nHost: grid\r\n\r\n",
+}
+"""What they send, all at once but for the slow one."""
 
-KINDS = (HALF, NO_BODY, SLOW, TOO_LARGE, CHUNKED, GARBAGE, NO_NUMBER, NO_PATH)
+NAMES = tuple(KINDS)
+
+HOSTILE = "hostile: "
+"""What the lines for them begin with, in the table of what was reached."""
 
 
 class _Nuisance(Protocol):
     """Sends something, all at once or byte by byte, and stays until it is thrown out or leaves."""
 
-    def __init__(self, client: "Hostile", data: bytes) -> None:
+    transport: Any
+
+    def __init__(self, client: "Hostile", kind: str) -> None:
         self._client = client
-        self._data = data
+        self._kind = kind
+        self._data = KINDS[kind]
 
     def connectionMade(self) -> None:
-        if self._data is SLOW:
+        self._client.reactor.callLater(STAYS_S, self._leave)
+        self._client.reached[HOSTILE + self._kind] += 1
+        if self._kind == SLOW:
             self._next_byte()
         else:
-            assert self.transport is not None
             self.transport.write(self._data)
+
+    def _leave(self) -> None:
+        if self.connected:
+            self.transport.abortConnection()
 
     def _next_byte(self) -> None:
         if self._data and self.connected:
-            assert self.transport is not None
             self.transport.write(self._data[:1])
             self._data = self._data[1:]
             self._client.reactor.callLater(BYTE_EVERY_S, self._next_byte)
@@ -54,10 +75,16 @@ class _Nuisance(Protocol):
 
 
 class Hostile(Service):
-    """One such client, against every server; it begins anew whenever its connection ends."""
+    """One such client, against every server; it begins anew whenever its connection ends.
 
-    def __init__(self, name: str, process: Process, controls: list[Machine], vaults: list[Machine]) -> None:
+    :ivar reached: what it has done, counted.
+    """
+
+    def __init__(
+        self, name: str, process: Process, controls: list[Machine], vaults: list[Machine], reached: "Counter[str]"
+    ) -> None:
         self.reactor = process.reactor
+        self.reached = reached
         self._draws = process.world.draws(f"hostile {name}")
         self._servers = [(machine, CONTROL_PORT) for machine in controls]
         self._servers += [(machine, VAULT_PORT) for machine in vaults]
@@ -72,7 +99,7 @@ class Hostile(Service):
     def _attack(self) -> None:
         machine, port = self._draws.pick(self._servers)
         endpoint = TCP4ClientEndpoint(self.reactor, machine.address, port, timeout=1)
-        connecting = connectProtocol(endpoint, _Nuisance(self, self._draws.pick(KINDS)))
+        connecting = connectProtocol(endpoint, _Nuisance(self, self._draws.pick(NAMES)))
         connecting.addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:

@@ -4,7 +4,7 @@ For each vault, D is what is durable and V what its GET answers (while it is dow
 largest number that a majority holds durably or exceeds. S is the smallest that the largest V of any majority can be.
 
 ===================  ==================================================================================
-V <= D               nothing is shown before it is durable
+V <= D               nothing is shown before it is durable; V = D where nothing is being stored
 D never falls        but by an unguarded store, or a disk that was replaced
 S never falls        what a read may return does not go back
 a write of v         was acknowledged: by its return S had reached v
@@ -125,6 +125,8 @@ class Invariant:
             shown = seen.store.value
             changed = changed or shown != seen.shown
             seen.shown = shown
+            if shown != seen.durable and not seen.store._syncing:  # noqa: SLF001 - what only the store knows
+                self.find(f"{seen.machine.name} is idle, shows {shown} and holds {seen.durable} durably")
         if seen.shown > seen.durable:
             self.find(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
         return changed

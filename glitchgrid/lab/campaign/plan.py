@@ -8,26 +8,36 @@ Few seeds break an assumption of the register, too. Their plans say so, for such
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from attrs import asdict, field, frozen
-from attrs.validators import ge, instance_of, le
 
 from glitchgrid.lab.campaign.clients import Habits
 from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, Fault, Stage
 from glitchgrid.lab.campaign.faults.kinds import BREAKING, HARMLESS, KINDS
+from glitchgrid.lab.campaign.limits import one_of, whole, yes_or_no
 from glitchgrid.lab.errors import PlanInvalid
-from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
 from glitchgrid.register import PROTOCOLS
 
 VERSION = 1
+CLIENTS = "clients"
+"""The machine of all clients."""
 VAULTS_MAX = 9
 CONTROLS_MAX = 4
 VAULTS_DRAWN = (3, 3, 3, 2, 4, 5)
 CONTROLS_DRAWN = (1, 2)
 STEPS_MAX = 10_000
 FAULTS_MAX = 10_000
+WEIGHTS = (1, 1, 2, 5)
+"""How often a run uses a kind, beside the others that it uses."""
+
+LATENCY_US_MAX = 10_000_000
+DRIFT_PPM_MAX = 100_000
+DISK_SLOWNESS_MAX = 10_000
+SEED = re.compile(r"[0-9A-Za-z._-]{1,64}")
 FIRST_FAULT_MS = (5, 50, 200)
 FAULTS_UNTIL_MS = 60_000
 BREAKING_PER_MILLE = 40
@@ -42,10 +52,10 @@ class Layout:
     :ivar steps: how many writes the clients make.
     """
 
-    vaults: int = field(default=3, validator=[instance_of(int), ge(1), le(VAULTS_MAX)])
-    controls: int = field(default=1, validator=[instance_of(int), ge(1), le(CONTROLS_MAX)])
-    protocol: str = "atomic"
-    steps: int = field(default=20, validator=[instance_of(int), ge(1), le(STEPS_MAX)])
+    vaults: int = field(default=3, validator=whole(1, VAULTS_MAX))
+    controls: int = field(default=1, validator=whole(1, CONTROLS_MAX))
+    protocol: str = field(default="atomic", validator=one_of(*PROTOCOLS))
+    steps: int = field(default=20, validator=whole(1, STEPS_MAX))
 
     @property
     def vault_names(self) -> list[str]:
@@ -58,6 +68,10 @@ class Layout:
     @property
     def servers(self) -> list[str]:
         return [*self.vault_names, *self.control_names]
+
+    @property
+    def machines(self) -> list[str]:
+        return [*self.servers, CLIENTS]
 
 
 @frozen
@@ -82,21 +96,23 @@ class Surroundings:
     :ivar latency_us: what a segment usually takes from one machine to another.
     :ivar cuts_segments: data arrives in pieces of any size.
     :ivar drift_ppm: how far apart the machines' clocks run.
+    :ivar by_name: controls are told the vaults' names, and not their addresses.
     """
 
-    latency_us: int
-    loss_per_mille: int
-    cuts_segments: bool
-    drift_ppm: int
-    disk_slowness: int
+    latency_us: int = field(validator=whole(1, LATENCY_US_MAX))
+    loss_per_mille: int = field(validator=whole(0, PER_MILLE - 1))
+    cuts_segments: bool = field(validator=yes_or_no)
+    drift_ppm: int = field(validator=whole(0, DRIFT_PPM_MAX))
+    disk_slowness: int = field(validator=whole(1, DISK_SLOWNESS_MAX))
+    by_name: bool = field(default=False, validator=yes_or_no)
 
 
 @frozen
 class Planned:
     """One fault, when it begins, and how long it lasts."""
 
-    at_ms: int = field(validator=[instance_of(int), ge(0), le(HOUR_MS)])
-    for_ms: int = field(validator=[instance_of(int), ge(0), le(HOUR_MS)])
+    at_ms: int = field(validator=whole(0, HOUR_MS))
+    for_ms: int = field(validator=whole(0, HOUR_MS))
     fault: Fault
 
 
@@ -104,13 +120,24 @@ def _in_a_row(faults: Sequence[Planned]) -> tuple[Planned, ...]:
     return tuple(faults)
 
 
+def _not_too_many(_plan: Any, _attribute: Any, faults: Sequence[Planned]) -> None:
+    if len(faults) > FAULTS_MAX:
+        raise ValueError(f"there are {len(faults)} faults, and {FAULTS_MAX} are the most")
+
+
+def _seed(_plan: Any, _attribute: Any, seed: Any) -> None:
+    """It becomes part of the names of files."""
+    if type(seed) is not str or not SEED.fullmatch(seed):
+        raise ValueError(f"seed is {seed!r}, and not up to 64 letters, digits, dots, dashes and underscores")
+
+
 @frozen
 class Plan:
-    seed: str
+    seed: str = field(validator=_seed)
     layout: Layout
     surroundings: Surroundings
     habits: Habits
-    faults: Sequence[Planned] = field(converter=_in_a_row)
+    faults: Sequence[Planned] = field(converter=_in_a_row, validator=_not_too_many)
 
     @property
     def breaks(self) -> list[str]:
@@ -127,6 +154,7 @@ def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
         cuts_segments=draws.chance(300),
         drift_ppm=draws.pick((0, 100, 1000)),
         disk_slowness=draws.pick((1, 1, 1, 10, 100)),
+        by_name=draws.chance(300),
     )
     habits = Habits(
         clients=draws.between(1, 8),
@@ -144,7 +172,8 @@ def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
 
 def _draw_faults(draws: Draws, stage: Stage) -> list[Planned]:
     share_per_mille = draws.pick((0, 100, 300, 300, 700, 700))
-    kinds = [kind for kind in HARMLESS if draws.chance(share_per_mille)]
+    # A kind stands there as often as its weight says.
+    kinds = [kind for kind in HARMLESS if draws.chance(share_per_mille) for _ in range(draws.pick(WEIGHTS))]
     every_ms = draws.pick((20, 100, 500))
     faults: list[Planned] = []
     at_ms = draws.pick(FIRST_FAULT_MS)
@@ -178,37 +207,54 @@ def decode_plan(text: str) -> Plan:
     :raises PlanInvalid: for what is none.
     """
     try:
-        data = json.loads(text)
-        if data.pop("plan") != VERSION:
-            raise PlanInvalid(f"its version is not {VERSION}")
-        layout = _layout(data["layout"])
-        return Plan(
-            seed=str(data["seed"]),
-            layout=layout,
-            surroundings=Surroundings(**data["surroundings"]),
-            habits=Habits(**data["habits"]),
-            faults=tuple(_planned(each, layout.servers) for each in data["faults"]),
-        )
+        return _plan(json.loads(text))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise PlanInvalid(f"{type(error).__name__}: {error}") from error
+        raise PlanInvalid(_problem(error)) from error
 
 
-def _layout(data: dict[str, Any]) -> Layout:
-    layout = Layout(**data)
-    if layout.protocol not in PROTOCOLS:
-        raise PlanInvalid(f"there is no protocol {layout.protocol!r}")
-    return layout
+def _problem(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON: {error}"
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
+    # attrs says of which class a field is missing, or too many: by its constructor.
+    return str(error).replace(".__init__()", "")
 
 
-def _planned(data: dict[str, Any], servers: Sequence[str]) -> Planned:
+def _plan(data: Any) -> Plan:
+    if type(data) is not dict:
+        raise PlanInvalid("it is not a JSON object")
+    version = data.pop("plan")
+    if type(version) is not int or version != VERSION:
+        raise PlanInvalid(f"its version is {version!r}, and not {VERSION}")
+    data.pop("breaks", None)
+    layout, surroundings, habits = (data.pop(name) for name in ("layout", "surroundings", "habits"))
+    seed, faults = data.pop("seed"), data.pop("faults")
+    if data:
+        raise PlanInvalid(f"there is no field {min(data)!r} in a plan")
+    if type(faults) is not list:
+        raise PlanInvalid("faults is no list")
+    made = Layout(**layout)
+    return Plan(
+        seed=seed,
+        layout=made,
+        surroundings=Surroundings(**surroundings),
+        habits=Habits(**habits),
+        faults=tuple(_planned(each, made) for each in faults),
+    )
+
+
+def _planned(data: dict[str, Any], layout: Layout) -> Planned:
     rest = dict(data)
     at_ms, for_ms, kind = rest.pop("at_ms"), rest.pop("for_ms"), rest.pop("kind")
     if kind not in KINDS:
         raise PlanInvalid(f"there is no fault of kind {kind!r}")
-    for name in ("machine", "source", "target"):
-        if rest.get(name, servers[0]) not in servers:
-            raise PlanInvalid(f"there is no {name} {rest[name]!r}")
-    return Planned(at_ms, for_ms, KINDS[kind](**rest))
+    fault = KINDS[kind](**rest)
+    for names, known in ((fault.machines, layout.machines), (fault.vaults, layout.vault_names)):
+        for name in names:
+            if name not in known:
+                raise PlanInvalid(f"{kind}: {name!r} is not one of {', '.join(known)}")
+    return Planned(at_ms, for_ms, fault)
 
 
 def _fields(fault: Any) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from glitchgrid.lab.campaign.faults.fault import Reach
+from glitchgrid.lab.campaign.plan import CLIENTS
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.campaign.run import Result
 from glitchgrid.lab.campaign.talk import said_on
@@ -27,9 +29,6 @@ from glitchgrid.lab.picture.model import (
 LOST_AFTER_NS = 1_000_000
 """The arrow of a message that never arrives is drawn for so long."""
 
-CLIENTS = "clients"
-"""The machine of all clients, and the lane of those that are not in the history: hostile ones."""
-
 MAJORITY = "majority"
 """The lane of M and S: what a majority holds durably, and what every majority shows."""
 
@@ -43,6 +42,7 @@ def picture_of(result: Result, notes: Sequence[str]) -> Picture:
     assert recording is not None, "the run was kept whole"
     events = _Events(result)
     messages = sorted(_messages(recording, events.client_of), key=lambda message: message.sent_ns)
+    # Hostile clients are in no history: what they send is the machine's.
     clients = [*events.clients, *([CLIENTS] if any(CLIENTS in (m.source, m.target) for m in messages) else [])]
     lanes = [
         *(Lane(name, LaneKind.CLIENT) for name in clients),
@@ -168,8 +168,9 @@ def _lives(trace: Sequence[TraceLine], servers: Sequence[str]) -> Iterator[Life]
 
 def _fault(span: Span, servers: Sequence[str], vaults: Sequence[str], duration_ns: int) -> Fault:
     fault = span.planned.fault
+    touched = {Reach.NAMED: fault.machines, Reach.VAULTS: vaults, Reach.SERVERS: servers}[fault.reaches]
     return Fault(
-        lanes=[name for name in servers if name in (fault.machines or vaults)],
+        lanes=[name for name in servers if name in touched],
         kind=fault.kind,
         text=str(fault),
         begin_ns=span.begin_ns,

@@ -13,7 +13,6 @@ from glitchgrid.control import control_service
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import DataDirectoryInUse, StartError
 from glitchgrid.lab.simulation.disk import Mount
-from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process, Program
 from glitchgrid.vault import VaultService, vault_service
 
@@ -71,8 +70,11 @@ def vault_program(process: Process, cannot_start: Callable[[StartError], object]
     )
 
 
-def control_program(vaults: Sequence[Machine], protocol: str) -> Program:
-    """``twistd control --vaults ... --protocol ...``"""
+def control_program(vaults: Callable[[], Sequence[str]], protocol: str) -> Program:
+    """``twistd control --vaults ... --protocol ...``
+
+    :param vaults: gives their names or addresses, when a control starts.
+    """
 
     def program(process: Process) -> IService:
         run_on_monotonic_clock(process.reactor)
@@ -80,7 +82,7 @@ def control_program(vaults: Sequence[Machine], protocol: str) -> Program:
             process.reactor,
             TCP4ServerEndpoint(process.reactor, CONTROL_PORT, BACKLOG),
             f"tcp:{CONTROL_PORT}",
-            [VaultAddress(vault.address, VAULT_PORT) for vault in vaults],
+            [VaultAddress(vault, VAULT_PORT) for vault in vaults()],
             protocol,
             VAULT_TIMEOUT_S,
             _leave(process),

@@ -15,6 +15,7 @@ from glitchgrid.coordinator import Coordinator
 from glitchgrid.exchange import Exchange
 from glitchgrid.fold import Refused
 from glitchgrid.lab.campaign.faults.kinds import KINDS
+from glitchgrid.lab.campaign.hostile import HOSTILE, NAMES
 from glitchgrid.lab.simulation.containment import patched
 from glitchgrid.outcome import Committed, Holds, Inconsistent, Undecided
 from glitchgrid.register.atomic import LAGGING_S, AtomicRegister
@@ -114,7 +115,12 @@ FAULT = "fault: "
 
 SHOWED = "a broken assumption showed"
 
-LINES = (*(probe.name for probe in PROBES), SHOWED, *(FAULT + kind for kind in KINDS))
+LINES = (
+    *(probe.name for probe in PROBES),
+    SHOWED,
+    *(HOSTILE + name for name in NAMES),
+    *(FAULT + kind for kind in KINDS),
+)
 """Everything that a campaign has to reach."""
 
 

@@ -171,7 +171,7 @@ class _Run:
             client = Client(f"c{number + 1}", process, self._plan.habits, self._workload, self._grid.controls)
             client.setServiceParent(service)
         for number in range(self._plan.habits.hostile):
-            hostile = Hostile(f"h{number + 1}", process, self._grid.controls, self._grid.vaults)
+            hostile = Hostile(f"h{number + 1}", process, self._grid.controls, self._grid.vaults, self._reached)
             hostile.setServiceParent(service)
         return service
 
@@ -190,7 +190,9 @@ class _Run:
         if not self._is_quiet:
             self._world.note("fault", f"end of {span.planned.fault}")
             span.end_ns = self._world.now_ns
-            span.planned.fault.end(self._grid)
+            if span.planned.fault.end(self._grid):
+                self._reached[f"{FAULT}{span.planned.fault.kind}"] += 1
+                span.was_idle = False
 
     # The end: a majority is well, and nothing else is.
 

@@ -13,9 +13,10 @@ EPOCH_NS = 1_800_000_000 * SECOND_NS
 
 
 class Clock:
-    """:param drift_ppm: how much it gains, in millionths; from -1,000 to 1,000 or so."""
+    """:ivar usual_ppm: how much it gains, in millionths, where nothing is done to it; from -1,000 to 1,000 or so."""
 
     def __init__(self, drift_ppm: int = 0) -> None:
+        self.usual_ppm = drift_ppm
         self._drift_ppm = drift_ppm
         self._since_ns = 0
         self._monotonic_ns = BOOTED_NS
@@ -38,8 +39,8 @@ class Clock:
         """Set the time of day forward, or back where `by_ns` is negative."""
         self._set_by_ns += by_ns
 
-    def drift(self, now_ns: int, drift_ppm: int) -> None:
-        """Gain so much from now on."""
+    def drift(self, now_ns: int, drift_ppm: int | None) -> None:
+        """Gain so much from now on; None for what it usually gains."""
         self._monotonic_ns = self.monotonic_ns(now_ns)
         self._since_ns = now_ns
-        self._drift_ppm = drift_ppm
+        self._drift_ppm = self.usual_ppm if drift_ppm is None else drift_ppm

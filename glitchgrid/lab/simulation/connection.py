@@ -6,7 +6,7 @@ from collections import deque
 from typing import Protocol
 
 from glitchgrid.lab.simulation.host import Host
-from glitchgrid.lab.simulation.network import Flow
+from glitchgrid.lab.simulation.network import RETRANSMIT_MAX_NS, RETRANSMIT_NS, Flow
 from glitchgrid.lab.simulation.tape import Piece, Way
 from glitchgrid.lab.simulation.trace import brief
 
@@ -55,6 +55,7 @@ class End:
         self._unread: deque[bytes] = deque()
         self._unread_bytes = 0
         self._on_the_way = 0
+        self._is_sending_again = False
         self._draws = host.world.draws(f"segments {host.name}")
 
     # The program's side.
@@ -114,11 +115,32 @@ class End:
         return segments
 
     def _delivered(self, segment: bytes) -> None:
+        if not self.peer.is_powered:
+            self._send_again(RETRANSMIT_NS)
+            return
         was_full = not self.room
         self._on_the_way -= len(segment)
         self.peer.arrived(segment)
         if was_full and self.socket is not None:
             self.socket.changed()
+
+    def _send_again(self, after_ns: int) -> None:
+        """Nobody has acknowledged what was sent: it stays on its way, and is sent again and again."""
+        if not self._is_sending_again:
+            self._is_sending_again = True
+            self._host.world.after(after_ns, self._sent_again, after_ns)
+
+    def _sent_again(self, after_ns: int) -> None:
+        self._is_sending_again = False
+        if self._is_gone or self.was_reset:
+            return
+        if self.peer.is_powered and not self.flow.is_cut:
+            # What it was, it no longer is: it has been switched on again since, and knows of no such connection.
+            self.flow.send(self.peer.answer_with_a_reset)
+        elif after_ns >= RETRANSMIT_MAX_NS:
+            self._break(errno.ETIMEDOUT)
+        else:
+            self._send_again(min(2 * after_ns, RETRANSMIT_MAX_NS))
 
     def finish(self) -> None:
         if not self.has_finished and not self.was_reset:
@@ -153,7 +175,7 @@ class End:
 
     def arrived(self, segment: bytes) -> None:
         if self._is_gone or self._is_closed or self.was_reset:
-            self._answer_with_a_reset()
+            self.answer_with_a_reset()
             return
         self._host.world.note(self._host.name, f"received {self.number} {brief(segment)}")
         if self.peer.way is not None:
@@ -165,20 +187,27 @@ class End:
 
     def ended(self) -> None:
         if self._is_gone:
-            self._answer_with_a_reset()
+            self.answer_with_a_reset()
         elif not self.was_reset:
             self._ended = True
             self._changed()
 
     def reset(self) -> None:
-        if self._is_gone or self.was_reset:
-            return
-        self._host.world.note(self._host.name, f"reset {self.number}")
+        if not self._is_gone and not self.was_reset:
+            self._host.world.note(self._host.name, f"reset {self.number}")
+            self._break(errno.ECONNRESET)
+
+    def _break(self, number: int) -> None:
         self.was_reset = True
         if self.socket is not None:
-            self.socket.fail(errno.ECONNRESET)
+            self.socket.fail(number)
 
-    def _answer_with_a_reset(self) -> None:
+    @property
+    def is_powered(self) -> bool:
+        """Is there a machine at this end that hears anything?"""
+        return self._host.is_powered
+
+    def answer_with_a_reset(self) -> None:
         """A machine that runs says that it knows of no such connection; one without power says nothing."""
         if self._host.is_powered and not self.peer.was_reset:
             self.flow.send(self.peer.reset)

@@ -7,12 +7,20 @@ what                           why, and with what
 and their `_ns` kin
 `time.gmtime` and `localtime`  without an argument they read the clock: as above. `twisted.web.http` has imported
                                `gmtime` by its name, for the Date of answers: there, too
+`time.strftime`, `asctime`,    as above, where they are not told the time
+`ctime`
 `time.sleep`                   a thread may: it waits in the world's time. A reactor that sleeps serves nobody: error
-`time.perf_counter` and kin    they measure the real machine: error
-`random`'s functions,          their state is the real process's: error. A `random.Random` with a seed is free
-`os.urandom`
-`threading.Thread.start`       a real thread runs when it likes: error
-`socket.socket`                a real socket has a real peer: error
+`time.perf_counter` and kin,   they measure the real machine: error
+`clock_gettime`
+`random`'s functions,          their state is the real process's: error. A `random.Random` with a seed is free, one
+`os.urandom` (and so           without a seed asks the real machine for one: error
+`secrets`), `os.getrandom`
+threads, by `threading` and    a real thread runs when it likes: error
+by `_thread`
+processes, by `subprocess`     they live outside: error
+and `os.fork`
+sockets, names of hosts, and   a real socket has a real peer: error
+`select`'s functions
 the global reactor             whoever finds it has not been given one: error, for each of its public methods
 =============================  ===================================================================================
 
@@ -21,14 +29,19 @@ All of it holds for the thread that runs the world, and for no other of the real
 An error is an `Escape` that names the place which called. It ends the run even where a program catches everything,
 because the run looks for it at its end.
 
-What is not caught: `datetime.now` and other readings of the clock from C, and what was imported by name (``from time
-import time``) before the run. Both show as runs that differ: that is what ``--check-determinism`` is for.
+What is not caught: real files, for the log's tracebacks read them; `datetime.now` and other readings of the clock from
+C; functions that were imported by name before the run (``from time import time``). All of it shows as runs that differ:
+that is what ``--check-determinism`` is for.
 """
 
+import _thread
 import gc
+import importlib
 import os
 import random
+import select
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -43,7 +56,7 @@ from glitchgrid.lab.simulation.clock import EPOCH_NS, SECOND_NS
 from glitchgrid.lab.simulation.course import Course
 
 _REACTOR = "twisted.internet.reactor"
-_HERE = __name__
+_LIBRARIES = frozenset({__name__, "threading", "socket", "random", "secrets", "subprocess", "os"})
 
 
 class Escape(Exception):
@@ -53,7 +66,7 @@ class Escape(Exception):
 def _caller() -> str:
     """The nearest place that is neither here nor in the library whose function was called."""
     frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to a caller
-    while frame.f_back is not None and frame.f_globals.get("__name__") in {_HERE, "threading", "socket", "random"}:
+    while frame.f_back is not None and frame.f_globals.get("__name__") in _LIBRARIES:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
 
@@ -91,6 +104,28 @@ class _Guard:
     def broken_down(self, original: Callable[[float], Any]) -> Callable[..., Any]:
         return lambda seconds=None: original(self.wall_ns() / SECOND_NS if seconds is None else seconds)
 
+    def told(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Of a function whose last argument is the time: the world's, where it is missing."""
+
+        def in_world(*arguments: Any) -> Any:
+            needed = 2 if original is _STRFTIME else 1
+            if len(arguments) >= needed:
+                return original(*arguments)
+            seconds = self.wall_ns() / SECOND_NS
+            return original(*arguments, seconds if original is _CTIME else _LOCALTIME(seconds))
+
+        return in_world
+
+    def seed(self, original: Callable[..., None]) -> Callable[..., None]:
+        """Of `random.Random`: a seed is asked for."""
+
+        def seed(of: random.Random, a: Any = None, *rest: Any, **options: Any) -> None:
+            if a is None:
+                self.forbid("random.Random without a seed")()
+            original(of, a, *rest, **options)
+
+        return seed
+
     def sleep(self, seconds: float) -> None:
         current = self._world.current
         if current is None or getcurrent().parent is None:
@@ -101,8 +136,23 @@ class _Guard:
 _CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns")
 """They take no arguments, and are called for every turn of a reactor."""
 
-_MEASURES = ("perf_counter", "perf_counter_ns", "process_time", "process_time_ns", "thread_time", "thread_time_ns")
+_LOCALTIME, _STRFTIME, _CTIME = time.localtime, time.strftime, time.ctime
+_MEASURES = ("perf_counter", "perf_counter_ns", "process_time", "process_time_ns", "thread_time", "thread_time_ns",
+             "clock_gettime", "clock_gettime_ns")  # fmt: skip
 _CHANCE = tuple(name for name in random.__all__ if not isinstance(getattr(random, name), type))
+
+_OUTSIDE: tuple[tuple[Any, str, str], ...] = (
+    (os, "urandom", "os.urandom"),
+    (os, "getrandom", "os.getrandom"),
+    (os, "fork", "os.fork"),
+    (subprocess.Popen, "__init__", "a process"),
+    (threading.Thread, "start", "a thread"),
+    (_thread, "start_new_thread", "a thread"),
+    (socket.socket, "__init__", "a socket"),
+    *((socket, name, f"socket.{name}") for name in ("getaddrinfo", "gethostbyname", "gethostbyaddr", "getnameinfo")),
+    *((select, name, f"select.{name}") for name in ("select", "poll", "epoll")),
+)
+"""What is an error: of what, under which name, and what it is called."""
 
 
 def _replacements(guard: _Guard) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
@@ -115,18 +165,21 @@ def _replacements(guard: _Guard) -> Iterator[tuple[Any, str, Callable[..., Any]]
     yield time, "gmtime", guard.broken_down(time.gmtime)
     yield time, "localtime", guard.broken_down(time.localtime)
     yield http, "gmtime", guard.broken_down(time.gmtime)
+    for name in ("strftime", "asctime", "ctime"):
+        yield time, name, guard.told(getattr(time, name))
     for name in _MEASURES:
         yield time, name, guard.forbid(f"time.{name}")
     for name in _CHANCE:
         yield random, name, guard.forbid(f"random.{name}")
-    yield os, "urandom", guard.forbid("os.urandom")
-    yield threading.Thread, "start", guard.forbid("a thread")
-    yield socket.socket, "__init__", guard.forbid("a socket")
-    reactor: Any = sys.modules.get(_REACTOR)
-    if reactor is not None:
-        for name in dir(reactor):
-            if not name.startswith("_") and callable(getattr(reactor, name)):
-                yield reactor, name, guard.forbid(f"the global reactor, {name} of it,")
+    yield random.Random, "seed", guard.seed(random.Random.seed)
+    yield random, "_urandom", guard.forbid("os.urandom")
+    for owner, name, what in _OUTSIDE:
+        yield owner, name, guard.forbid(what)
+    # It is made when it is first asked for: here, lest that be in the run.
+    reactor: Any = importlib.import_module(_REACTOR)
+    for name in dir(reactor):
+        if not name.startswith("_") and callable(getattr(reactor, name)):
+            yield reactor, name, guard.forbid(f"the global reactor, {name} of it,")
 
 
 @contextmanager

@@ -39,10 +39,23 @@ class Host:
         self.disk = Disk(world, name)
         self.cuts_segments = False
         self.is_powered = True
-        self.turn_ns = TURN_NS
+        self._turn_ns = TURN_NS
+        self._turns_vary = False
+        self._turns = world.draws(f"turns {name}")
         self._others = others
         self._ports: dict[int, Bound] = {}
         self._next_port = FIRST_PORT
+
+    # Its processor.
+
+    def throttle(self, turn_ns: int | None, *, varies: bool = False) -> None:
+        """Let every turn of its reactor take so long, or now more and now less; None for as long as usual."""
+        self._turn_ns = TURN_NS if turn_ns is None else turn_ns
+        self._turns_vary = varies
+
+    def turn_ns(self) -> int:
+        """How long the next turn takes."""
+        return self._turns.rarely_long(self._turn_ns) if self._turns_vary else self._turn_ns
 
     # Its ports.
 

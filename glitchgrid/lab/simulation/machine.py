@@ -1,20 +1,24 @@
 """One machine: a host, and at most one process at a time on it."""
 
+from collections.abc import Callable
 from typing import Any
 
-from glitchgrid.lab.simulation.host import TURN_NS, Host
+from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.process import Process, Program
 
 KILLED = -9
 
 
 class Machine(Host):
-    """:ivar process: what runs on it."""
+    """:ivar process: what runs on it.
+    :ivar when_free: is called once, when that has ended by itself or by a signal.
+    """
 
     def __init__(self, *host: Any) -> None:
         super().__init__(*host)
         self.process: Process | None = None
         self.starts = 0
+        self.when_free: Callable[[], object] | None = None
         self._past: list[Process] = []
 
     def start(self, program: Program) -> Process:
@@ -36,21 +40,20 @@ class Machine(Host):
         """Whatever is not on the disk is gone, and nobody is told."""
         self.world.note(self.name, "power off")
         self.is_powered = False
+        self.when_free = None
         if self.process is not None:
             self.process.vanish()
         self.free_all_ports()
         self.disk.lose_power()
 
-    def throttle(self, turn_ns: int | None) -> None:
-        """Let every turn of its reactor take so long; None for as long as usual."""
-        self.turn_ns = TURN_NS if turn_ns is None else turn_ns
-
     def calm(self) -> None:
-        """Let it be well again, and what runs on it, run."""
+        """Let it be well again, and what runs on it, run. Nobody waits for its end any more."""
+        self.when_free = None
         self.throttle(None)
         self.disk.calm()
         if self.process is not None:
             self.process.resume()
+            self.process.resume_threads()
 
     def let_go(self) -> None:
         """The run is over: keep nothing of its processes."""
@@ -63,3 +66,6 @@ class Machine(Host):
         assert self.process is not None
         self._past.append(self.process)
         self.process = None
+        when_free, self.when_free = self.when_free, None
+        if when_free is not None:
+            self.world.after(0, when_free)

@@ -6,7 +6,7 @@ programs: nothing overtakes anything within one direction of a connection, and n
 
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from glitchgrid.lab.simulation.course import Course
 from glitchgrid.lab.simulation.draws import Draws
@@ -22,6 +22,15 @@ LATENCY_NS = 200_000
 Arrive = Callable[[], None]
 
 
+@frozen
+class Slowness:
+    """What is wrong with a link: see `Link`."""
+
+    latency_ns: int
+    jitter_ns: int
+    loss_per_mille: int
+
+
 @define(eq=False)
 class Link:
     """One direction between two machines. Faults set its attributes; they hold for what is sent from then on.
@@ -29,7 +38,8 @@ class Link:
     :ivar latency_ns: what a segment usually takes; now and then one takes several times that.
     :ivar loss_per_mille: how many segments in a thousand are lost, and come so much later.
     :ivar is_cut: nothing gets through until it is mended.
-    :ivar is_held: what is sent waits until it is released.
+    :ivar is_held: what is sent, or on its way, waits until it is released.
+    :ivar jitter_ns: what a segment may take longer: of two connections, the later one's may come first.
     """
 
     world: Course
@@ -39,6 +49,7 @@ class Link:
     loss_per_mille: int
     is_cut: bool = False
     is_held: bool = False
+    jitter_ns: int = 0
     _draws: Draws = field(init=False)
     _kept: list[Arrive] = field(init=False, factory=list)
 
@@ -48,6 +59,8 @@ class Link:
     def delay_ns(self) -> int:
         """How long the next segment takes, retransmissions included."""
         delay_ns = self._draws.rarely_long(self.latency_ns)
+        if self.jitter_ns:
+            delay_ns += self._draws.below(self.jitter_ns + 1)
         again_ns = RETRANSMIT_NS
         while self.loss_per_mille and self._draws.chance(self.loss_per_mille):
             delay_ns += again_ns
@@ -102,9 +115,19 @@ class Flow:
             else:
                 self._deliver(arrive)
 
+    @property
+    def is_cut(self) -> bool:
+        return self._link.is_cut
+
     def _deliver(self, arrive: Arrive) -> None:
         self._last_ns = max(self._last_ns + 1, self._world.now_ns + self._link.delay_ns())
-        self._world.after(self._last_ns - self._world.now_ns, arrive)
+        self._world.after(self._last_ns - self._world.now_ns, self._arrives, arrive)
+
+    def _arrives(self, arrive: Arrive) -> None:
+        if self._link.is_held:
+            self._link.keep(arrive)
+        else:
+            arrive()
 
     def _retry(self) -> None:
         self._is_retrying = False
@@ -142,7 +165,12 @@ class Network:
     def calm(self, source: str, target: str) -> None:
         """Let a link be as it usually is, but for cuts and holds."""
         link = self.link(source, target)
-        link.latency_ns, link.loss_per_mille = self._latency_ns, self._loss_per_mille
+        link.latency_ns, link.loss_per_mille, link.jitter_ns = self._latency_ns, self._loss_per_mille, 0
+
+    def slow(self, source: str, target: str, slowness: Slowness) -> None:
+        link = self.link(source, target)
+        link.latency_ns, link.loss_per_mille = slowness.latency_ns, slowness.loss_per_mille
+        link.jitter_ns = slowness.jitter_ns
 
     def cut(self, source: str, target: str) -> None:
         """Let nothing through from `source` to `target`. The other way is not touched."""

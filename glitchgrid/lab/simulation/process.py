@@ -20,6 +20,9 @@ from glitchgrid.lab.simulation.reactor import SimulatedReactor
 from glitchgrid.lab.simulation.sockets import FIRST_DESCRIPTOR, Socket
 from glitchgrid.lab.simulation.timeline import Event
 
+NAME_NS = 300_000
+"""How long it usually takes to learn the address of a name."""
+
 Program = Callable[["Process"], IService]
 """Makes a service of a process's reactor, pool and disk, as a twistd plugin's `makeService` does."""
 
@@ -40,8 +43,10 @@ class Process:
         self.epoll = Epoll(self.sockets, self.wake)
         self.reactor = SimulatedReactor(self)
         self._is_paused = False
+        self._are_threads_paused = False
         self.is_terminating = False
         self._missed: list[Callable[[], None]] = []
+        self._missed_by_threads: list[Callable[[], object]] = []
         self._threads: list[greenlet] = []
         self._next_descriptor = FIRST_DESCRIPTOR
         self._next_turn: Event | None = None
@@ -67,6 +72,11 @@ class Process:
 
     def resolve(self, name: str) -> str | None:
         return self.machine.address_of(name)
+
+    def answer_name(self, answer: Callable[[], object]) -> Event:
+        """Have a question for a name be answered, after a while."""
+        delay_ns = self.world.draws(f"names {self.name}").rarely_long(NAME_NS)
+        return self.world.after(delay_ns, self.run, answer)
 
     # How it runs.
 
@@ -117,9 +127,9 @@ class Process:
             return
         timeout_s = reactor.timeout()
         if self.epoll.has_ready or reactor.threadCallQueue or timeout_s == 0:
-            self.wake(self.machine.turn_ns)
+            self.wake(self.machine.turn_ns())
         elif timeout_s is not None:
-            self.wake(max(self.machine.turn_ns, self.clock.until(int(timeout_s * SECOND_NS) + 1)))
+            self.wake(max(self.machine.turn_ns(), self.clock.until(int(timeout_s * SECOND_NS) + 1)))
 
     def _begin(self) -> None:
         service = self._program(self)
@@ -140,6 +150,22 @@ class Process:
         missed, self._missed = self._missed, []
         for step in missed:
             step()
+
+    def pause_threads(self) -> None:
+        """Its threads get no processor; its reactor goes on."""
+        self._are_threads_paused = True
+
+    def resume_threads(self) -> None:
+        self._are_threads_paused = False
+        missed, self._missed_by_threads = self._missed_by_threads, []
+        for step in missed:
+            self._run(step)
+
+    def _run_in_thread(self, step: Callable[[], object]) -> None:
+        if self._are_threads_paused and self.alive:
+            self._missed_by_threads.append(step)
+        else:
+            self._run(step)
 
     def terminate(self) -> None:
         """SIGTERM: it may tidy up. Another one while it does changes nothing."""
@@ -176,6 +202,7 @@ class Process:
         self.alive = False
         self.exit_status = status
         self._missed.clear()
+        self._missed_by_threads.clear()
         self._ended()
 
     # What the kernel keeps for it.
@@ -195,7 +222,7 @@ class Process:
             raise GreenletExit
         thread = getcurrent()
         assert thread.parent is not None, "a system call that blocks, outside a thread"
-        self.world.after(duration_ns, self._run, thread.switch)
+        self.world.after(duration_ns, self._run_in_thread, thread.switch)
         thread.parent.switch()
 
     def in_thread(self, work: Callable[[], Any], done: Callable[[bool, Any], None]) -> None:
@@ -211,7 +238,7 @@ class Process:
 
         thread = greenlet(body)
         self._threads.append(thread)
-        self._run(thread.switch)
+        self._run_in_thread(thread.switch)
 
     def let_go(self) -> None:
         """End what is left of its threads, once the run is over. They hold on to all that they refer to.

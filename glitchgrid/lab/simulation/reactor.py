@@ -4,7 +4,8 @@ What is replaced are the system calls: `epoll` and `socket`, the clock, the reso
 the process's: it gives the reactor one turn whenever something is ready or due.
 """
 
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address
@@ -17,6 +18,7 @@ from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.epoll import Epoll
 from glitchgrid.lab.simulation.pool import Pool
 from glitchgrid.lab.simulation.sockets import Socket
+from glitchgrid.lab.simulation.timeline import Event
 
 REACTOR_THREADS_MAX = 10
 
@@ -37,6 +39,9 @@ class Kernel(Protocol):
 
     def resolve(self, name: str) -> str | None:
         """The address of a name."""
+
+    def answer_name(self, answer: Callable[[], object]) -> Event:
+        """Have whoever asks for names be answered, after a while."""
 
 
 class SimulatedReactor(EPollReactor):
@@ -143,11 +148,13 @@ class _NoContinuousPolling:
 
 @implementer(IHostResolution)
 class _Resolution:
+    answer: Event
+
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def cancel(self) -> NoReturn:
-        raise NotImplementedError
+    def cancel(self) -> None:
+        self.answer.cancel()
 
 
 @implementer(IHostnameResolver)
@@ -167,8 +174,12 @@ class _Names:
     ) -> IHostResolution:
         resolution = _Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
-        address = self._process.resolve(hostName)
-        if address is not None:
-            resolutionReceiver.addressResolved(IPv4Address("TCP", address, portNumber))
-        resolutionReceiver.resolutionComplete()
+
+        def answer() -> None:
+            address = self._process.resolve(hostName)
+            if address is not None:
+                resolutionReceiver.addressResolved(IPv4Address("TCP", address, portNumber))
+            resolutionReceiver.resolutionComplete()
+
+        resolution.answer = self._process.answer_name(answer)
         return resolution

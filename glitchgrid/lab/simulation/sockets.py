@@ -264,7 +264,10 @@ class Handshake:
     def _asked(self, target: Host) -> None:
         client = self._client
         out, back = self._links(target)
-        if client.closed or self._was_taken or not target.is_powered or out.is_held or back.is_held:
+        if out.is_held:
+            out.keep(lambda: self._asked(target))
+            return
+        if client.closed or self._was_taken or not target.is_powered:
             return  # taken already: a packet that was sent again is known for what it is
         listener = target.listener(self._address[1])
         if listener is None:

@@ -3,13 +3,14 @@
 docs/correctness.md has the assumptions. A plan says beforehand which of them its faults break.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
 from attrs import field, frozen
-from attrs.validators import ge, le
 
 from glitchgrid.lab.campaign.faults.fault import OfVault, Stage
 from glitchgrid.lab.campaign.faults.processes import PowerLoss
+from glitchgrid.lab.campaign.limits import whole
 from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.value import VALUE_MAX
 
@@ -23,7 +24,7 @@ class StoreByHand(OfVault):
 
     kind = "store by hand"
     breaks = "every writer sends the guard"
-    value: int = field(validator=[ge(1), le(VALUE_MAX)])
+    value: int = field(validator=whole(1, VALUE_MAX))
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
@@ -33,8 +34,9 @@ class StoreByHand(OfVault):
         stage.store_by_hand(self.on(stage), self.value)
         return True
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         """What was stored stays."""
+        return False
 
 
 @frozen
@@ -47,6 +49,10 @@ class LostDisk(PowerLoss):
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(draws.pick(stage.vaults).name)
+
+    @property
+    def vaults(self) -> Sequence[str]:
+        return (self.machine,)
 
     def begin(self, stage: Stage) -> bool:
         super().begin(stage)

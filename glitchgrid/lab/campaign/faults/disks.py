@@ -1,13 +1,16 @@
-"""Faults of the vaults' disks that leave what was durable in its place."""
+"""Faults of vaults' disks: one at a time, or all at once, as where one storage serves them."""
 
+from collections.abc import Sequence
 from typing import Self
 
 from attrs import field, frozen
-from attrs.validators import ge, le
 
-from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, MS_NS, Fault, OfVault, Stage
+from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, MS_NS, Fault, OfVault, Reach, Stage
+from glitchgrid.lab.campaign.limits import whole
 from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.lab.simulation.machine import Machine
+
+STALL_MS_MAX = 60_000
 
 
 @frozen
@@ -15,42 +18,44 @@ class DiskStall(OfVault):
     """Nothing that the disk is asked for ends before this does."""
 
     kind = "disk stall"
-    stall_ms: int = field(validator=[ge(1), le(60_000)])
+    stall_ms: int = field(validator=whole(1, STALL_MS_MAX))
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(draws.pick(stage.vaults).name, draws.pick(DURATIONS_MS))
 
     def begin(self, stage: Stage) -> bool:
-        _stall(self.on(stage), self.stall_ms)
-        return True
+        return _stall([self.on(stage)], self.stall_ms)
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         """It ends by itself."""
+        return False
 
 
 @frozen
 class DisksStall(Fault):
-    """All vaults' disks stall at once, as where one storage serves all of them."""
+    """All disks stall at once."""
 
     kind = "disks stall together"
-    stall_ms: int = field(validator=[ge(1), le(60_000)])
+    reaches = Reach.VAULTS
+    stall_ms: int = field(validator=whole(1, STALL_MS_MAX))
 
     @classmethod
     def draw(cls, draws: Draws, _stage: Stage) -> Self:
         return cls(draws.pick(DURATIONS_MS))
 
     def begin(self, stage: Stage) -> bool:
-        for vault in stage.vaults:
-            _stall(vault, self.stall_ms)
-        return True
+        return _stall(stage.vaults, self.stall_ms)
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         """It ends by itself."""
+        return False
 
 
-def _stall(vault: Machine, stall_ms: int) -> None:
-    vault.disk.stalled_until_ns = vault.world.now_ns + stall_ms * MS_NS
+def _stall(vaults: Sequence[Machine], stall_ms: int) -> bool:
+    for vault in vaults:
+        vault.disk.stalled_until_ns = vault.world.now_ns + stall_ms * MS_NS
+    return any(vault.process is not None for vault in vaults)
 
 
 @frozen
@@ -61,10 +66,11 @@ class DiskFull(OfVault):
 
     def begin(self, stage: Stage) -> bool:
         self.on(stage).disk.is_full = True
-        return True
+        return self.on(stage).process is not None
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         self.on(stage).disk.is_full = False
+        return False
 
 
 @frozen
@@ -77,34 +83,42 @@ class SyncFails(OfVault):
     kind = "sync fails"
 
     def begin(self, stage: Stage) -> bool:
-        self.on(stage).disk.syncs_to_fail = 1
-        return True
+        return _let_syncs_fail([self.on(stage)])
 
-    def end(self, stage: Stage) -> None:
-        _replace_failed(stage, self.on(stage))
+    def end(self, stage: Stage) -> bool:
+        return _start_anew(stage, [self.on(stage)])
 
 
 @frozen
 class SyncsFail(Fault):
-    """The next sync of every vault fails, as where one storage serves all of them. At the end all are started anew."""
+    """The next sync of every vault fails. At the end all are started anew."""
 
     kind = "syncs fail together"
+    reaches = Reach.VAULTS
 
     @classmethod
     def draw(cls, _draws: Draws, _stage: Stage) -> Self:
         return cls()
 
     def begin(self, stage: Stage) -> bool:
-        for vault in stage.vaults:
-            vault.disk.syncs_to_fail = 1
-        return True
+        return _let_syncs_fail(stage.vaults)
 
-    def end(self, stage: Stage) -> None:
-        for vault in stage.vaults:
-            _replace_failed(stage, vault)
+    def end(self, stage: Stage) -> bool:
+        return _start_anew(stage, stage.vaults)
 
 
-def _replace_failed(stage: Stage, vault: Machine) -> None:
-    vault.disk.syncs_to_fail = 0
-    vault.kill()
-    stage.start(vault)
+def _let_syncs_fail(vaults: Sequence[Machine]) -> bool:
+    """Nothing has failed by now."""
+    for vault in vaults:
+        vault.disk.syncs_to_fail = 1
+    return False
+
+
+def _start_anew(stage: Stage, vaults: Sequence[Machine]) -> bool:
+    """True where some sync has failed."""
+    have_failed = any(not vault.disk.syncs_to_fail for vault in vaults)
+    for vault in vaults:
+        vault.disk.syncs_to_fail = 0
+        vault.kill()
+        stage.start(vault)
+    return have_failed

@@ -1,24 +1,31 @@
 """What a fault is, and what it acts on."""
 
+import enum
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Protocol, Self
 
-from attrs import frozen
+from attrs import field, frozen
 
+from glitchgrid.lab.campaign.limits import text
 from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.world import World
 
 MS_NS = 1_000_000
+US_NS = 1000
 DURATIONS_MS = (10, 100, 500, 2000, 5000)
 """How long faults last: from the blink of an eye to beyond every deadline."""
+
+CLIENTS_PER_MILLE = 200
+"""How often a link is one between the clients and a control."""
 
 
 class Stage(Protocol):
     """What faults act on."""
 
     world: World
+    clients: Machine
 
     @property
     def vaults(self) -> Sequence[Machine]: ...
@@ -31,19 +38,29 @@ class Stage(Protocol):
         """Vaults and controls."""
 
     def start(self, machine: Machine) -> None:
-        """Start a machine's program again, unless it runs."""
+        """Start a machine's program again, unless it runs; where it is about to end, once it has."""
 
     def store_by_hand(self, vault: Machine, value: int) -> None:
         """Send a store to a vault, past all controls and without the guard."""
 
 
+class Reach(enum.Enum):
+    """Those that a fault names, all vaults, or all servers."""
+
+    NAMED = "named"
+    VAULTS = "vaults"
+    SERVERS = "servers"
+
+
 class Fault(ABC):
     """:cvar kind: its name, in plans and tables.
     :cvar breaks: the assumption of the register that it breaks, in words; empty for none.
+    :cvar reaches: whom it is done to.
     """
 
     kind: ClassVar[str]
     breaks: ClassVar[str] = ""
+    reaches: ClassVar[Reach] = Reach.NAMED
 
     @classmethod
     @abstractmethod
@@ -55,20 +72,25 @@ class Fault(ABC):
         """The machines that it is done to, as far as it names any."""
         return ()
 
+    @property
+    def vaults(self) -> Sequence[str]:
+        """Those of them that must be vaults."""
+        return ()
+
     @abstractmethod
     def begin(self, stage: Stage) -> bool:
         """Do it. False where there was nothing to do it to: what is off cannot be paused."""
 
     @abstractmethod
-    def end(self, stage: Stage) -> None:
-        """Undo it, after its time."""
+    def end(self, stage: Stage) -> bool:
+        """Undo it, after its time. True where it has found something to do only in between."""
 
 
 @frozen
 class OfServer(Fault):
     """A fault of one vault or control."""
 
-    machine: str
+    machine: str = field(validator=text)
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
@@ -90,13 +112,17 @@ class OfVault(OfServer):
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(draws.pick(stage.vaults).name)
 
+    @property
+    def vaults(self) -> Sequence[str]:
+        return (self.machine,)
+
 
 @frozen
 class OfLink(Fault):
-    """A fault of one direction between a control and a vault."""
+    """A fault of one direction between a control and a vault, or the clients and a control."""
 
-    source: str
-    target: str
+    source: str = field(validator=text)
+    target: str = field(validator=text)
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
@@ -108,5 +134,6 @@ class OfLink(Fault):
 
 
 def draw_link(draws: Draws, stage: Stage) -> tuple[str, str]:
-    source, target = draws.pick(stage.controls).name, draws.pick(stage.vaults).name
+    source = draws.pick(stage.controls).name
+    target = stage.clients.name if draws.chance(CLIENTS_PER_MILLE) else draws.pick(stage.vaults).name
     return (target, source) if draws.below(2) else (source, target)

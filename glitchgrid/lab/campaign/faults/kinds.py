@@ -3,7 +3,7 @@
 from glitchgrid.lab.campaign.faults.assumptions import LostDisk, StoreByHand
 from glitchgrid.lab.campaign.faults.disks import DiskFull, DisksStall, DiskStall, SyncFails, SyncsFail
 from glitchgrid.lab.campaign.faults.fault import Fault
-from glitchgrid.lab.campaign.faults.links import Clog, Cut, Jam, Partition, Reset, Slow
+from glitchgrid.lab.campaign.faults.links import Clog, Congestion, Cut, Jam, Partition, Reset, Slow
 from glitchgrid.lab.campaign.faults.processes import (
     Blackout,
     ClockDrift,
@@ -13,13 +13,16 @@ from glitchgrid.lab.campaign.faults.processes import (
     Pause,
     PowerLoss,
     PowerLossInSync,
+    ProcessorVaries,
     Stop,
+    ThreadsPaused,
     Throttle,
 )
 
 HARMLESS: tuple[type[Fault], ...] = (
-    Kill, Stop, PowerLoss, PowerLossInSync, Blackout, Pause, Throttle, Cut, Partition, Jam, Slow, Clog, Reset,
-    ClockJump, ClockDrift, DiskStall, DiskFull, SyncFails, Outage, DisksStall, SyncsFail,
+    Kill, Stop, PowerLoss, PowerLossInSync, Blackout, Outage, Pause, Throttle, ProcessorVaries, ThreadsPaused,
+    Cut, Partition, Jam, Slow, Congestion, Clog, Reset, ClockJump, ClockDrift,
+    DiskStall, DisksStall, DiskFull, SyncFails, SyncsFail,
 )  # fmt: skip
 """Faults that leave the register's assumptions whole: whatever they do, no acknowledged write is lost."""
 

@@ -1,16 +1,26 @@
 """Faults of the network. Each may be one way."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from typing import Any, Self
 
-from attrs import field, frozen
-from attrs.validators import ge, in_, le
+from attrs import Attribute, field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import Fault, OfLink, OfServer, Stage, draw_link
+from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, OfLink, OfServer, Reach, Stage, draw_link
+from glitchgrid.lab.campaign.limits import one_of, whole, yes_or_no
 from glitchgrid.lab.simulation.clock import MILLION
 from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
+from glitchgrid.lab.simulation.network import Slowness
 
-CLOGGED_NS = 100_000_000
+GROUPS_MAX = 3
+LATENCIES_US = (5_000, 50_000, 400_000)
+JITTERS_US = (0, 10_000, 200_000)
+LOSSES_PER_MILLE = (0, 10, 200)
+LATENCY_US_MAX = 10 * MILLION
+
+_latency_us = whole(1, LATENCY_US_MAX)
+_jitter_us = whole(0, LATENCY_US_MAX)
+_loss_per_mille = whole(0, PER_MILLE - 1)
 
 
 @frozen
@@ -23,47 +33,64 @@ class Cut(OfLink):
         stage.world.network.cut(self.source, self.target)
         return True
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         stage.world.network.mend(self.source, self.target)
+        return False
 
 
-def _names(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(names)
+def _in_groups(groups: Any) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(group) if isinstance(group, (list, tuple)) else (group,) for group in groups)
+
+
+def _of_names(_instance: Any, attribute: "Attribute[Any]", groups: Any) -> None:
+    names = [name for group in groups for name in group]
+    if not all(type(name) is str for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"{attribute.name} are not groups of names, each in one of them")
 
 
 @frozen
 class Partition(Fault):
-    """The servers fall into two groups that do not hear each other."""
+    """The servers fall into groups that do not hear each other; whoever is in none of them hears all.
+
+    :ivar one_way: what is sent from a group to those behind it arrives, and nothing comes back.
+    """
 
     kind = "partition"
-    apart: Sequence[str] = field(converter=_names)
+    groups: Sequence[Sequence[str]] = field(converter=_in_groups, validator=_of_names)
+    one_way: bool = field(validator=yes_or_no)
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls([machine.name for machine in stage.servers if draws.below(2)])
+        count = draws.between(2, GROUPS_MAX)
+        groups: list[list[str]] = [[] for _ in range(count)]
+        for machine in stage.servers:
+            groups[draws.below(count)].append(machine.name)
+        return cls([group for group in groups if group], draws.chance(300))
 
     @property
     def machines(self) -> Sequence[str]:
-        return self.apart
+        return [name for group in self.groups for name in group]
 
     def begin(self, stage: Stage) -> bool:
-        pairs = self._pairs(stage)
+        pairs = list(self._pairs())
         for source, target in pairs:
             stage.world.network.cut(source, target)
         return bool(pairs)
 
-    def end(self, stage: Stage) -> None:
-        for source, target in self._pairs(stage):
+    def end(self, stage: Stage) -> bool:
+        for source, target in self._pairs():
             stage.world.network.mend(source, target)
+        return False
 
-    def _pairs(self, stage: Stage) -> list[tuple[str, str]]:
-        others = [machine.name for machine in stage.servers if machine.name not in self.apart]
-        return [pair for here in self.apart for there in others for pair in ((here, there), (there, here))]
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        for (place, group), (other_place, other) in permutations(enumerate(self.groups), 2):
+            if not self.one_way or place > other_place:
+                yield from ((source, target) for source in group for target in other)
 
 
 @frozen
 class Jam(OfLink):
-    """What is sent to one machine is held, and comes all at once when it is released."""
+    """What is sent to one machine, or is on its way there, is held, and comes all at once when it is released."""
 
     kind = "jam"
 
@@ -71,30 +98,66 @@ class Jam(OfLink):
         stage.world.network.hold(self.source, self.target)
         return True
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         stage.world.network.release(self.source, self.target)
+        return False
 
 
 @frozen
 class Slow(OfLink):
-    """A link that is slow, and loses some of what is sent."""
+    """A link that is slow, now more and now less, and loses some of what is sent."""
 
     kind = "slow"
-    latency_us: int = field(validator=[ge(1), le(10 * MILLION)])
-    loss_per_mille: int = field(validator=[ge(0), le(PER_MILLE - 1)])
+    latency_us: int = field(validator=_latency_us)
+    jitter_us: int = field(validator=_jitter_us)
+    loss_per_mille: int = field(validator=_loss_per_mille)
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        source, target = draw_link(draws, stage)
-        return cls(source, target, draws.pick((5_000, 50_000, 400_000)), draws.pick((0, 10, 200)))
+        return cls(*draw_link(draws, stage), *_draw_slowness(draws))
 
     def begin(self, stage: Stage) -> bool:
-        link = stage.world.network.link(self.source, self.target)
-        link.latency_ns, link.loss_per_mille = self.latency_us * 1000, self.loss_per_mille
+        slowness = _slowness(self.latency_us, self.jitter_us, self.loss_per_mille)
+        stage.world.network.slow(self.source, self.target, slowness)
         return True
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         stage.world.network.calm(self.source, self.target)
+        return False
+
+
+@frozen
+class Congestion(Fault):
+    """The whole network is slow, and what is sent on two connections arrives in any order."""
+
+    kind = "congestion"
+    reaches = Reach.SERVERS
+    latency_us: int = field(validator=_latency_us)
+    jitter_us: int = field(validator=_jitter_us)
+    loss_per_mille: int = field(validator=_loss_per_mille)
+
+    @classmethod
+    def draw(cls, draws: Draws, _stage: Stage) -> Self:
+        return cls(*_draw_slowness(draws))
+
+    def begin(self, stage: Stage) -> bool:
+        slowness = _slowness(self.latency_us, self.jitter_us, self.loss_per_mille)
+        for source, target in permutations(stage.world.machines, 2):
+            stage.world.network.slow(source, target, slowness)
+        return True
+
+    def end(self, stage: Stage) -> bool:
+        for source, target in permutations(stage.world.machines, 2):
+            stage.world.network.calm(source, target)
+        return False
+
+
+def _draw_slowness(draws: Draws) -> tuple[int, int, int]:
+    return draws.pick(LATENCIES_US), draws.pick(JITTERS_US), draws.pick(LOSSES_PER_MILLE)
+
+
+def _slowness(latency_us: int, jitter_us: int, loss_per_mille: int) -> Slowness:
+    return Slowness(latency_us * US_NS, jitter_us * US_NS, loss_per_mille)
 
 
 @frozen
@@ -107,22 +170,30 @@ class Reset(OfLink):
         source, target = (stage.world.machines[name] for name in (self.source, self.target))
         return source.process is not None and source.process.break_connections(target) > 0
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         """Those who were connected connect again."""
+        return False
 
 
 @frozen
 class Clog(OfServer):
-    """One bad node: what it is sent, or what it sends, or both, is stopped, slowed or jammed."""
+    """One bad node: what it is sent, or what it sends, or both, is stopped, slowed or jammed.
+
+    :ivar latency_us: where it is slowed; so are `jitter_us` and `loss_per_mille`.
+    """
 
     kind = "clog"
-    how: str = field(validator=in_(("stopped", "slowed", "jammed")))
-    way: str = field(validator=in_(("in", "out", "both")))
+    how: str = field(validator=one_of("stopped", "slowed", "jammed"))
+    way: str = field(validator=one_of("in", "out", "both"))
+    latency_us: int = field(validator=_latency_us)
+    jitter_us: int = field(validator=_jitter_us)
+    loss_per_mille: int = field(validator=_loss_per_mille)
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         machine = draws.pick(stage.servers).name
-        return cls(machine, draws.pick(("stopped", "slowed", "jammed")), draws.pick(("in", "out", "both")))
+        how, way = draws.pick(("stopped", "slowed", "jammed")), draws.pick(("in", "out", "both"))
+        return cls(machine, how, way, *_draw_slowness(draws))
 
     def begin(self, stage: Stage) -> bool:
         network = stage.world.network
@@ -132,10 +203,10 @@ class Clog(OfServer):
             elif self.how == "jammed":
                 network.hold(source, target)
             else:
-                network.link(source, target).latency_ns = CLOGGED_NS
+                network.slow(source, target, _slowness(self.latency_us, self.jitter_us, self.loss_per_mille))
         return True
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         network = stage.world.network
         for source, target in self._links(stage):
             if self.how == "stopped":
@@ -144,6 +215,7 @@ class Clog(OfServer):
                 network.release(source, target)
             else:
                 network.calm(source, target)
+        return False
 
     def _links(self, stage: Stage) -> list[tuple[str, str]]:
         others = [name for name in stage.world.machines if name != self.machine]

@@ -1,12 +1,12 @@
 """Faults of machines and of what runs on them: ends, power, pauses, clocks."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from attrs import field, frozen
-from attrs.validators import ge, le
 
-from glitchgrid.lab.campaign.faults.fault import Fault, OfServer, OfVault, Stage
+from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, OfServer, OfVault, Reach, Stage
+from glitchgrid.lab.campaign.limits import whole
 from glitchgrid.lab.simulation.clock import MILLION, SECOND_NS
 from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.lab.simulation.machine import Machine
@@ -26,8 +26,9 @@ class Kill(OfServer):
         machine.kill()
         return was_running
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         stage.start(self.on(stage))
+        return False
 
 
 @frozen
@@ -66,14 +67,20 @@ class PowerLossInSync(PowerLoss):
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(draws.pick(stage.vaults).name)
 
+    @property
+    def vaults(self) -> Sequence[str]:
+        return (self.machine,)
+
     def begin(self, stage: Stage) -> bool:
         machine = self.on(stage)
         machine.disk.when_syncing = machine.cut_power
-        return machine.process is not None
+        return False
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
+        has_happened = self.on(stage).disk.when_syncing is None
         self.on(stage).disk.when_syncing = None
         super().end(stage)
+        return has_happened
 
 
 @frozen
@@ -81,6 +88,7 @@ class Blackout(Fault):
     """The vaults lose power, all of them at once."""
 
     kind = "blackout"
+    reaches = Reach.VAULTS
 
     @classmethod
     def draw(cls, _draws: Draws, _stage: Stage) -> Self:
@@ -91,9 +99,10 @@ class Blackout(Fault):
         _cut_power(stage.vaults)
         return were_running
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         for vault in stage.vaults:
             stage.start(vault)
+        return False
 
 
 @frozen
@@ -101,16 +110,18 @@ class Outage(OfVault):
     """Everything loses power at once, controls with what they remember too, in the middle of a vault's next sync."""
 
     kind = "outage"
+    reaches = Reach.SERVERS
 
     def begin(self, stage: Stage) -> bool:
-        machine = self.on(stage)
-        machine.disk.when_syncing = lambda: _cut_power(stage.servers)
-        return machine.process is not None
+        self.on(stage).disk.when_syncing = lambda: _cut_power(stage.servers)
+        return False
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
+        has_happened = self.on(stage).disk.when_syncing is None
         self.on(stage).disk.when_syncing = None
         for machine in stage.servers:
             stage.start(machine)
+        return has_happened
 
 
 def _cut_power(machines: Sequence[Machine]) -> None:
@@ -130,10 +141,11 @@ class Pause(OfServer):
             process.pause()
         return process is not None
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         process = self.on(stage).process
         if process is not None:
             process.resume()
+        return False
 
 
 @frozen
@@ -141,18 +153,47 @@ class Throttle(OfServer):
     """A machine that gets little of its processor: every turn of its loop takes so long."""
 
     kind = "throttle"
-    turn_us: int = field(validator=[ge(1), le(MILLION)])
+    varies: ClassVar[bool] = False
+    turn_us: int = field(validator=whole(1, MILLION))
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(draws.pick(stage.servers).name, draws.pick((200, 2000, 20_000)))
 
     def begin(self, stage: Stage) -> bool:
-        self.on(stage).throttle(self.turn_us * 1000)
-        return True
+        self.on(stage).throttle(self.turn_us * US_NS, varies=self.varies)
+        return self.on(stage).process is not None
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         self.on(stage).throttle(None)
+        return False
+
+
+@frozen
+class ProcessorVaries(Throttle):
+    """A machine whose processor is now there and now elsewhere: some turns take long, most do not."""
+
+    kind = "processor varies"
+    varies = True
+
+
+@frozen
+class ThreadsPaused(OfVault):
+    """The threads of a vault get no processor, and its reactor does: nothing is stored, and it says so or waits."""
+
+    kind = "threads paused"
+
+    def begin(self, stage: Stage) -> bool:
+        process = self.on(stage).process
+        if process is not None:
+            process.pause_threads()
+        return process is not None
+
+    def end(self, stage: Stage) -> bool:
+        process = self.on(stage).process
+        if process is not None:
+            process.resume_threads()
+        return False
 
 
 @frozen
@@ -160,7 +201,7 @@ class ClockJump(OfServer):
     """The time of day is set, forward or back, and set right again."""
 
     kind = "clock jump"
-    by_s: int = field(validator=[ge(-24 * HOUR_S), le(24 * HOUR_S)])
+    by_s: int = field(validator=whole(-24 * HOUR_S, 24 * HOUR_S))
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
@@ -170,8 +211,9 @@ class ClockJump(OfServer):
         self.on(stage).clock.jump(self.by_s * SECOND_NS)
         return True
 
-    def end(self, stage: Stage) -> None:
+    def end(self, stage: Stage) -> bool:
         self.on(stage).clock.jump(-self.by_s * SECOND_NS)
+        return False
 
 
 @frozen
@@ -179,7 +221,7 @@ class ClockDrift(OfServer):
     """Both clocks of a machine run fast or slow."""
 
     kind = "clock drift"
-    by_ppm: int = field(validator=[ge(-MILLION // 2), le(MILLION)])
+    by_ppm: int = field(validator=whole(-MILLION // 2, MILLION))
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
@@ -189,5 +231,6 @@ class ClockDrift(OfServer):
         self.on(stage).clock.drift(stage.world.now_ns, self.by_ppm)
         return True
 
-    def end(self, stage: Stage) -> None:
-        self.on(stage).clock.drift(stage.world.now_ns, 0)
+    def end(self, stage: Stage) -> bool:
+        self.on(stage).clock.drift(stage.world.now_ns, None)
+        return False
