@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test explore lint lock container-test bench bench-quick bench-simulation clean
+.PHONY: help setup demo up test explore lint lock container-test bench bench-quick bench-simulation glitch-table clean
 
 help:
 	@printf '%s\n' \
@@ -13,6 +13,7 @@ help:
 	  'make bench            how fast it is, beside a threaded grid and etcd; forty minutes' \
 	  'make bench-quick      the same in two minutes' \
 	  'make bench-simulation how fast the simulated world is; five minutes' \
+	  'make glitch-table     how soon each deliberate bug is found, and its story; a quarter of an hour' \
 	  'make lock             write the lock files anew' \
 	  'make clean            take away everything that was made here'
 
@@ -33,6 +34,9 @@ test: setup
 explore: setup
 	@.venv/bin/python -m tests.exploration --instance full
 	@.venv/bin/python -m tests.exploration --break all --story
+
+glitch-table: setup
+	@.venv/bin/glitchgrid glitches --find --output docs
 
 lint: setup
 	@scripts/lint

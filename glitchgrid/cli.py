@@ -4,11 +4,13 @@ The commands themselves are imported when they are called: asking for help start
 """
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from glitchgrid import __version__
 from glitchgrid.lab.checker import ACKNOWLEDGED_MIN
@@ -20,10 +22,26 @@ SIMULATED_VAULTS_MAX = 9
 SIMULATED_CONTROLS_MAX = 4
 STEPS_MAX = 10_000
 SEED_MAX = 10**12
+CANNOT_SAY = 2
 ORACLES = ("invariant", "checker", "liveness", "log", "determinism")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _OneLine(click.Group):
+    """A usage error is one line."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return sys.exit(super().main(*arguments, **{**options, "standalone_mode": False}))
+        except click.Abort:
+            sys.exit(CANNOT_SAY)
+        except click.ClickException as error:
+            context = getattr(error, "ctx", None)
+            path = context.command_path if context is not None else "glitchgrid"
+            click.echo(f"glitchgrid: {error.format_message()} ('{path} --help' tells more)", err=True)
+            sys.exit(CANNOT_SAY)
+
+
+@click.group(cls=_OneLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="glitchgrid")
 def main() -> None:
     """Run a Glitch Grid, break it, and learn from it.
@@ -39,6 +57,12 @@ def _glitch_name(_context: click.Context, _parameter: click.Parameter, name: str
         if name not in GLITCHES:
             raise click.BadParameter(f"there is no glitch {name!r}; 'glitchgrid glitches' lists them")
     return name
+
+
+def _glitch_names(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        _glitch_name(context, parameter, name)
+    return names
 
 
 @main.command()
@@ -90,18 +114,26 @@ def check(history: str, at_least: int, as_json: bool) -> None:
 def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> range:
     """A range of seeds, half open: A:B."""
     first, colon, end = text.partition(":")
-    if not (colon and first.isdecimal() and end.isdecimal() and int(first) < int(end) <= SEED_MAX):
+    numbers = [int(part) for part in (first, end) if part.isdecimal() and len(part) <= len(str(SEED_MAX))]
+    if not (colon and len(numbers) == 2 and numbers[0] < numbers[1] <= SEED_MAX):  # noqa: PLR2004 - A and B
         raise click.BadParameter(f"{text!r} is not A:B with A < B, such as 0:100")
-    return range(int(first), int(end))
+    return range(*numbers)
 
 
 @main.command()
-def glitches() -> None:
-    """List the deliberate bugs, what is wrong with each, and what may come of it."""
-    from glitchgrid.glitches import GLITCHES
+@click.option("--find", is_flag=True, help="Look for each in the seeds of the clean campaign, and print how soon it is found.")  # fmt: skip  # noqa: E501
+@click.option("--glitch", "only", multiple=True, metavar="NAME", callback=_glitch_names, help="This one alone; may be given several times.")  # fmt: skip  # noqa: E501
+@click.option("--jobs", type=click.IntRange(1, 256), default=lambda: os.cpu_count() or 1, show_default="one a processor", help="How many processes run seeds.")  # fmt: skip  # noqa: E501
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIRECTORY", help="Write the table and the shrunk plans there.")  # fmt: skip  # noqa: E501
+def glitches(find: bool, only: tuple[str, ...], jobs: int, output: Path | None) -> None:
+    """List the deliberate bugs, what is wrong with each, and what may come of it.
 
-    for glitch in GLITCHES.values():
-        click.echo(f"{glitch.name}\n    {glitch.what}\n    {glitch.so}")
+    With --find exits with 2 if one was not found.
+    """
+    from glitchgrid.commands.glitches import Settings
+    from glitchgrid.commands.glitches import glitches as run_glitches
+
+    run_glitches(Settings(find, only, jobs, output))
 
 
 _Command = Callable[..., None]
@@ -206,6 +238,10 @@ def shrink(**options: Any) -> None:
 
 def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     """What a command's options come to: those that belong together, put together."""
+    if options["plan"] is not None:
+        _exclude("--plan", "seeds", "vaults", "controls", "protocol", "steps", "require_reach")
+    if options["seed"] is not None:
+        _exclude("--seed", "seeds", "require_reach")
     from glitchgrid.commands.drawing import Drawings
     from glitchgrid.lab.campaign.plan import Wanted
 
@@ -213,3 +249,11 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     wanted = Wanted(*(rest.pop(name) for name in ("vaults", "controls", "protocol", "steps")))
     drawings = Drawings(rest.pop("html"), rest.pop("perfetto"))
     return {"wanted": wanted, "drawings": drawings, **rest}
+
+
+def _exclude(option: str, *others: str) -> None:
+    """What says nothing beside this option is refused, and not left unheard."""
+    context = click.get_current_context()
+    for other in others:
+        if context.get_parameter_source(other) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option} says what is run: --{other.replace('_', '-')} is not for it", context)

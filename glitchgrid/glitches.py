@@ -47,11 +47,13 @@ class Override:
 class Glitch:
     """:ivar what: what is done wrong.
     :ivar so: what may come of it.
+    :ivar unseen: why no history shows it, where none does.
     """
 
     name: str
     what: str
     so: str
+    unseen: str
     overrides: tuple[Override, ...]
 
     @contextmanager
@@ -69,10 +71,10 @@ GLITCHES: dict[str, Glitch] = {}
 
 
 def _glitch(
-    name: str, owner: Any, attribute: str, *, what: str, so: str, also: tuple[Override, ...] = ()
+    name: str, owner: Any, attribute: str, *, what: str, so: str, unseen: str = "", also: tuple[Override, ...] = ()
 ) -> Callable[[Make], Make]:
     def add(make: Make) -> Make:
-        GLITCHES[name] = Glitch(name, what, so, (Override(owner, attribute, make), *also))
+        GLITCHES[name] = Glitch(name, what, so, unseen, (Override(owner, attribute, make), *also))
         return make
 
     return add

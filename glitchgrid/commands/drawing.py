@@ -1,5 +1,6 @@
 """Draws a run that was kept whole, into the files that were asked for."""
 
+import os
 from pathlib import Path
 
 from attrs import frozen
@@ -22,6 +23,15 @@ class Drawings:
     @property
     def are_wanted(self) -> bool:
         return self.html is not None or self.perfetto is not None
+
+    def prepare(self) -> None:
+        """Find out whether the files can be written, before a run takes its time.
+
+        :raises CannotRun: where one cannot.
+        """
+        for path in (self.html, self.perfetto):
+            if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+                raise CannotRun(f"{path}: this file cannot be written")
 
     def draw(self, result: Result, replay: str, glitch: str | None) -> None:
         """:param replay: the command that shows the run again.

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import VIOLATION, run_to_its_end
 from glitchgrid.commands.planfile import read_plan, shown_plan
+from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.campaign import Task, run_campaign
 from glitchgrid.lab.campaign.plan import Plan, Wanted, encode_plan
 from glitchgrid.lab.campaign.run import Verdict
@@ -43,6 +44,8 @@ def shrink_command(settings: Settings) -> NoReturn:
 
 
 def _shrink(settings: Settings) -> int:
+    settings.drawings.prepare()
+    settings.out.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -55,10 +58,10 @@ def _shrink(settings: Settings) -> int:
             progress.update(bar, completed=began_with - faults, said=f"{runs} runs, {faults} faults left")
 
         try:
-            shrunk = shrink(plan, settings.glitch, went_on, settings.oracle)
+            with interruption.heeded():
+                shrunk = shrink(plan, settings.glitch, went_on, settings.oracle)
         except NothingToShrink as error:
             raise CannotRun(f"there is nothing to shrink: this run's verdict is {error}") from error
-    settings.out.mkdir(parents=True, exist_ok=True)
     path = settings.out / f"seed-{plan.seed}.shrunk.json"
     path.write_text(encode_plan(shrunk.result.plan), encoding="utf-8")
     settings.drawings.draw(shrunk.result, shown_plan(path, settings.glitch), settings.glitch)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -15,10 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
 from glitchgrid.commands.planfile import read_plan, shown_plan
+from glitchgrid.commands.summary import Report, replay_line
 from glitchgrid.glitches import switched_on
+from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
 from glitchgrid.lab.campaign.plan import Wanted, encode_plan
-from glitchgrid.lab.campaign.reach import LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
@@ -50,20 +51,20 @@ def simulate(settings: Settings) -> NoReturn:
 
 def _replay(settings: Settings) -> int:
     """One run, every line of its trace, and the verdict."""
-    if settings.plan is None:
-        seed = str(settings.seed)
-        run = partial(run_seed, seed, settings.wanted.layout(seed))
-    elif settings.seed is None:
-        run = partial(run_plan, read_plan(settings.plan))
-    else:
-        raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
-    with switched_on(settings.glitch):
+    run = _the_run(settings)
+    _prepare_files(settings)
+    with switched_on(settings.glitch), interruption.heeded():
         result = run(keep_trace=True)
         if settings.check_determinism:
             result = compared(result, run())
-    settings.drawings.draw(result, _again(settings, result), settings.glitch)
+    again = replay_line(result, settings.glitch)
+    if settings.plan is not None:
+        again = shown_plan(settings.plan, settings.glitch)
+    settings.drawings.draw(result, again, settings.glitch)
+    report = Report(settings.glitch)
+    report.take(result)
     if settings.as_json:
-        print(json.dumps(_as_json(Summary().and_also(result), [result], settings.glitch)))
+        print(json.dumps(report.as_json() | {"violations": [each | {"replay": again} for each in report.violations]}))
     else:
         sys.stdout.writelines(result.trace)
         for assumption in result.plan.breaks:
@@ -73,17 +74,21 @@ def _replay(settings: Settings) -> int:
             print(f"{finding.oracle}: {finding.message}")
     if settings.out is not None:
         _keep(settings.out, result)
-    return _status(Summary().and_also(result))
+    return _status(report.summary)
 
 
-def _again(settings: Settings, result: Result) -> str:
+def _the_run(settings: Settings) -> Callable[..., Result]:
     if settings.plan is None:
-        return replay_line(result, settings.glitch)
-    return shown_plan(settings.plan, settings.glitch)
+        seed = str(settings.seed)
+        return partial(run_seed, seed, settings.wanted.layout(seed))
+    if settings.seed is not None:
+        raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
+    return partial(run_plan, read_plan(settings.plan))
 
 
 def _campaign(settings: Settings) -> int:
-    tasks = [
+    _prepare_files(settings)
+    tasks = (
         Task(
             seed,
             settings.wanted.layout(str(seed)),
@@ -92,32 +97,43 @@ def _campaign(settings: Settings) -> int:
             settings.glitch,
         )
         for seed in settings.seeds
-    ]
-    summary = Summary()
-    failures: list[Result] = []
-    for result in _shown(settings, run_campaign(tasks, workers(settings.jobs, settings.dask))):
-        summary = summary.and_also(result)
-        if result.verdict is Verdict.VIOLATION:
-            failures.append(result)
-            if settings.out is not None:
-                _keep(settings.out, result)
+    )
+    report = Report(settings.glitch)
+    jobs = min(settings.jobs, len(settings.seeds))
+    for result in _shown(settings, run_campaign(tasks, workers(jobs, settings.dask))):
+        report.take(result)
+        if settings.out is not None and result.verdict is Verdict.VIOLATION:
+            _keep(settings.out, result)
     if settings.as_json:
-        print(json.dumps(_as_json(summary, failures, settings.glitch)))
+        print(json.dumps(report.as_json()))
     else:
-        _show(summary, failures, settings.glitch)
-    if failures and settings.drawings.are_wanted:
-        _draw_first(settings, failures[0])
-    status = _status(summary)
-    if status == GOOD and settings.require_reach and summary.unreached:
-        fail(f"never reached: {'; '.join(summary.unreached)}")
+        report.show()
+    if report.first is not None and settings.drawings.are_wanted:
+        _draw_first(settings, report.first)
+    status = _status(report.summary)
+    if status == GOOD and settings.require_reach and report.summary.unreached:
+        fail(f"never reached: {'; '.join(report.summary.unreached)}")
     return status
+
+
+def _prepare_files(settings: Settings) -> None:
+    """What cannot be written is found out before anything is run.
+
+    :raises CannotRun: where it is so.
+    """
+    settings.drawings.prepare()
+    if settings.out is not None:
+        try:
+            settings.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotRun(f"{settings.out}: {error.strerror}") from error
 
 
 def _draw_first(settings: Settings, failure: Result) -> None:
     """Run the first failure again, to draw it."""
-    with switched_on(settings.glitch):
+    with switched_on(settings.glitch), interruption.heeded():
         result = run_plan(failure.plan, keep_trace=True)
-    settings.drawings.draw(result, replay_line(result, settings.glitch), settings.glitch)
+    settings.drawings.draw(result, replay_line(failure, settings.glitch), settings.glitch)
 
 
 def _shown(settings: Settings, results: Iterator[Result]) -> Iterator[Result]:
@@ -148,49 +164,6 @@ def _shown(settings: Settings, results: Iterator[Result]) -> Iterator[Result]:
             yield result
 
 
-def _show(summary: Summary, failures: list[Result], glitch: str | None) -> None:
-    said = ", ".join(f"{summary.verdicts[verdict]} {verdict.value}" for verdict in Verdict if summary.verdicts[verdict])
-    print(f"{summary.seeds} seeds: {said}")
-    print(f"{summary.operations} operations, {summary.faults.total()} faults; how often runs reached what they should:")
-    for line in LINES:
-        print(f"{summary.reached[line] or 'never':>9}  {line}")
-    for result in failures:
-        for finding in result.findings:
-            print(f"seed {result.plan.seed}, {finding.oracle}: {finding.message}")
-        print(f"  {replay_line(result, glitch)}")
-    print(f"digest {summary.digest}")
-
-
-def replay_line(result: Result, glitch: str | None) -> str:
-    """The command that shows one run again."""
-    layout = result.plan.layout
-    return (
-        f"glitchgrid simulate --seed {result.plan.seed} --steps {layout.steps} --vaults {layout.vaults}"
-        f" --controls {layout.controls} --protocol {layout.protocol}" + (f" --glitch {glitch}" if glitch else "")
-    )
-
-
-def _as_json(summary: Summary, failures: list[Result], glitch: str | None) -> dict[str, object]:
-    return {
-        "seeds": summary.seeds,
-        "verdicts": {verdict.value: summary.verdicts[verdict] for verdict in Verdict},
-        "operations": summary.operations,
-        "faults": summary.faults,
-        "reach": {line: summary.reached[line] for line in LINES},
-        "violations": [
-            {
-                "seed": result.plan.seed,
-                "oracle": finding.oracle,
-                "message": finding.message,
-                "replay": replay_line(result, glitch),
-            }
-            for result in failures
-            for finding in result.findings
-        ],
-        "digest": summary.digest,
-    }
-
-
 def _status(summary: Summary) -> int:
     if summary.verdicts[Verdict.VIOLATION]:
         return VIOLATION
@@ -199,7 +172,6 @@ def _status(summary: Summary) -> int:
 
 def _keep(out: Path, result: Result) -> None:
     """Leave a run's plan, history and trace in files."""
-    out.mkdir(parents=True, exist_ok=True)
     stem = f"seed-{result.plan.seed}"
     (out / f"{stem}.plan.json").write_text(encode_plan(result.plan), encoding="utf-8")
     (out / f"{stem}.history.jsonl").write_text(result.history, encoding="utf-8")

@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.lab.campaign.invariant import Invariant
 from glitchgrid.record import Record
 from glitchgrid.slots import Slot, encode_file
@@ -17,11 +19,16 @@ class Vault:
 
     def __init__(self, name: str) -> None:
         self.sequence = 1
+        self.says: StoreOutcome = Stored(0)
         self.data: bytes | None = None
-        self.store: Any = SimpleNamespace(is_open=True, value=0, _syncing=True)
+        self.store: Any = SimpleNamespace(is_open=True, value=0, _syncing=True, submit=self.submit)
         self.machine: Any = SimpleNamespace(
             name=name, process=object(), disk=SimpleNamespace(changes=0, durable=lambda _name: self.data)
         )
+
+    def submit(self, request: StoreRequest) -> "Deferred[StoreOutcome]":
+        """Answers what it was told to say."""
+        return succeed(self.says)
 
     def make_durable(self, value: int) -> None:
         self.sequence += 1
@@ -52,6 +59,16 @@ class InvariantTests(SynchronousTestCase):
         self.assertEqual(len(self.invariant.broken), 1, self.invariant.broken)
         for word in words:
             self.assertIn(word, self.invariant.broken[0].what)
+
+    def test_a_vault_says_that_it_holds_what_it_does_not(self) -> None:
+        self.hold(5, 5, 5)
+        for says in (Stored(4), Stored(5), Refused(5)):
+            self.vaults[1].says = says
+            self.assertEqual(self.successResultOf(self.vaults[1].store.submit(StoreRequest(4, guarded=True))), says)
+        self.assertEqual(self.invariant.broken, [])
+        self.vaults[1].says = Refused(6)
+        self.vaults[1].store.submit(StoreRequest(4, guarded=True))
+        self.assert_broken("vault1 answers that it holds 6, and holds 5 durably")
 
     def test_a_vault_that_stores_nothing_shows_what_it_holds(self) -> None:
         self.hold(5, 5, 5)

@@ -3,7 +3,7 @@
 import gc
 import hashlib
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from threading import Lock
 
@@ -75,7 +75,7 @@ class Task:
     glitch: str | None = None
 
 
-def run_campaign(tasks: Sequence[Task], workers: Workers) -> Generator[Result, None, None]:
+def run_campaign(tasks: Iterable[Task], workers: Workers) -> Generator[Result, None, None]:
     """Run all seeds; results come in the order of the tasks, each as soon as it can.
 
     A worker that dies costs its seeds nothing but time: others run them again.

@@ -50,6 +50,7 @@ class Habits:
     :ivar leaves_per_mille: how often a client closes its connection in the middle of an operation.
     :ivar hostile: how many clients mean no good.
     :ivar retries: how often a client tries an operation again that was not served.
+    :ivar writes_per_mille: how many of a thousand operations are writes; the others read.
     """
 
     clients: int = field(validator=whole(1, CLIENTS_MAX))
@@ -58,6 +59,7 @@ class Habits:
     leaves_per_mille: int = field(validator=whole(0, PER_MILLE))
     hostile: int = field(validator=whole(0, CLIENTS_MAX))
     retries: int = field(validator=whole(0, RETRIES_MAX))
+    writes_per_mille: int = field(default=500, validator=whole(1, PER_MILLE))
 
 
 PATIENT = Habits(clients=1, pause_ms=1, patience_ms=10_000, leaves_per_mille=0, hostile=0, retries=0)
@@ -182,7 +184,7 @@ class Client(_Operator):
         if workload.writes_left <= 0:
             workload.working -= 1
             return
-        value = workload.next_value(self._draws) if self._draws.below(2) else None
+        value = workload.next_value(self._draws) if self._draws.chance(self._habits.writes_per_mille) else None
         self._attempt(value, self._habits.retries)
 
     def _attempt(self, value: int | None, retries_left: int) -> None:

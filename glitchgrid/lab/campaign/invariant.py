@@ -5,6 +5,7 @@ largest number that a majority holds durably or exceeds. S is the smallest that 
 
 ===================  ==================================================================================
 V <= D               nothing is shown before it is durable; V = D where nothing is being stored
+a vault's answer     200 or 412: says no more than D
 D never falls        but by an unguarded store, or a disk that was replaced
 S never falls        what a read may return does not go back
 a write of v         was acknowledged: by its return S had reached v
@@ -15,9 +16,12 @@ M would be wrong for the beginning of a read: between durable and shown, the dis
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from attrs import define, field, frozen
+from twisted.internet.defer import Deferred
 
+from glitchgrid.fold import StoreOutcome, StoreRequest
 from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.quorum import majority
@@ -76,10 +80,22 @@ class Invariant:
         return cls([_Seen(machine) for machine in machines], now_ns, [] if keep_changes else None)
 
     def watch(self, machine: Host, store: Store) -> None:
-        """A vault has started: its values are that store's from now on."""
-        for seen in self.vaults:
-            if seen.machine is machine:
-                seen.store = store
+        """A vault has started: its values are that store's from now on, and so are its answers."""
+        seen = next(each for each in self.vaults if each.machine is machine)
+        seen.store = store
+        submit = store.submit
+
+        def watched(request: StoreRequest) -> "Deferred[StoreOutcome]":
+            return submit(request).addCallback(partial(self._answers, seen))
+
+        store.submit = watched  # type: ignore[method-assign]
+
+    def _answers(self, seen: _Seen, outcome: StoreOutcome) -> StoreOutcome:
+        """A vault is about to say what it holds."""
+        durable = _held(seen.machine.disk.durable(VALUE_NAME))
+        if outcome.value > durable:
+            self.find(f"{seen.machine.name} answers that it holds {outcome.value}, and holds {durable} durably")
+        return outcome
 
     def check(self) -> None:
         """Look at every vault. Only what has changed is looked at closely.

@@ -28,7 +28,7 @@ CLIENTS = "clients"
 VAULTS_MAX = 9
 CONTROLS_MAX = 4
 VAULTS_DRAWN = (3, 3, 3, 2, 4, 5)
-CONTROLS_DRAWN = (1, 2)
+CONTROLS_DRAWN = (1, 2, 2)
 STEPS_MAX = 10_000
 FAULTS_MAX = 10_000
 WEIGHTS = (1, 1, 2, 5)
@@ -37,6 +37,7 @@ WEIGHTS = (1, 1, 2, 5)
 LATENCY_US_MAX = 10_000_000
 DRIFT_PPM_MAX = 100_000
 DISK_SLOWNESS_MAX = 10_000
+KILL, POWER_LOSS = "kill", "power loss"
 SEED = re.compile(r"[0-9A-Za-z._-]{1,64}")
 FIRST_FAULT_MS = (5, 50, 200)
 FAULTS_UNTIL_MS = 60_000
@@ -133,11 +134,16 @@ def _seed(_plan: Any, _attribute: Any, seed: Any) -> None:
 
 @frozen
 class Plan:
+    """:ivar ends_with: what becomes of all vaults before a majority of them is started for the last reads and writes;
+    a power loss takes the controls, too.
+    """
+
     seed: str = field(validator=_seed)
     layout: Layout
     surroundings: Surroundings
     habits: Habits
     faults: Sequence[Planned] = field(converter=_in_a_row, validator=_not_too_many)
+    ends_with: str = field(default=KILL, validator=one_of(KILL, POWER_LOSS))
 
     @property
     def breaks(self) -> list[str]:
@@ -158,16 +164,17 @@ def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
     )
     habits = Habits(
         clients=draws.between(1, 8),
-        pause_ms=draws.pick((5, 50, 300)),
+        pause_ms=draws.pick((2, 50, 300)),
         patience_ms=draws.pick((300, 3000, 10_000)),
         leaves_per_mille=draws.pick((0, 0, 50)),
         hostile=draws.pick((0, 0, 0, 1, 3)),
         retries=draws.pick((0, 0, 2)),
+        writes_per_mille=draws.pick((250, 500, 500, 800)),
     )
     faults = _draw_faults(draws, stage)
     if draws.chance(BREAKING_PER_MILLE):
         faults = sorted([*faults, *_draw_breaking(draws, stage)], key=lambda each: each.at_ms)
-    return Plan(seed, layout, surroundings, habits, tuple(faults))
+    return Plan(seed, layout, surroundings, habits, tuple(faults), draws.pick((KILL, POWER_LOSS)))
 
 
 def _draw_faults(draws: Draws, stage: Stage) -> list[Planned]:
@@ -229,7 +236,7 @@ def _plan(data: Any) -> Plan:
         raise PlanInvalid(f"its version is {version!r}, and not {VERSION}")
     data.pop("breaks", None)
     layout, surroundings, habits = (data.pop(name) for name in ("layout", "surroundings", "habits"))
-    seed, faults = data.pop("seed"), data.pop("faults")
+    seed, faults, ends_with = data.pop("seed"), data.pop("faults"), data.pop("ends_with", KILL)
     if data:
         raise PlanInvalid(f"there is no field {min(data)!r} in a plan")
     if type(faults) is not list:
@@ -241,6 +248,7 @@ def _plan(data: Any) -> Plan:
         surroundings=Surroundings(**surroundings),
         habits=Habits(**habits),
         faults=tuple(_planned(each, made) for each in faults),
+        ends_with=ends_with,
     )
 
 

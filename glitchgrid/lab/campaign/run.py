@@ -10,10 +10,11 @@ from attrs import evolve, field, frozen
 from twisted.application.service import IService, MultiService
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
+from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.clients import Client, Prober
 from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
-from glitchgrid.lab.campaign.plan import Layout, Plan, Planned, draw_plan
+from glitchgrid.lab.campaign.plan import POWER_LOSS, Layout, Plan, Planned, draw_plan
 from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
@@ -162,6 +163,7 @@ class _Run:
         self._probe()
 
     def _after_each_event(self) -> bool:
+        interruption.check()
         self._grid.invariant.check()
         return self._workload.working == 0
 
@@ -197,12 +199,12 @@ class _Run:
     # The end: a majority is well, and nothing else is.
 
     def _calm(self) -> None:
-        world, grid = self._world, self._grid
+        world, grid, plan = self._world, self._grid, self._plan
         self._is_quiet = True
         world.note("fault", "end of all")
         for span in self._spans:
             span.end_ns = span.end_ns or world.now_ns
-        world.network.set_usual(self._plan.surroundings.latency_us * US_NS, 0)
+        world.network.set_usual(plan.surroundings.latency_us * US_NS, 0)
         world.network.heal()
         draws = world.draws("liveness")
         well = list(grid.vaults)
@@ -212,7 +214,9 @@ class _Run:
             machine.calm()
             # A vault whose sync has failed takes no store until it is started anew, and the others stay dead.
             is_leaving = machine.process is not None and machine.process.is_terminating
-            if is_leaving or machine in grid.vaults:
+            if plan.ends_with == POWER_LOSS:
+                machine.cut_power()
+            elif is_leaving or machine in grid.vaults:
                 machine.kill()
         for machine in (*well, *grid.controls):
             grid.start(machine)
@@ -234,6 +238,7 @@ class _Run:
                 self._find("liveness", f"{prober.control.name} does not serve {late}")
 
     def _have_served(self, probers: Sequence[Prober]) -> bool:
+        interruption.check()
         self._grid.invariant.check()
         return all(prober.served for prober in probers)
 

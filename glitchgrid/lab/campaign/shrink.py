@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from attrs import evolve, field, frozen
 
 from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign.plan import Layout, Plan
+from glitchgrid.lab.campaign.plan import KILL, Layout, Plan
 from glitchgrid.lab.campaign.run import Result, Verdict, run_plan
 
 RUNS_MAX = 2000
@@ -198,7 +198,19 @@ def _plainer_surroundings(plan: Plan) -> Iterator[Plan]:
     yield evolve(plan, surroundings=evolve(plain, disk_slowness=plan.surroundings.disk_slowness))
 
 
-_SIMPLER = (_fewer_controls, _fewer_vaults, _fewer_clients, _milder_clients, _plainer_surroundings, _fewer_steps)
+def _plainer_end(plan: Plan) -> Iterator[Plan]:
+    yield evolve(plan, ends_with=KILL)
+
+
+_SIMPLER = (
+    _fewer_controls,
+    _fewer_vaults,
+    _fewer_clients,
+    _milder_clients,
+    _plainer_surroundings,
+    _plainer_end,
+    _fewer_steps,
+)
 
 
 def _on(plan: Plan, layout: Layout) -> Plan:

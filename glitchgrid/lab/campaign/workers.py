@@ -6,6 +6,7 @@ Seeds do not depend on each other, so any `concurrent.futures.Executor` will do.
 import gc
 import multiprocessing
 import os
+import re
 import signal
 import sys
 from abc import ABC, abstractmethod
@@ -26,6 +27,8 @@ CLUSTER_ANSWERS_S = 10
 
 DEATHS_PER_SEED_MAX = 3
 """A seed whose workers die so often is what kills them."""
+
+CLUSTER = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}")
 
 _prepared = Lock()
 
@@ -78,6 +81,8 @@ class DaskWorkers(Workers):
             from distributed import Client  # noqa: PLC0415 - an extra, which few need
         except ImportError as error:
             raise CannotRun("--dask needs Dask: pip install 'glitchgrid[dask]'") from error
+        if not CLUSTER.fullmatch(address):
+            raise CannotRun(f"{address!r} is no address of a Dask cluster, such as tcp://10.0.0.9:8786")
         try:
             self._client = Client(address, timeout=CLUSTER_ANSWERS_S, set_as_default=False)
             self._client.wait_for_workers(1, timeout=CLUSTER_ANSWERS_S)

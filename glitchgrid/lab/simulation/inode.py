@@ -103,9 +103,9 @@ class Inode:
     def settle(self, choose: Choose) -> None:
         """A power loss, of whose outcomes one is chosen: that is what the disk and the cache hold from now on."""
         for change in self.doubtful:
-            # Without it and with it come first, and are as likely as all that lies between them.
+            # Without it and with it come first. It is gone half of the time; else the disk has it, or some of it.
             outcomes = change.outcomes(self.durable)
-            chosen = choose(3)
+            chosen = max(0, choose(4) - 1)
             last = len(outcomes) - 1
             self.durable = outcomes[choose(len(outcomes)) if chosen > 1 else min(chosen, last)]
         self.cached = self.durable

@@ -51,9 +51,10 @@ class Machine(Host):
         self.when_free = None
         self.throttle(None)
         self.disk.calm()
-        if self.process is not None:
-            self.process.resume()
-            self.process.resume_threads()
+        process = self.process
+        if process is not None:
+            process.resume_threads()
+            process.resume()
 
     def let_go(self) -> None:
         """The run is over: keep nothing of its processes."""

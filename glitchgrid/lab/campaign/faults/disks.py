@@ -11,6 +11,9 @@ from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.lab.simulation.machine import Machine
 
 STALL_MS_MAX = 60_000
+SYNCS_MAX = 1_000_000
+SYNCS = (1, 1, SYNCS_MAX)
+"""One that fails by chance, or a disk on which all do."""
 
 
 @frozen
@@ -75,48 +78,55 @@ class DiskFull(OfVault):
 
 @frozen
 class SyncFails(OfVault):
-    """The next sync fails, as on Linux: the cache keeps the data, the disk any part of it, the sync after says yes.
+    """The next sync fails, or many do, as on Linux: the cache keeps the data, the disk any part of it, and a sync that
+    does not fail has nothing to write.
 
     The vault stops taking stores; so at the end it is started anew, as an operator would.
     """
 
     kind = "sync fails"
+    syncs: int = field(validator=whole(1, SYNCS_MAX))
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.vaults).name, draws.pick(SYNCS))
 
     def begin(self, stage: Stage) -> bool:
-        return _let_syncs_fail([self.on(stage)])
+        return _let_syncs_fail([self.on(stage)], self.syncs)
 
     def end(self, stage: Stage) -> bool:
-        return _start_anew(stage, [self.on(stage)])
+        return _start_anew(stage, [self.on(stage)], self.syncs)
 
 
 @frozen
 class SyncsFail(Fault):
-    """The next sync of every vault fails. At the end all are started anew."""
+    """The next syncs of every vault fail. At the end all are started anew."""
 
     kind = "syncs fail together"
     reaches = Reach.VAULTS
+    syncs: int = field(validator=whole(1, SYNCS_MAX))
 
     @classmethod
-    def draw(cls, _draws: Draws, _stage: Stage) -> Self:
-        return cls()
+    def draw(cls, draws: Draws, _stage: Stage) -> Self:
+        return cls(draws.pick(SYNCS))
 
     def begin(self, stage: Stage) -> bool:
-        return _let_syncs_fail(stage.vaults)
+        return _let_syncs_fail(stage.vaults, self.syncs)
 
     def end(self, stage: Stage) -> bool:
-        return _start_anew(stage, stage.vaults)
+        return _start_anew(stage, stage.vaults, self.syncs)
 
 
-def _let_syncs_fail(vaults: Sequence[Machine]) -> bool:
+def _let_syncs_fail(vaults: Sequence[Machine], syncs: int) -> bool:
     """Nothing has failed by now."""
     for vault in vaults:
-        vault.disk.syncs_to_fail = 1
+        vault.disk.syncs_to_fail = syncs
     return False
 
 
-def _start_anew(stage: Stage, vaults: Sequence[Machine]) -> bool:
+def _start_anew(stage: Stage, vaults: Sequence[Machine], syncs: int) -> bool:
     """True where some sync has failed."""
-    have_failed = any(not vault.disk.syncs_to_fail for vault in vaults)
+    have_failed = any(vault.disk.syncs_to_fail < syncs for vault in vaults)
     for vault in vaults:
         vault.disk.syncs_to_fail = 0
         vault.kill()

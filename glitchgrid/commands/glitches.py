@@ -1,0 +1,128 @@
+"""``glitchgrid glitches``: the deliberate bugs, and with ``--find`` how soon each is found."""
+
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from attrs import frozen
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, run_to_its_end
+from glitchgrid.commands.planfile import shown_plan
+from glitchgrid.glitches import GLITCHES
+from glitchgrid.lab.campaign import interruption
+from glitchgrid.lab.campaign.hunt import Hunted, hunt
+from glitchgrid.lab.campaign.plan import encode_plan
+from glitchgrid.lab.campaign.workers import prepare, workers
+from glitchgrid.lab.errors import CannotRun
+
+SEEDS = 300
+FAULTS_FEW = 5
+PAGE = "glitch-table.md"
+
+
+@frozen
+class Settings:
+    """:ivar find: whether they are looked for, or listed alone.
+    :ivar output: where the page and the plans go; without it the page is printed.
+    """
+
+    find: bool
+    only: tuple[str, ...]
+    jobs: int
+    output: Path | None
+
+
+def glitches(settings: Settings) -> NoReturn:
+    """List them, or find them, and exit with 2 if one of them was not found."""
+    run_to_its_end(partial(_find if settings.find else _list, settings))
+
+
+def _list(settings: Settings) -> int:
+    for name in settings.only or GLITCHES:
+        glitch = GLITCHES[name]
+        print(f"{glitch.name}\n    {glitch.what}\n    {glitch.so}")
+    return GOOD
+
+
+def _find(settings: Settings) -> int:
+    plans = None if settings.output is None else settings.output / "plans"
+    if plans is not None:
+        try:
+            plans.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CannotRun(f"{plans}: {error.strerror}") from error
+    prepare()
+    names = settings.only or tuple(GLITCHES)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("glitches", total=len(names))
+
+        def went_on(glitch: str, seeds: int) -> None:
+            done = names.index(glitch)
+            progress.update(bar, completed=done, description=f"{glitch}: {seeds} seeds")
+
+        with interruption.heeded():
+            found = hunt(names, SEEDS, partial(workers, settings.jobs, None), went_on)
+    for each in found if plans is not None else ():
+        if each.shrunk is not None and plans is not None:
+            path = plans / f"glitch-{each.glitch.name}.json"
+            path.write_text(encode_plan(each.shrunk.result.plan), encoding="utf-8")
+    page = as_page(found)
+    if settings.output is None:
+        print(page, end="")
+    else:
+        (settings.output / PAGE).write_text(page, encoding="utf-8")
+    return CANNOT_SAY if any(not each.first for each in found) else GOOD
+
+
+def as_page(found: list[Hunted]) -> str:
+    """The table and the stories, as Markdown."""
+    few = sum(len(each.shrunk.result.plan.faults) <= FAULTS_FEW for each in found if each.shrunk is not None)
+    lines = [
+        "# How soon each glitch is found",
+        "",
+        "Written by `make glitch-table`. Seeds are the clean campaign's, from 0 on: nothing is drawn, weighted or",
+        "planned for a glitch. `inside` are the oracles that see the disks and the log; `outside` is what clients can",
+        f"tell, by the history alone, within {SEEDS} seeds.",
+        "",
+        "| glitch | inside | outside | faults left | writes left |",
+        "|---|---|---|---|---|",
+        *(_row(each) for each in found),
+        "",
+        f"Seeds are counted: 1 means that the first one showed it. {few} of {len(found)} shrink to {FAULTS_FEW} faults",
+        "or fewer.",
+    ]
+    for each in found:
+        lines += ["", f"## {each.glitch.name}", "", *_story(each)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(each: Hunted) -> str:
+    outside = each.from_outside or ("never: see below" if each.glitch.unseen else f"not in {each.seeds}")
+    faults, writes = "", ""
+    if each.shrunk is not None:
+        plan = each.shrunk.result.plan
+        faults, writes = str(len(plan.faults)), str(plan.layout.steps)
+    return f"| [{each.glitch.name}](#{each.glitch.name}) | {each.from_inside or ''} | {outside} | {faults} | {writes} |"
+
+
+def _story(each: Hunted) -> list[str]:
+    lines = [f"{each.glitch.what} {each.glitch.so}", ""]
+    if each.glitch.unseen:
+        lines += [f"Clients do not see it: {each.glitch.unseen}", ""]
+    if each.shrunk is None:
+        return [*lines, "It was not found."]
+    result = each.shrunk.result
+    layout = result.plan.layout
+    lines.append(f"Vaults: {layout.vaults}, controls: {layout.controls}, clients: {result.plan.habits.clients}.")
+    for planned in result.plan.faults:
+        lines.append(f"At {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: `{planned.fault}`.")
+    if result.plan.ends_with != "kill":
+        lines.append(f"It ends with a {result.plan.ends_with}.")
+    lines += [f"{finding.oracle.capitalize()}: {finding.message}." for finding in result.findings[:1]]
+    lines += [f"Where it parts from the nearest run that passes: {each.shrunk.first_difference}.", ""]
+    plan = Path("docs") / "plans" / f"glitch-{each.glitch.name}.json"
+    return [*lines, f"    {shown_plan(plan, each.glitch.name)} --html run.html"]

@@ -1,0 +1,80 @@
+"""What a campaign came to, in words and as JSON."""
+
+from typing import Any
+
+from attrs import define, field
+
+from glitchgrid.lab.campaign.campaign import Summary
+from glitchgrid.lab.campaign.reach import LINES
+from glitchgrid.lab.campaign.run import Result, Verdict
+
+FAILURES_TOLD_MAX = 1000
+"""A campaign may have more; they are counted."""
+
+
+@define
+class Report:
+    """What is told at the end: the sums, and each failure with the line that replays it."""
+
+    glitch: str | None
+    summary: Summary = field(factory=Summary)
+    violations: list[dict[str, str]] = field(factory=list)
+    first: Result | None = None
+
+    def take(self, result: Result) -> None:
+        """One more run."""
+        self.summary = self.summary.and_also(result)
+        if result.verdict is not Verdict.VIOLATION:
+            return
+        self.first = self.first or result
+        if len(self.violations) < FAILURES_TOLD_MAX:
+            self.violations += [
+                {
+                    "seed": result.plan.seed,
+                    "oracle": finding.oracle,
+                    "message": finding.message,
+                    "replay": replay_line(result, self.glitch),
+                }
+                for finding in result.findings
+            ]
+
+    def show(self) -> None:
+        summary = self.summary
+        counts = ((verdict, summary.verdicts[verdict]) for verdict in Verdict)
+        print(f"{summary.seeds} seeds: {', '.join(f'{count} {verdict.value}' for verdict, count in counts if count)}")
+        faults = summary.faults.total()
+        print(f"{summary.operations} operations, {faults} faults; how often runs reached what they should:")
+        for line in LINES:
+            print(f"{summary.reached[line] or 'never':>9}  {line}")
+        replay = ""
+        for violation in self.violations:
+            if replay and replay != violation["replay"]:
+                print(f"  {replay}")
+            replay = violation["replay"]
+            print(f"seed {violation['seed']}, {violation['oracle']}: {violation['message']}")
+        if replay:
+            print(f"  {replay}")
+        print(f"digest {summary.digest}")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "seeds": self.summary.seeds,
+            "verdicts": {verdict.value: self.summary.verdicts[verdict] for verdict in Verdict},
+            "operations": self.summary.operations,
+            "faults": self.summary.faults,
+            "reach": {line: self.summary.reached[line] for line in LINES},
+            "violations": self.violations,
+            "digest": self.summary.digest,
+        }
+
+
+def replay_line(result: Result, glitch: str | None) -> str:
+    """The command that shows one run again, and what was found in it."""
+    layout = result.plan.layout
+    twice = any(finding.oracle == "determinism" for finding in result.findings)
+    return (
+        f"glitchgrid simulate --seed {result.plan.seed} --steps {layout.steps} --vaults {layout.vaults}"
+        f" --controls {layout.controls} --protocol {layout.protocol}"
+        + (f" --glitch {glitch}" if glitch else "")
+        + (" --check-determinism" if twice else "")
+    )

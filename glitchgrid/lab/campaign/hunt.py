@@ -1,0 +1,75 @@
+"""How soon each glitch is found, by whom, and what is left of a run that shows it: the table of the documentation."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from glitchgrid.glitches import GLITCHES, Glitch
+from glitchgrid.lab.campaign.campaign import Task, run_campaign
+from glitchgrid.lab.campaign.plan import Plan, Wanted
+from glitchgrid.lab.campaign.run import Result, Verdict
+from glitchgrid.lab.campaign.shrink import Shrunk, shrink
+from glitchgrid.lab.campaign.workers import Workers
+
+BLACK_BOX = "checker"
+"""The one oracle that sees no more than a client does: the history."""
+
+
+@frozen
+class Hunted:
+    """:ivar seeds: how many were run.
+    :ivar first: of each oracle that has found something, the first seed in which it did.
+    :ivar shrunk: of the first run that clients could tell from a good one, else of the first that was found at all.
+    """
+
+    glitch: Glitch
+    seeds: int
+    first: dict[str, int]
+    shrunk: Shrunk | None
+
+    @property
+    def from_outside(self) -> int | None:
+        """How many seeds it took until the history showed it."""
+        return self.first[BLACK_BOX] + 1 if BLACK_BOX in self.first else None
+
+    @property
+    def from_inside(self) -> int | None:
+        """How many seeds it took until another oracle did."""
+        inside = [seed for oracle, seed in self.first.items() if oracle != BLACK_BOX]
+        return min(inside) + 1 if inside else None
+
+
+def hunt(
+    names: Sequence[str], seeds: int, workers: Callable[[], Workers], progress: Callable[[str, int], object]
+) -> list[Hunted]:
+    """Look for each glitch in the seeds of the clean campaign, from 0 on.
+
+    :param progress: is told of the glitch, and of how many of its seeds were run.
+    """
+    return [_hunt(GLITCHES[name], seeds, workers(), progress) for name in names]
+
+
+def _hunt(glitch: Glitch, seeds: int, workers: Workers, progress: Callable[[str, int], object]) -> Hunted:
+    tasks = (Task(seed, Wanted().layout(str(seed)), glitch=glitch.name) for seed in range(seeds))
+    first: dict[str, int] = {}
+    plans: dict[str, Plan] = {}
+    results = run_campaign(tasks, workers)
+    count = 0
+    for count, result in enumerate(results, start=1):
+        progress(glitch.name, count)
+        _note(result, count - 1, first, plans)
+        if BLACK_BOX in first and len(first) > 1:
+            results.close()
+            break
+    oracle = BLACK_BOX if BLACK_BOX in first else min(first, key=lambda each: first[each], default=None)
+    shrunk = None if oracle is None else shrink(plans[oracle], glitch.name, oracle=oracle)
+    return Hunted(glitch, count, first, shrunk)
+
+
+def _note(result: Result, seed: int, first: dict[str, int], plans: dict[str, Plan]) -> None:
+    if result.verdict is not Verdict.VIOLATION:
+        return
+    for finding in result.findings:
+        if finding.oracle not in first:
+            first[finding.oracle] = seed
+            plans[finding.oracle] = result.plan
