@@ -107,7 +107,7 @@ class FileTests(SynchronousTestCase):
     def test_faults_of_what_is_not_there(self) -> None:
         for fault, problem in (
             ({"kind": "kill", "machine": "vault9"}, "'vault9' is not one of"),
-            ({"kind": "sync fails", "machine": "control1"}, "'control1' is not one of vault1"),
+            ({"kind": "sync fails", "machine": "control1", "syncs": 1}, "'control1' is not one of vault1"),
             ({"kind": "lost disk", "machine": "control1"}, "'control1' is not one of vault1"),
             ({"kind": "cut", "source": "control1", "target": 3}, "target is 3"),
             ({"kind": "clock jump", "machine": "vault1", "by_s": 1.5}, "by_s is 1.5"),

@@ -25,7 +25,7 @@ class _Backwards(dict[Any, None]):
 class RegressionTests(SynchronousTestCase):
     def test_channels_are_closed_in_an_order(self) -> None:
         """They were a set: a server that stopped closed them in the order of their addresses in memory."""
-        seed, layout = "0", Layout()
+        seed, layout = "6", Layout()
         original: Any = Face.__init__
 
         def init(self: Any, *arguments: Any, **options: Any) -> None:
@@ -55,9 +55,9 @@ class RegressionTests(SynchronousTestCase):
                 raise ZeroDivisionError
             return original(self, *arguments)
 
-        self.assertEqual(run_seed("7", Layout()).verdict, Verdict.PASSED)
+        self.assertEqual(run_seed("8", Layout()).verdict, Verdict.PASSED)
         with patch.object(ReadRound, "answer", answer):
-            result = run_seed("7", Layout())
+            result = run_seed("8", Layout())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(result.verdict, Verdict.VIOLATION)
         self.assertEqual(result.findings[0].oracle, "log")
