@@ -129,6 +129,8 @@ def _acknowledge_after_failed_fsync(original: Any) -> Any:
     "_write_anew",
     what="A vault that starts syncs the file that it found, and goes on with it.",
     so="After a failed sync there is nothing left to sync: it serves a value that the next power loss takes away.",
+    unseen="A majority would have to serve a value that none of them has on its disk, and lose power before its next"
+    " store. Each of these happens in many runs; all of them at once did not.",
 )
 def _no_rewrite_at_recovery(original: Any) -> Any:
     def write_anew(self: Any, slot: Any) -> None:
@@ -150,6 +152,7 @@ def _no_rewrite_at_recovery(original: Any) -> Any:
     "save",
     what="A vault writes both of its slots at once, the only good copy among them.",
     so="A power loss in the middle leaves neither.",
+    unseen="A vault that finds neither slot whole does not start. The grid lacks a vote, and says nothing wrong.",
 )
 def _torn_write(_original: Any) -> Any:
     def save(self: Any, record: Any) -> None:
@@ -248,6 +251,7 @@ def _undoing_what_was_cancelled(original: Any) -> Any:
     "shield",
     what="A vault undoes a store when the client that sent it leaves before it is on the disk.",
     so="Another client's store, which shared the sync, is undone with it, and was acknowledged.",
+    unseen="A majority of the vaults would have to undo the same value; in the runs one of them does, now and then.",
     also=(Override(Store, "_saved", _undoing_what_was_cancelled),),
 )
 def _cancel_commit(_original: Any) -> Any:
@@ -288,6 +292,8 @@ def _half_is_majority(_original: Any) -> Any:
     "vault_http",
     what="Two addresses of control's list lead to one vault, and control counts addresses.",
     so="A majority of addresses is one disk.",
+    unseen="Any two majorities of addresses have one in common, and so a vault: what was written is read. What is lost"
+    " shows when that one disk is, which breaks an assumption.",
     also=(Override(Vote, "voter", lambda _original: property(lambda self: f"address {self.address}")),),
 )
 def _count_a_vault_twice(original: Any) -> Any:
@@ -382,6 +388,8 @@ def _straggler_counts_late(original: Any) -> Any:
     "_send",
     what="A store whose connection broke is sent again, without the guard this time.",
     so="Another control has stored more meanwhile, and the copy undoes it.",
+    unseen="A majority of the vaults would have to take such a copy after the newer value; in the runs one of them"
+    " does.",
 )
 def _retry_without_guard(original: Any) -> Any:
     def send(self: Any, http: Any) -> None:
