@@ -1,7 +1,12 @@
-"""``glitchgrid demo``: the workload against a grid that loses a vault on the way, and its verdict."""
+"""``glitchgrid demo``: the workload against a grid that loses a vault on the way, and its verdict.
 
+It closes with a look at the laboratory: a short campaign of simulated runs against a grid with a bug in it.
+"""
+
+import json
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,14 +14,22 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from glitchgrid.commands.ending import CANNOT_SAY
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD
 from glitchgrid.commands.running import run
+from glitchgrid.glitches import GLITCHES
+from glitchgrid.lab.campaign.hunt import BLACK_BOX
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.localgrid import HOST, LocalGrid, free_ports
 from glitchgrid.lab.watch import Watch
 from glitchgrid.lab.workload import NUM_STEPS_DEFAULT, find_workload, is_write
 
 VAULTS = 3
+GLITCH = "no-write-back"
+SEEDS = 100
+"""Some ten seconds, on two processors."""
+
+CAMPAIGN_S_MAX = 120
+START = "from glitchgrid.cli import main; main()"
 
 
 def demo(protocol: str) -> None:
@@ -59,7 +72,40 @@ class Demo:
                 await grid.stop()
         verdict = {0: "consistent and correct", 1: "incorrect"}.get(status, "inconsistent")
         self._announce(f"the workload's verdict is {status}: {verdict}")
+        if status == GOOD:
+            with self._bar:
+                await self._show_the_laboratory()
         return status
+
+    async def _show_the_laboratory(self) -> None:
+        """Find a deliberate bug in simulated runs, and say how to see it."""
+        self._announce(
+            f"and now the same code in a simulated world, with a bug in it, {GLITCH}. {GLITCHES[GLITCH].what}"
+        )
+        self._bar.update(self._task, description=f"{SEEDS} simulated runs", completed=0, total=None)
+        said: list[str] = []
+        here = sys.argv[0]
+        options = ["--glitch", GLITCH, "--seeds", f"0:{SEEDS}", "--json"]
+        child = Child.start(self._reactor, [sys.executable, "-c", START, "simulate", *options], said.append)
+        try:
+            await child.when_ended().addTimeout(CAMPAIGN_S_MAX, self._reactor)
+        except TimeoutError:
+            self._announce(f"that took longer than {CAMPAIGN_S_MAX} s, and was given up")
+            return
+        finally:
+            child.signal(signal.SIGTERM)
+        try:
+            found = json.loads("\n".join(said))
+            faults, operations = sum(found["faults"].values()), found["operations"]
+            first = next(each for each in found["violations"] if each["oracle"] == BLACK_BOX)
+        except (ValueError, KeyError, StopIteration):
+            self._announce(f"it was not found: {' '.join(child.errors) or 'try more seeds'}")
+            return
+        wrong = found["verdicts"]["violation"]
+        self._announce(f"{SEEDS} seeds, {operations} operations, {faults} faults: {wrong} runs show it. One of them:")
+        self._announce(f"seed {first['seed']}: {first['message']}")
+        again = first["replay"].replace("glitchgrid", here, 1)
+        self._announce(f"to see it, as a page: {again} --html run.html > run.trace")
 
     async def _work(self, grid: LocalGrid, workload: Path, control_port: int) -> int:
         """Run the workload to its end; returns its exit status."""

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -274,8 +275,16 @@ def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(tmp_path: P
     assert set(writes[15:20]) == with_two  # the workload may be some writes ahead of the kill
     again = lines.index(next(line for line in lines if "started again" in line))
     assert sum(" Message=" in line for line in lines[:again]) == 20
-    assert lines[-1] == "demo: the workload's verdict is 0: consistent and correct"
+    verdict = lines.index("demo: the workload's verdict is 0: consistent and correct")
     assert list(tmp_path.iterdir()) == []
+    simulated, found, first, shown = lines[verdict + 1 :]
+    assert "a simulated world, with a bug in it, no-write-back" in simulated
+    assert re.fullmatch(r"demo: 100 seeds, \d+ operations, \d+ faults: \d+ runs show it. One of them:", found)
+    assert re.fullmatch(r"demo: seed \d+: read #\d+ by .+ returned \d+, although .+", first)
+    command = shown.removeprefix("demo: to see it, as a page: ").removesuffix(" > run.trace")
+    done = subprocess.run(shlex.split(command), cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "Seed " in (tmp_path / "run.html").read_text(encoding="utf-8")
 
 
 def test_demo_exits_with_the_workloads_verdict() -> None:
