@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BUILD_TIMEOUT_S = 120
+PAGE_PARTS = {".js", ".css", ".j2"}
 SOURCES = ["glitchgrid", "twisted", "workload"]
 
 
@@ -58,6 +59,9 @@ def test_what_the_wheel_carries(wheel: Path) -> None:
         entries = {entry.filename: entry for entry in archive.infolist()}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "glitchgrid").rglob("*.py")}
     assert modules <= set(entries)
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "glitchgrid").rglob("*.*") if path.suffix in PAGE_PARTS}
+    assert len(pages) > 5
+    assert pages <= set(entries)
     assert {"glitchgrid/py.typed", "twisted/plugins/glitchgrid_plugin.py"} <= set(entries)
     # These two are Twisted's own, and would be written over.
     assert not {"twisted/__init__.py", "twisted/plugins/__init__.py"} & set(entries)

@@ -4,6 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.glitches import GLITCHES, switched_on
 from glitchgrid.lab.campaign.campaign import Task, perform
+from glitchgrid.lab.campaign.hunt import BLACK_BOX
 from glitchgrid.lab.campaign.plan import Wanted
 from glitchgrid.lab.campaign.run import Result, Verdict
 
@@ -18,7 +19,7 @@ SEEN_EARLY = (
     "ignore-guard",
     "join-the-running-round",
 )
-TEXT_CHARACTERS_MAX = 150
+TEXT_CHARACTERS_MAX = 200
 
 
 def run(seed: int, glitch: str | None) -> Result:
@@ -30,7 +31,7 @@ class CatalogueTests(SynchronousTestCase):
         self.assertGreaterEqual(len(GLITCHES), 14)
         for name, glitch in GLITCHES.items():
             self.assertEqual(name, glitch.name)
-            for text in (glitch.what, glitch.so):
+            for text in (glitch.what, glitch.so, *([glitch.unseen] if glitch.unseen else [])):
                 self.assertTrue(text.endswith("."), name)
                 self.assertLess(len(text), TEXT_CHARACTERS_MAX, name)
 
@@ -43,10 +44,12 @@ class CatalogueTests(SynchronousTestCase):
             self.assertEqual(before, [getattr(each.owner, each.name) for each in glitch.overrides])
 
 
-def _is_found(glitch: str, seeds: int, oracle: str | None = None) -> bool:
+def _is_found(glitch: str, seeds: int, *, from_outside: bool) -> bool:
+    """By the history alone, or by an oracle that sees more than that."""
     for seed in range(seeds):
         result = run(seed, glitch)
-        if result.verdict is Verdict.VIOLATION and oracle in {None, *(each.oracle for each in result.findings)}:
+        oracles = {finding.oracle for finding in result.findings} if result.verdict is Verdict.VIOLATION else set()
+        if BLACK_BOX in oracles if from_outside else oracles - {BLACK_BOX}:
             return True
     return False
 
@@ -59,14 +62,14 @@ class SeenByClientsTests(SynchronousTestCase):
     """One test a glitch, made below."""
 
 
-def _add(case: type[SynchronousTestCase], glitch: str, seeds: int, oracle: str | None) -> None:
+def _add(case: type[SynchronousTestCase], glitch: str, seeds: int, *, from_outside: bool) -> None:
     def test(self: SynchronousTestCase) -> None:
-        self.assertTrue(_is_found(glitch, seeds, oracle), f"{glitch} was not found in {seeds} seeds")
+        self.assertTrue(_is_found(glitch, seeds, from_outside=from_outside), f"{glitch} was not found in {seeds} seeds")
 
     setattr(case, f"test_{glitch.replace('-', '_')}", test)
 
 
 for _name in GLITCHES:
-    _add(FoundTests, _name, SEEDS_WHITE_BOX, None)
+    _add(FoundTests, _name, SEEDS_WHITE_BOX, from_outside=False)
 for _name in SEEN_EARLY:
-    _add(SeenByClientsTests, _name, SEEDS_BLACK_BOX, "checker")
+    _add(SeenByClientsTests, _name, SEEDS_BLACK_BOX, from_outside=True)
