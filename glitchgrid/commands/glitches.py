@@ -117,12 +117,14 @@ def _story(each: Hunted) -> list[str]:
         return [*lines, "It was not found."]
     result = each.shrunk.result
     layout = result.plan.layout
-    lines.append(f"Vaults: {layout.vaults}, controls: {layout.controls}, clients: {result.plan.habits.clients}.")
+    size = f"vaults: {layout.vaults}, controls: {layout.controls}, clients: {result.plan.habits.clients}"
+    lines.append(f"- {size}, writes: {layout.steps}")
     for planned in result.plan.faults:
-        lines.append(f"At {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: `{planned.fault}`.")
+        lines.append(f"- at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: `{planned.fault}`")
     if result.plan.ends_with != "kill":
-        lines.append(f"It ends with a {result.plan.ends_with}.")
-    lines += [f"{finding.oracle.capitalize()}: {finding.message}." for finding in result.findings[:1]]
+        lines.append(f"- at the end: a {result.plan.ends_with}")
+    lines.append("")
+    lines.append(f"{each.shrunk.oracle.capitalize()}: {each.shrunk.finding.message}.")
     lines += [f"Where it parts from the nearest run that passes: {each.shrunk.first_difference}.", ""]
     plan = Path("docs") / "plans" / f"glitch-{each.glitch.name}.json"
     return [*lines, f"    {shown_plan(plan, each.glitch.name)} --html run.html"]

@@ -89,7 +89,7 @@ def _plan(settings: Settings, looked_at: Callable[[int], object]) -> Plan:
 
 
 def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
-    small, finding = shrunk.result.plan, shrunk.result.findings[0]
+    small, finding = shrunk.result.plan, shrunk.finding
     print(f"{finding.oracle}: {finding.message}")
     print(f"was:  {_size(plan)} (seed {plan.seed})")
     print(f"is:   {_size(small)}, after {shrunk.runs} runs")

@@ -8,7 +8,7 @@ from glitchgrid.lab.campaign.faults.fault import Reach
 from glitchgrid.lab.campaign.plan import CLIENTS
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.campaign.run import Result
-from glitchgrid.lab.campaign.talk import said_on
+from glitchgrid.lab.campaign.talk import heard_in, said_on
 from glitchgrid.lab.history import Kind, Outcome, read_history
 from glitchgrid.lab.history import Operation as Recorded
 from glitchgrid.lab.picture.model import (
@@ -50,8 +50,11 @@ def picture_of(result: Result, notes: Sequence[str]) -> Picture:
         Lane(MAJORITY, LaneKind.REGISTER),
         *(Lane(name, LaneKind.VAULT) for name in layout.vault_names),
     ]
-    heard = {(message.target, message.arrived_ns): message.text for message in messages}
-    trace = [_line(at_ns, who, what, heard, clients) for at_ns, who, what in map(_parts, result.trace)]
+    heard = heard_in(recording.ways)
+    trace = [
+        TraceLine(at_ns, who, what, heard.get((who, at_ns), "") if what.startswith("received ") else "")
+        for at_ns, who, what in map(_parts, result.trace)
+    ]
     return Picture(
         title=f"Seed {result.plan.seed}: {result.verdict.value}",
         notes=notes,
@@ -70,16 +73,6 @@ def picture_of(result: Result, notes: Sequence[str]) -> Picture:
 def _parts(line: str) -> tuple[int, str, str]:
     at_ns, who, what = line.rstrip("\n").split(" ", 2)
     return int(at_ns), who, what
-
-
-def _line(
-    at_ns: int, who: str, what: str, heard: dict[tuple[str, int | None], str], clients: Sequence[str]
-) -> TraceLine:
-    """A line of the trace, with what was received where that ends a message."""
-    if not what.startswith("received "):
-        return TraceLine(at_ns, who, what)
-    lanes = clients if who == CLIENTS else [who]
-    return TraceLine(at_ns, who, what, next((heard[lane, at_ns] for lane in lanes if (lane, at_ns) in heard), ""))
 
 
 class _Events:

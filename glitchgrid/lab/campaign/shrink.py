@@ -13,7 +13,8 @@ from attrs import evolve, field, frozen
 
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.plan import KILL, Layout, Plan
-from glitchgrid.lab.campaign.run import Result, Verdict, run_plan
+from glitchgrid.lab.campaign.run import Finding, Result, Verdict, run_plan
+from glitchgrid.lab.campaign.talk import heard_in
 
 RUNS_MAX = 2000
 """More runs than this are not made: what is smallest by then is the answer."""
@@ -25,15 +26,22 @@ FEWEST_STEPS = 1
 
 @frozen
 class Shrunk:
-    """:ivar result: of the smallest plan, with its trace.
+    """:ivar oracle: what finds it, in the smallest run as in the first one.
+    :ivar result: of the smallest plan, with its trace.
     :ivar passing: of the nearest run that was seen to pass, with its trace; None where nothing near passes.
     :ivar differs_by: how that run differs, in words.
     """
 
+    oracle: str
     result: Result
     runs: int
     passing: Result | None = None
     differs_by: str = ""
+
+    @property
+    def finding(self) -> Finding:
+        """What that oracle says."""
+        return next(finding for finding in self.result.findings if finding.oracle == self.oracle)
 
     @property
     def first_difference(self) -> str:
@@ -43,16 +51,18 @@ class Shrunk:
         pairs = zip(self.result.trace, self.passing.trace, strict=False)
         for here, there in pairs:
             if here != there:
-                return f"{_told(here)}; {self.differs_by}: {_told(there)}"
+                return f"{_told(here, self.result)}; {self.differs_by}: {_told(there, self.passing)}"
         return f"{self.differs_by} the run ends otherwise"
 
 
-def _told(line: str) -> str:
-    """A line of a trace, in words."""
+def _told(line: str, result: Result) -> str:
+    """A line of a run's trace, in words."""
     at_ns, who, what = line.rstrip("\n").split(" ", 2)
+    assert result.recording is not None, "the run was kept whole"
     match what.split():
-        case ["received", connection, length, digest]:
-            what = f"receives {length} bytes ({digest}) on connection {connection}"
+        case ["received", connection, length, _digest]:
+            text = heard_in(result.recording.ways).get((who, int(at_ns)))
+            what = f"receives {f'{text!r}' if text else f'{length} bytes'} on connection {connection}"
         case ["write", file, offset, length, digest]:
             what = f"writes {length} bytes ({digest}) into {file}, from {offset} on"
         case ["fsync" | "fdatasync", "."]:
@@ -122,8 +132,8 @@ def shrink(
     for differs_by, other, other_glitch in _neighbours(smallest, glitch):
         passing = _run(other, other_glitch, keep_trace=True)
         if passing.verdict is not Verdict.VIOLATION:
-            return Shrunk(result, search.runs[0], passing, differs_by)
-    return Shrunk(result, search.runs[0])
+            return Shrunk(search.oracle, result, search.runs[0], passing, differs_by)
+    return Shrunk(search.oracle, result, search.runs[0])
 
 
 def _run(plan: Plan, glitch: str | None, *, keep_trace: bool = False) -> Result:

@@ -5,7 +5,7 @@ What is no HTTP (hostile clients send all sorts of things) is told as so many by
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from attrs import frozen
@@ -56,6 +56,16 @@ def said_on(way: Way) -> Iterator[Said]:
         if end > start:
             text = f"{len(piece.data)} bytes"
             yield said(max(start, end - len(piece.data)), end, text, _shown(piece.data), Tone.PLAIN)
+
+
+def heard_in(ways: Iterable[Way]) -> dict[tuple[str, int], str]:
+    """What each machine heard, by the time at which the last of it came."""
+    return {
+        (way.target[0], said.arrived_ns): said.text
+        for way in ways
+        for said in said_on(way)
+        if said.arrived_ns is not None
+    }
 
 
 def _end_of(data: bytes, start: int) -> int | None:
