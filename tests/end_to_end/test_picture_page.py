@@ -1,7 +1,6 @@
 """The picture of a run in a browser: what it shows is what happened, and it can be moved through."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -16,17 +15,13 @@ from glitchgrid.lab.campaign.portrait import picture_of
 from glitchgrid.lab.campaign.run import Verdict, run_seed
 from glitchgrid.lab.picture.model import Picture
 from glitchgrid.lab.picture.page import as_page
+from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 from tests.picture.sample import MS, SAMPLE, crowded
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-OPTIONS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-)  # fmt: skip
 NS_PER_S = 10**9
 ROUNDING_PX = 0.6
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium. On Debian: apt-get install chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 
 
 @pytest.fixture(scope="module")

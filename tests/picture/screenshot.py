@@ -1,0 +1,31 @@
+"""Pictures of a picture, for the documentation: ``python -m tests.picture.screenshot PAGE STEM``.
+
+Writes STEM.png, the whole run, and STEM-finding.png, dark, what led to the finding.
+"""
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
+
+WIDTH, HEIGHT = 1280, 760
+
+
+def main(page_path: str, stem: str) -> None:
+    if CHROMIUM is None:
+        raise SystemExit(MISSING)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        for scheme, suffix, act in (("light", "", "showAll"), ("dark", "-finding", "toFinding")):
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)  # type: ignore[arg-type]
+            page.goto(Path(page_path).resolve().as_uri())
+            page.evaluate(f"document.getElementById('picture').picture.{act}()")
+            page.screenshot(path=f"{stem}{suffix}.png")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
