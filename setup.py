@@ -34,6 +34,7 @@ setup(
         "werkzeug>=3.0",  # the errors that klein's routing raises
         "idna>=3.4",  # which host names can be asked for
         "zope.interface>=6.0",  # the seams: disk and register
+        "antithesis>=0.4",  # the properties that control and vaults state of themselves
         "attrs>=23.1",  # values
         "click>=8.1",  # the command line
         "rich>=13.7",  # its table and bars

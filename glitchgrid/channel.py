@@ -11,6 +11,7 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
 
+from antithesis.assertions import reachable
 from twisted.internet import protocol
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred
@@ -285,6 +286,7 @@ class Channel(HTTPChannel):
         """Answer out of turn, take nothing more from this client, and close."""
         if self._refused:
             return
+        reachable("server: a client is answered out of turn, and left")
         self.send_gathered()  # the answer to the request before it
         self._refused = True
         self._stop_timer()

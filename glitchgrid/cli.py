@@ -23,7 +23,7 @@ SIMULATED_CONTROLS_MAX = 4
 STEPS_MAX = 10_000
 SEED_MAX = 10**12
 CANNOT_SAY = 2
-ORACLES = ("invariant", "checker", "liveness", "log", "determinism")
+ORACLES = ("invariant", "checker", "property", "liveness", "log", "determinism")
 
 
 class _OneLine(click.Group):

@@ -1,12 +1,13 @@
 """Control: the server that clients talk to. Mostly stateless: the register behind it holds what there is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from antithesis.assertions import always, reachable, sometimes
 from klein import Klein
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
-from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
@@ -22,6 +23,9 @@ from glitchgrid.vaultclient import VaultClient
 from glitchgrid.web import Face, answer_errors, respond
 
 INCONSISTENT_ANSWER = b"-1"
+
+READY_AGAIN_S = 0.2
+"""How long it waits before it asks again whether it serves."""
 
 _log = Logger()
 
@@ -42,6 +46,7 @@ class ControlFace:
     def _tell_value(self, outcome: ReadOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Holds):
             return respond(request, encode_number(outcome.value))
+        reachable("control: a read finds no majority")
         return respond(request, INCONSISTENT_ANSWER, status=500)
 
     @app.route("/", methods=["POST"])
@@ -54,11 +59,46 @@ class ControlFace:
     def _tell_outcome(self, outcome: WriteOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Decreases):
             raise ValueDecreases(outcome.floor, outcome.value)
+        committed = isinstance(outcome, Committed)
+        always(
+            not committed or 2 * outcome.acknowledged > outcome.vaults,
+            "control: a write is answered 200 only when more than half of the vaults have it",
+        )
+        sometimes(committed, "control: a write is answered 200")
+        sometimes(not committed, "control: a write is answered 500")
         sent = f"Sent updates to {outcome.acknowledged}/{outcome.vaults} vaults"
-        return respond(request, sent, status=200 if isinstance(outcome, Committed) else 500)
+        return respond(request, sent, status=200 if committed else 500)
 
 
 answer_errors(ControlFace.app)
+
+
+class _Readiness:
+    """Reads again and again until it is answered, and says so then."""
+
+    def __init__(self, register: IRegister, clock: IReactorTime, ready: Callable[[], None]) -> None:
+        self._register = register
+        self._clock = clock
+        self._ready = ready
+        self._again: IDelayedCall | None = None
+        self._stopped = False
+
+    def ask(self) -> None:
+        self._again = None
+        self._register.read().addCallback(self._answered)
+
+    def _answered(self, outcome: ReadOutcome) -> None:
+        if self._stopped:
+            return
+        if isinstance(outcome, Holds):
+            self._ready()
+        else:
+            self._again = self._clock.callLater(READY_AGAIN_S, self.ask)
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._again is not None:
+            self._again.cancel()
 
 
 def control_service(
@@ -71,12 +111,15 @@ def control_service(
     fatal: Fatal,
     report_every_s: float = 0.0,
     value_max: int = VALUE_MAX,
+    ready: Callable[[], None] | None = None,
 ) -> Service:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
     :param protocol: one of `glitchgrid.register.PROTOCOLS`.
     :param vault_timeout_s: the deadline of one vault's answer, at most `OPERATION_TIMEOUT_S`.
     :param value_max: the largest value that clients may write.
+    :param ready: is called once, when it really serves: it listens, and a read has been answered. Where nobody
+        wants to know, nobody reads.
     """
     connections = [vault_http(reactor, vault, vault_timeout_s) for vault in vaults]
     clients = [
@@ -93,7 +136,16 @@ def control_service(
         )
         return succeed(Face(reactor, ControlFace(register, value_max).app))
 
+    readiness = None if ready is None else _Readiness(register, reactor, ready)
+
+    def serve() -> None:
+        register.start()
+        if readiness is not None:
+            readiness.ask()
+
     async def finish() -> None:
+        if readiness is not None:
+            readiness.stop()
         register.stop()
         await gatherResults([http.close() for http in connections])
 
@@ -102,7 +154,7 @@ def control_service(
         endpoint,
         endpoint_name,
         prepare,
-        register.start,
+        serve,
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,

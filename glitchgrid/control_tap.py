@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from antithesis.lifecycle import setup_complete
 from twisted.application.service import IService
 from twisted.python import usage
 
@@ -68,4 +69,5 @@ def makeService(options: Options) -> IService:
         end_with(options.program),
         options.report_every_s,
         options.value_max,
+        lambda: setup_complete({"protocol": options["protocol"], "vaults": len(options.vaults)}),
     )

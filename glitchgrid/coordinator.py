@@ -35,6 +35,8 @@ wait for that (they are *parked*), so that a decrease can be refused before anyt
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
+from antithesis.assertions import always, sometimes
+
 from glitchgrid.effect import Began, Declined, Effect, Ended, Kind, Rest, SameVault, SendRead, SendStore, ValueLost
 from glitchgrid.fold import StoreOutcome
 from glitchgrid.line import Line, Vault
@@ -247,7 +249,13 @@ class Coordinator(Generic[T]):
         if round_.healing is not None and round_.healing.expire() is not None:
             self._effects.append(Ended(round_.healing))
         if isinstance(round_.outcome, Holds):
-            self._raise_floor(round_.outcome.value, exact=True)
+            value = round_.outcome.value
+            known = value <= max(self.floor or 0, self._exact)
+            always(known or round_.is_held(value), "control: what a read returns is known to be on a majority")
+            always(value >= round_.floor, "control: a read returns no less than the floor that it began with")
+            sometimes(round_.floor > 0, "control: a read begins with a floor that is known")
+            sometimes(round_.healing is not None, "control: a read stores its value where it is lacking")
+            self._raise_floor(value, exact=True)
         elif round_ is self._recovery and self._parked is not None and self._parked.expire() is not None:
             self._effects.append(Ended(self._parked))
 
@@ -264,10 +272,13 @@ class Coordinator(Generic[T]):
         if exact:
             self._exact = max(self._exact, value)
         if self.floor is None:
+            sometimes(self._parked is not None, "control: writes wait until the floor is recovered")
+            sometimes(value > 0, "control: a floor is recovered from the vaults")
             self.floor = value
             self._unpark(value)
         elif value > self.floor:
             self.floor = value
+        always(self.floor >= value, "control: the floor is no less than what was committed")
         self._end_what_is_healed()
 
     def _end_what_is_healed(self) -> None:
@@ -288,6 +299,7 @@ class Coordinator(Generic[T]):
                 self._ask_to_read(vault)
 
     def _ask_to_store(self, vault: Vault[T]) -> None:
+        always(not vault.stores.busy, "control: no two stores are on their way to one vault")
         rounds = vault.stores.load()
         value = max((round_.value for round_ in rounds), default=0)
         if vault.stores.skipped:
@@ -299,6 +311,7 @@ class Coordinator(Generic[T]):
             return
         if self._gathering_writes in rounds:
             self._gathering_writes = None
+        sometimes(len(rounds) > 1, "control: one store carries several rounds")
         vault.stores.busy = True
         vault.sent = value
         self._effects.append(SendStore(vault.number, value, rounds))

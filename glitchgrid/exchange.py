@@ -6,6 +6,7 @@ Callbacks rather than a coroutine: control does this three times for each round,
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from antithesis.assertions import always, reachable
 from attrs import frozen
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
@@ -22,6 +23,7 @@ from glitchgrid.connections import (
     read_body,
 )
 from glitchgrid.errors import VaultTimeout, VaultUnreachable
+from glitchgrid.wire import GUARD_HEADER
 
 T = TypeVar("T")
 
@@ -72,6 +74,9 @@ class Exchange(Generic[T]):
 
     def _send(self, http: HTTPClient) -> None:
         question = self._question
+        if self._repeated:
+            is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
+            always(is_safe, "control: what is sent a second time is a read or a guarded store")
         self._step = http.request(
             question.method,
             VAULT_URL,
@@ -101,6 +106,7 @@ class Exchange(Generic[T]):
             return  # given up: whatever the cancelled step made of it
         if self._question.repeatable and not self._repeated and connection_broke(failure):
             self._repeated = True
+            reachable("control: a request is sent again on a fresh connection")
             self._send(self._http.fresh)
         elif failure.check(*CONNECTION_ERRORS):
             self._end(Failure(VaultUnreachable(_root_cause(failure))))

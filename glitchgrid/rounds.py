@@ -30,6 +30,8 @@ its own timestamp.
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
+from antithesis.assertions import always, reachable, sometimes
+
 from glitchgrid.fold import Refused, Stored, StoreOutcome
 from glitchgrid.outcome import Committed, Holds, Inconsistent, ReadOutcome, Undecided
 from glitchgrid.quorum import majority
@@ -118,8 +120,11 @@ class StoreRound(Generic[T]):
         needed = majority(self._vaults)
         if len(self._voters) >= needed:
             self.outcome = Committed(len(self._voters), self._vaults)
+            always(2 * len(self._voters) > self._vaults, "control: a commit has the votes of more than half of all")
+            sometimes(len(self._voters) < self._vaults, "control: a write commits before every vault has answered")
         elif len(self._voters) + len(self.open) < needed:
             self.outcome = Undecided(len(self._voters), self._vaults)
+            reachable("control: a majority can no longer be had for a write")
         return self.outcome
 
 
@@ -170,9 +175,16 @@ class ReadRound(Generic[T]):
 
     def outgrow(self, value: int) -> StoreRound[T]:
         """Heal `value` instead of what is healed so far, on every vault."""
+        reachable("control: a read goes on with a larger value than it was healing")
         self.healing = StoreRound(self._vaults, range(self._vaults), value)
         self.healing.heals = self
         return self.healing
+
+    def is_held(self, value: int) -> bool:
+        """Was `value` seen on a majority, or stored there by this read?"""
+        holders = sum(held >= value for held in self._votes.values())
+        healed = self.healing is not None and isinstance(self.healing.outcome, Committed)
+        return healed or 2 * holders > self._vaults
 
     @property
     def has_lost(self) -> bool:

@@ -9,6 +9,7 @@ cancelling included, changes nothing about the store: a commit, once begun, is n
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from antithesis.assertions import always, reachable, sometimes
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads
@@ -19,7 +20,7 @@ from twisted.python.threadpool import ThreadPool
 
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, StoreFailed
-from glitchgrid.fold import Stored, StoreOutcome, StoreRequest, fold
+from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest, fold
 from glitchgrid.record import Record
 from glitchgrid.slots import Contents
 from glitchgrid.valuefile import ValueFile
@@ -71,6 +72,8 @@ class Store:
         """
 
         def recovered(contents: Contents) -> None:
+            sometimes(contents.record.value > 0, "vault: a value is found again at the start")
+            sometimes(contents.bad is not None, "vault: a torn slot is found at the start")
             self._record = contents.record
             self.is_open = True
             if contents.bad is not None:
@@ -93,6 +96,7 @@ class Store:
         :raises StoreBusy: (in the Deferred) when too many stores wait already; this one was not taken.
         """
         if self._failed:
+            reachable("vault: a store is refused after a failed sync")
             return fail(StoreFailed())
         if len(self._waiting) >= WAITING_STORES_MAX:
             return fail(StoreBusy())
@@ -116,6 +120,8 @@ class Store:
 
     def _sync(self) -> None:
         """Make what waits durable in one step. One at a time, until nothing waits."""
+        always(not self._syncing, "vault: one sync at a time")
+        always(not self._failed, "vault: nothing is synced after a failed sync")
         batch, self._waiting = self._waiting, []
         value, outcomes = fold(self.value, (request for request, _ in batch))
         record = evolve(self._record, value=value)
@@ -127,14 +133,22 @@ class Store:
         saved.addCallback(lambda _: self._next())
 
     def _saved(self, _: None, record: Record, batch: list[_Waiter], outcomes: list[StoreOutcome]) -> None:
+        is_lower = record.value < self._record.value
+        always(
+            not is_lower or not all(request.guarded for request, _ in batch),
+            "vault: guarded stores never lower the value",
+        )
+        sometimes(len(batch) > 1, "vault: stores share a sync")
         self._record = record
         for (_request, waiter), outcome in zip(batch, outcomes, strict=True):
+            sometimes(isinstance(outcome, Refused), "vault: the guard refuses a decrease")
             if isinstance(outcome, Stored) and outcome.decreased_from is not None:
                 self._log.error("Value decreases from {old} to {new}", old=outcome.decreased_from, new=outcome.value)
             waiter.callback(outcome)
 
     def _save_failed(self, failure: Failure, batch: list[_Waiter]) -> None:
         self._failed = True
+        reachable("vault: a sync fails")
         self._log.error(
             "store failed: {reason}; no further store is taken until a restart, and GET goes on with {value}",
             reason=failure.getErrorMessage(),

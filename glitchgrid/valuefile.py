@@ -10,6 +10,8 @@ import contextlib
 import os
 from collections.abc import Callable
 
+from antithesis.assertions import always, unreachable
+
 from glitchgrid.disk import IDisk, IFile
 from glitchgrid.errors import DataDirectoryUnusable, StoreDamaged
 from glitchgrid.record import Record, RecordDamaged
@@ -50,6 +52,7 @@ class ValueFile:
             self.close()
             raise DataDirectoryUnusable(self._disk.path, error.strerror or str(error)) from error
         except StoreDamaged:
+            unreachable("vault: neither of its slots is whole")
             self.close()
             raise
         return contents
@@ -61,6 +64,7 @@ class ValueFile:
         """
         assert self._file is not None
         slot = self._durable.followed_by(record)
+        always(slot.offset_bytes != self._durable.offset_bytes, "vault: the only good copy is never written over")
         self._file.write_at(slot.encode(), slot.offset_bytes)
         self._file.fdatasync()
         self._durable = slot

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from antithesis.assertions import always, reachable
 from klein import Klein
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
@@ -14,7 +15,7 @@ from twisted.web.iweb import IRequest
 
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, UnknownGuard
-from glitchgrid.fold import Refused, StoreOutcome, StoreRequest
+from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.service import FaceService, Fatal
 from glitchgrid.shield import shield
 from glitchgrid.store import Store
@@ -48,6 +49,10 @@ class VaultFace:
         return stored.addCallbacks(self._tell_outcome, self._give_up, (request, asked), {}, (asked,), {})
 
     def _tell_outcome(self, outcome: StoreOutcome, request: IRequest, asked: StoreRequest) -> bytes:
+        always(
+            (isinstance(outcome, Stored) and not asked.guarded) or outcome.value <= self._store.value,
+            "vault: what it says that it holds is what it shows",
+        )
         if asked.guarded:
             request.setHeader(GUARD_HEADER, GUARD_INCREASE)
         status = 412 if isinstance(outcome, Refused) else 200
@@ -55,6 +60,7 @@ class VaultFace:
 
     def _give_up(self, failure: Failure, asked: StoreRequest) -> NoReturn:
         failure.trap(defer.TimeoutError)
+        reachable("vault: a store takes longer than its deadline")
         _log.error("store of {value} is not on the disk after {s:g} s", value=asked.value, s=STORE_TIMEOUT_S)
         raise StoreBusy
 

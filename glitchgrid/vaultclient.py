@@ -14,6 +14,7 @@ VaultError: the vault may have acted or not.
 import re
 from typing import Any, TypeVar
 
+from antithesis.assertions import reachable, unreachable
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
@@ -120,6 +121,7 @@ class VaultClient:
 
     def _note_success(self, answer: _Answer) -> _Answer:
         if self._failing:
+            reachable("control: a vault that had failed answers again")
             self._log.info("vault {vault} answers again", vault=self.name)
         self._failing = False
         return answer
@@ -132,6 +134,7 @@ class VaultClient:
         return failure
 
     def _note_ignored_guard(self) -> None:
+        unreachable("control: a vault ignores the guard", {"vault": self.name})
         if not self._guard_ignored:
             self._log.warn("vault {vault} ignores the guard: a late store may undo newer ones there", vault=self.name)
         self._guard_ignored = True

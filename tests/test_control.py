@@ -1,5 +1,6 @@
 """Control's wire: the spec's table, over a register that says what it is told to."""
 
+from functools import partial
 from typing import Any
 
 from treq.testing import StubTreq
@@ -174,6 +175,34 @@ class OtherTests(ControlTestCase):
 
 class RegisterTests(SynchronousTestCase):
     """What control does with its register, whichever protocol is behind it."""
+
+    def test_it_says_once_that_it_serves_when_a_read_was_answered(self) -> None:
+        reactor, register, told = MemoryReactorClock(), FakeRegister(), []
+        readiness = control._Readiness(register, reactor, lambda: told.append("ready"))
+        readiness.ask()
+        for seconds in (control.READY_AGAIN_S / 2, control.READY_AGAIN_S / 2):
+            reactor.advance(seconds)
+        self.assertEqual(len(register.reads), 1, "one at a time")
+        register.reads[0].callback(Inconsistent())
+        reactor.advance(control.READY_AGAIN_S)
+        self.assertEqual((len(register.reads), told), (2, []))
+        register.reads[1].callback(Holds(0))
+        reactor.advance(10 * control.READY_AGAIN_S)
+        self.assertEqual((len(register.reads), told), (2, ["ready"]))
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_it_asks_no_more_once_it_is_stopped(self) -> None:
+        for is_waiting in (True, False):
+            reactor, register = MemoryReactorClock(), FakeRegister()
+            told: list[None] = []
+            readiness = control._Readiness(register, reactor, partial(told.append, None))
+            readiness.ask()
+            if is_waiting:
+                register.reads[0].callback(Inconsistent())
+            readiness.stop()
+            if not is_waiting:
+                register.reads[0].callback(Holds(7))
+            self.assertEqual((told, reactor.getDelayedCalls()), ([], []))
 
     def test_it_is_started_and_stopped_with_the_service(self) -> None:
         steps: list[str] = []

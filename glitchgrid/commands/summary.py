@@ -1,10 +1,12 @@
 """What a campaign came to, in words and as JSON."""
 
+from collections import Counter
 from typing import Any
 
 from attrs import define, field
 
 from glitchgrid.lab.campaign.campaign import Summary
+from glitchgrid.lab.campaign.properties import Standing, catalogue
 from glitchgrid.lab.campaign.reach import LINES
 from glitchgrid.lab.campaign.run import Result, Verdict
 
@@ -46,6 +48,7 @@ class Report:
         print(f"{summary.operations} operations, {faults} faults; how often runs reached what they should:")
         for line in LINES:
             print(f"{summary.reached[line] or 'never':>9}  {line}")
+        self._show_properties()
         replay = ""
         for violation in self.violations:
             if replay and replay != violation["replay"]:
@@ -56,6 +59,15 @@ class Report:
             print(f"  {replay}")
         print(f"digest {summary.digest}")
 
+    def _show_properties(self) -> None:
+        """How many of the properties that servers state of themselves hold, and which do not."""
+        standings = {each: each.standing(self.summary.stated) for each in catalogue()}
+        counts = Counter(standings.values())
+        print(f"properties: {', '.join(f'{counts[standing]} {standing}' for standing in Standing)}")
+        for each, standing in standings.items():
+            if standing is not Standing.PASSED:
+                print(f"{standing:>11}  {each.text} ({each.kind}, {each.file}:{each.line})")
+
     def as_json(self) -> dict[str, Any]:
         return {
             "seeds": self.summary.seeds,
@@ -63,6 +75,7 @@ class Report:
             "operations": self.summary.operations,
             "faults": self.summary.faults,
             "reach": {line: self.summary.reached[line] for line in LINES},
+            "properties": {each.text: each.standing(self.summary.stated) for each in catalogue()},
             "violations": self.violations,
             "digest": self.summary.digest,
         }

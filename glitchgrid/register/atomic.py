@@ -10,6 +10,7 @@ Whoever asks gets a Deferred of their own, on which nothing else depends: cancel
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from antithesis.assertions import always, reachable, sometimes, unreachable
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -107,6 +108,7 @@ class AtomicRegister:
             case Ended(round_):
                 self._end(round_)
             case Declined(ticket, outcome):
+                reachable("control: a decrease is refused")
                 ticket.callback(outcome)
             case Rest():
                 self._rest(effect)
@@ -148,6 +150,7 @@ class AtomicRegister:
         self._act()
 
     def _expire(self, round_: _Round) -> None:
+        reachable("control: an operation is still undecided at its deadline")
         self._coordinator.expire(round_)
         self._act()
 
@@ -156,6 +159,7 @@ class AtomicRegister:
         deadline = self._deadlines.pop(round_, None)
         if deadline is not None and deadline.active():
             deadline.cancel()
+        sometimes(len(round_.tickets) > 1, "control: several clients share a round")
         for ticket in round_.tickets:
             ticket.callback(round_.outcome)
         asked = self._asked.pop(round_, [])
@@ -168,6 +172,7 @@ class AtomicRegister:
         One that has failed is no straggler: its client has said so.
         """
         for vault, (is_well, answered_at_s) in zip(asked, results, strict=True):
+            always(is_well, "control: an answer is taken without a bug")
             if not is_well:
                 self._log.failure("bug while taking an answer of {vault}", answered_at_s, vault=vault.name)
                 continue
@@ -178,6 +183,7 @@ class AtomicRegister:
                 self._lagging.discard(vault)
             elif vault not in self._lagging:
                 self._lagging.add(vault)
+                reachable("control: a vault lags behind the others")
                 self._log.warn("vault {vault} lags {s:.1f} s behind the others", vault=vault.name, s=behind_s)
 
     def _rest(self, rest: Rest) -> None:
@@ -195,8 +201,12 @@ class AtomicRegister:
     def _report(self, effect: SameVault | ValueLost) -> None:
         """Say what an operator has to mend."""
         if isinstance(effect, SameVault):
+            unreachable("control: two addresses lead to one vault", {"voter": effect.voter})
             self._doubles.report(self._vaults[effect.first].name, self._vaults[effect.second].name, effect.voter)
         else:
+            unreachable(
+                "control: a majority holds less than was committed", {"seen": effect.seen, "floor": effect.floor}
+            )
             self._log.error(
                 "a majority of the vaults holds at most {seen}, but {floor} was committed: a vault has lost data",
                 seen=effect.seen,

@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
+from glitchgrid.lab.campaign.properties import Seen
 from glitchgrid.lab.campaign.reach import FAULT, LINES
 from glitchgrid.lab.campaign.run import Result, Verdict, run_seed
 from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers, prepare
@@ -37,6 +38,7 @@ class Summary:
     reached: Counter[str] = field(factory=Counter)
     verdicts: Counter[Verdict] = field(factory=Counter)
     digest: str = ""
+    stated: Seen = field(factory=Counter)
 
     @property
     def faults(self) -> Counter[str]:
@@ -56,6 +58,7 @@ class Summary:
             reached=self.reached + result.reached,
             verdicts=self.verdicts + Counter([result.verdict]),
             digest=chained.hexdigest(),
+            stated=self.stated + result.stated,
         )
 
 

@@ -15,6 +15,7 @@ from glitchgrid.lab.campaign.clients import Client, Prober
 from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
 from glitchgrid.lab.campaign.plan import POWER_LOSS, Layout, Plan, Planned, draw_plan
+from glitchgrid.lab.campaign.properties import Seen, collecting
 from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
@@ -37,7 +38,7 @@ ACKNOWLEDGED_PERCENT_MIN = 10
 """Of the writes; with fewer, and as many reads, a run proves nothing."""
 
 
-EXCUSED = ("invariant", "checker")
+EXCUSED = ("invariant", "checker", "property")
 """What these say of a run is expected once an assumption of the register is broken."""
 
 
@@ -77,6 +78,7 @@ class Result:
     history: str = ""
     trace: tuple[str, ...] = ()
     recording: Recording | None = None
+    stated: Seen = field(factory=Counter)
 
     @property
     def faults(self) -> int:
@@ -114,12 +116,15 @@ class _Run:
         self._is_quiet = False
         self._findings: list[Finding] = []
         self._spans: list[Span] = []
+        self._stated: Seen = Counter()
+        self._broken: set[str] = set()
         self._workload = grid.workload
 
     def result(self) -> Result:
         world = self._world
         try:
-            with _listening(self._logged), watching(self._reached), contained(world):
+            listening, stated = _listening(self._logged), collecting(self._stated, self._broke)
+            with listening, stated, watching(self._reached), contained(world):
                 try:
                     self._live()
                 finally:
@@ -142,6 +147,7 @@ class _Run:
             history=history,
             trace=tuple(world.trace.lines),
             recording=self._recording(),
+            stated=self._stated,
         )
 
     def _recording(self) -> Recording | None:
@@ -267,6 +273,12 @@ class _Run:
         if isinstance(said, CannotSay):
             return Verdict.CANNOT_SAY
         return Verdict.PASSED
+
+    def _broke(self, stated: str) -> None:
+        """Once a run: it would break again and again."""
+        if stated not in self._broken:
+            self._broken.add(stated)
+            self._find("property", stated)
 
     def _find(self, oracle: str, message: str) -> None:
         self._findings.append(Finding(oracle, message, self._world.now_ns))
