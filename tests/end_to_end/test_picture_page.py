@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.portrait import picture_of
 from glitchgrid.lab.campaign.run import Verdict, run_seed
-from glitchgrid.lab.picture.model import Picture
+from glitchgrid.lab.picture.model import Mark, Picture
 from glitchgrid.lab.picture.page import as_page
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 from tests.picture.sample import MS, SAMPLE, crowded
@@ -184,7 +185,7 @@ def test_stairs_faults_and_findings(sample: Shown) -> None:
 
 
 def test_it_plays_and_pauses(sample: Shown) -> None:
-    assert sample.clock_s() == pytest.approx(0.014), "it begins with the finding"
+    assert sample.clock_s() == 60, "all of it is there at first, and playing begins at the beginning"
     sample.page.get_by_label("Speed").select_option("3")
     sample.page.get_by_label("play or pause").click()
     sample.page.clock.run_for(2000)
@@ -199,6 +200,7 @@ def test_it_plays_and_pauses(sample: Shown) -> None:
 def test_it_ends_at_the_end(sample: Shown) -> None:
     sample.page.get_by_label("Speed").select_option("10")
     sample.page.locator("svg.chart").focus()
+    sample.page.keyboard.press("Home")
     sample.page.keyboard.press(" ")
     sample.page.clock.run_for(10_000)
     assert sample.clock_s() == 60
@@ -318,4 +320,14 @@ def test_a_crowd_of_messages_is_one_line_until_one_looks_closer(browser: Browser
     shown.show(0, 40 * MS)
     assert len(shown.drawn("line.message")) == 41
     assert shown.drawn("path.crowd") == []
+    shown.close()
+
+
+def test_finding_after_finding(browser: Browser, tmp_path: Path) -> None:
+    first, second = SAMPLE.marks[0], Mark(30_000 * MS, "checker", "a read went back")
+    shown = Shown(browser, tmp_path / "two.html", evolve(SAMPLE, marks=[first, second]))
+    for mark in (first, second, first):
+        shown.page.get_by_label("the finding").click()
+        assert shown.clock_s() == pytest.approx(mark.at_ns / NS_PER_S)
+        assert mark.text in shown.page.locator(".details").inner_text()
     shown.close()

@@ -1,6 +1,6 @@
 """Pictures of a picture, for the documentation: ``python -m tests.picture.screenshot PAGE STEM``.
 
-Writes STEM.png, the whole run, and STEM-finding.png, dark, what led to the finding.
+Writes STEM.png, the whole run, and STEM-finding.png, dark, what led to the last finding.
 """
 
 import sys
@@ -10,7 +10,9 @@ from playwright.sync_api import sync_playwright
 
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 
-WIDTH, HEIGHT = 1280, 760
+WIDTH, HEIGHT = 1280, 860
+ALL = "document.getElementById('picture').picture.showAll()"
+LAST_FINDING = "(it => it.data.marks.forEach(() => it.toFinding()))(document.getElementById('picture').picture)"
 
 
 def main(page_path: str, stem: str) -> None:
@@ -18,10 +20,10 @@ def main(page_path: str, stem: str) -> None:
         raise SystemExit(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        for scheme, suffix, act in (("light", "", "showAll"), ("dark", "-finding", "toFinding")):
+        for scheme, suffix, act in (("light", "", ALL), ("dark", "-finding", LAST_FINDING)):
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme=scheme)  # type: ignore[arg-type]
             page.goto(Path(page_path).resolve().as_uri())
-            page.evaluate(f"document.getElementById('picture').picture.{act}()")
+            page.evaluate(act)
             page.screenshot(path=f"{stem}{suffix}.png")
             page.close()
         browser.close()

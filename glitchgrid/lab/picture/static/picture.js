@@ -8,15 +8,15 @@ const ZOOM = 1.6;
 const LINES_BEFORE = 20;
 const KEYS = [
   ["space", "play, pause"], ["← →", "line by line"], ["+ −", "closer, farther"], ["shift ← →", "move"],
-  ["f", "all of it"], ["v", "the finding"], ["home end", "begin, end"], ["< >", "slower, faster"],
+  ["f", "all of it"], ["v", "finding after finding"], ["home end", "begin, end"], ["< >", "slower, faster"],
 ];
 
 class Picture {
   constructor(root, data) {
     this.root = root;
     this.data = data;
-    const finding = data.marks[0];
-    this.view = { from: 0, to: data.duration_ns, now: finding ? finding.at_ns : data.duration_ns, chosen: null };
+    this.view = { from: 0, to: data.duration_ns, now: data.duration_ns, chosen: null };
+    this.found = -1;
     this.speed = this._fittingSpeed();
     this.playing = false;
     this.chart = new Chart(data, this.view);
@@ -79,16 +79,19 @@ class Picture {
     this.goToLine(Math.min(Math.max(0, current + by), this.data.trace.length - 1));
   }
 
+  /** To the first finding, then to the next one, and so on. */
   toFinding() {
-    const mark = this.data.marks[0];
-    if (!mark) return;
+    const { marks } = this.data;
+    if (!marks.length) return;
+    this.found = (this.found + 1) % marks.length;
+    const mark = marks[this.found];
     // The operation whose answer shows it; where there is none, what led to it.
     const shows = this.data.operations.find((each) => each.returned_ns === mark.at_ns);
     const from = shows ? shows.called_ns : (this.data.trace[this.lines.at(mark.at_ns) - LINES_BEFORE] ?? [0])[0];
     const span = Math.max(mark.at_ns - from, SPAN_NS_MIN);
     this.view.now = mark.at_ns;
     this.show(from - 0.25 * span, mark.at_ns + 0.25 * span);
-    this.choose("marks", 0);
+    this.choose("marks", this.found);
   }
 
   choose(kind, index) {
