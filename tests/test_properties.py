@@ -11,7 +11,8 @@ from glitchgrid import rounds
 from glitchgrid.glitches import GLITCHES, switched_on
 from glitchgrid.lab.campaign.plan import Wanted
 from glitchgrid.lab.campaign.properties import Kind, Property, Seen, Standing, catalogue, collecting
-from glitchgrid.lab.campaign.run import Verdict, run_seed
+from glitchgrid.lab.campaign.result import Verdict
+from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.rounds import StoreRound
 
 ROOT = Path(__file__).parents[1]

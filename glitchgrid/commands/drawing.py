@@ -7,7 +7,7 @@ from attrs import frozen
 
 from glitchgrid.glitches import GLITCHES
 from glitchgrid.lab.campaign.portrait import picture_of
-from glitchgrid.lab.campaign.run import Result
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.picture.page import as_page
 from glitchgrid.lab.picture.perfetto import as_trace_events

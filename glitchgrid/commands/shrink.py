@@ -15,7 +15,7 @@ from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.campaign import Task, run_campaign
 from glitchgrid.lab.campaign.plan import Plan, Wanted, encode_plan
-from glitchgrid.lab.campaign.run import Verdict
+from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.shrink import NothingToShrink, Shrunk, shrink
 from glitchgrid.lab.campaign.workers import prepare, workers
 from glitchgrid.lab.errors import CannotRun

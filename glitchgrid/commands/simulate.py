@@ -20,7 +20,8 @@ from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
 from glitchgrid.lab.campaign.plan import Wanted, encode_plan
-from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
+from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
 

@@ -8,7 +8,7 @@ from attrs import define, field
 from glitchgrid.lab.campaign.campaign import Summary
 from glitchgrid.lab.campaign.properties import Standing, catalogue
 from glitchgrid.lab.campaign.reach import LINES
-from glitchgrid.lab.campaign.run import Result, Verdict
+from glitchgrid.lab.campaign.result import Result, Verdict
 
 FAILURES_TOLD_MAX = 1000
 """A campaign may have more; they are counted."""

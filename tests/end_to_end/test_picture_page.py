@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.portrait import picture_of
-from glitchgrid.lab.campaign.run import Verdict, run_seed
+from glitchgrid.lab.campaign.result import Verdict
+from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.picture.model import Mark, Picture
 from glitchgrid.lab.picture.page import as_page
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS

@@ -6,7 +6,7 @@ from glitchgrid.glitches import GLITCHES, switched_on
 from glitchgrid.lab.campaign.campaign import Task, perform
 from glitchgrid.lab.campaign.hunt import BLACK_BOX
 from glitchgrid.lab.campaign.plan import Wanted
-from glitchgrid.lab.campaign.run import Result, Verdict
+from glitchgrid.lab.campaign.result import Result, Verdict
 
 SEEDS_WHITE_BOX = 30
 SEEDS_BLACK_BOX = 40

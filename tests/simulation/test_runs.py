@@ -31,7 +31,8 @@ from glitchgrid.lab.campaign.plan import (
     encode_plan,
 )
 from glitchgrid.lab.campaign.portrait import picture_of
-from glitchgrid.lab.campaign.run import Result, Verdict, run_plan, run_seed
+from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.simulation.world import World
 from glitchgrid.outcome import Holds
 from glitchgrid.rounds import ReadRound, StoreRound
@@ -195,9 +196,10 @@ class TeethTests(SynchronousTestCase):
     """Bugs planted in the product's own classes are found, among the seeds of the clean runs."""
 
     def found_by(self, seeds: int) -> set[str]:
-        """The oracles that speak first in the runs that find something; one at least must, within so many seeds."""
+        """The oracles that find something in so many seeds; one at least must."""
         results = [run_seed(seed, Wanted().layout(seed)) for seed in map(str, range(seeds))]
-        oracles = {result.findings[0].oracle for result in results if result.verdict is Verdict.VIOLATION}
+        failed = [result for result in results if result.verdict is Verdict.VIOLATION]
+        oracles = {finding.oracle for result in failed for finding in result.findings}
         self.assertTrue(oracles, f"nothing was found in {seeds} seeds")
         return oracles
 

@@ -5,7 +5,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.plan import Plan, Wanted, decode_plan, encode_plan
-from glitchgrid.lab.campaign.run import Verdict, run_plan, run_seed
+from glitchgrid.lab.campaign.result import Verdict
+from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.shrink import NothingToShrink, shrink
 
 FAULTS_MAX = 5

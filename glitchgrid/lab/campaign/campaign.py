@@ -14,7 +14,8 @@ from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.properties import Seen
 from glitchgrid.lab.campaign.reach import FAULT, LINES
-from glitchgrid.lab.campaign.run import Result, Verdict, run_seed
+from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers, prepare
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.simulation.trace import DIGEST_BYTES

@@ -7,7 +7,7 @@ from attrs import frozen
 from glitchgrid.glitches import GLITCHES, Glitch
 from glitchgrid.lab.campaign.campaign import Task, run_campaign
 from glitchgrid.lab.campaign.plan import Plan, Wanted
-from glitchgrid.lab.campaign.run import Result, Verdict
+from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.shrink import Shrunk, shrink
 from glitchgrid.lab.campaign.workers import Workers
 

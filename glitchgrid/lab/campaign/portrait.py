@@ -7,7 +7,7 @@ from typing import Any
 from glitchgrid.lab.campaign.faults.fault import Reach
 from glitchgrid.lab.campaign.plan import CLIENTS
 from glitchgrid.lab.campaign.recording import Recording, Span
-from glitchgrid.lab.campaign.run import Result
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.talk import heard_in, said_on
 from glitchgrid.lab.history import Kind, Outcome, read_history
 from glitchgrid.lab.history import Operation as Recorded

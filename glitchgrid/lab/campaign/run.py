@@ -1,12 +1,10 @@
 """One run: a plan, carried out, and what is to be said of it."""
 
-import enum
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import evolve, field, frozen
 from twisted.application.service import IService, MultiService
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
@@ -18,6 +16,7 @@ from glitchgrid.lab.campaign.plan import POWER_LOSS, Layout, Plan, Planned, draw
 from glitchgrid.lab.campaign.properties import Seen, collecting
 from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
 from glitchgrid.lab.campaign.recording import Recording, Span
+from glitchgrid.lab.campaign.result import EXCUSED, Finding, Result, Verdict
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
 from glitchgrid.lab.history import read_history
 from glitchgrid.lab.simulation.clock import SECOND_NS
@@ -36,62 +35,6 @@ SERVES_AGAIN_S = 20
 
 ACKNOWLEDGED_PERCENT_MIN = 10
 """Of the writes; with fewer, and as many reads, a run proves nothing."""
-
-
-EXCUSED = ("invariant", "checker", "property")
-"""What these say of a run is expected once an assumption of the register is broken."""
-
-
-class Verdict(enum.Enum):
-    """Of a run whose plan breaks an assumption, "expected broken" is the best that can be said."""
-
-    PASSED = "passed"
-    VIOLATION = "violation"
-    CANNOT_SAY = "cannot say"
-    EXPECTED_BROKEN = "expected broken"
-
-
-@frozen
-class Finding:
-    """What is wrong with a run, and who says so.
-
-    :ivar at_ns: when it showed, in the run's own time.
-    :ivar operations: the numbers of those that show it, in the history.
-    """
-
-    oracle: str
-    message: str
-    at_ns: int = 0
-    operations: tuple[int, ...] = ()
-
-
-@frozen
-class Result:
-    plan: Plan
-    verdict: Verdict
-    findings: tuple[Finding, ...]
-    digest: str
-    operations: int
-    events: int
-    duration_ns: int
-    reached: Counter[str] = field(factory=Counter)
-    history: str = ""
-    trace: tuple[str, ...] = ()
-    recording: Recording | None = None
-    stated: Seen = field(factory=Counter)
-
-    @property
-    def faults(self) -> int:
-        """How many faults found something to do."""
-        return sum(count for name, count in self.reached.items() if name.startswith(FAULT))
-
-    def is_found_by(self, oracle: str | None) -> bool:
-        """Has this oracle found something? None asks for any."""
-        return any(oracle in {None, finding.oracle} for finding in self.findings)
-
-    def with_finding(self, oracle: str, message: str) -> "Result":
-        finding = Finding(oracle, message, self.duration_ns)
-        return evolve(self, verdict=Verdict.VIOLATION, findings=(*self.findings, finding))
 
 
 def run_seed(seed: str, layout: Layout, *, keep_trace: bool = False) -> Result:

@@ -13,7 +13,8 @@ from attrs import evolve, field, frozen
 
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign.plan import KILL, Layout, Plan
-from glitchgrid.lab.campaign.run import Finding, Result, Verdict, run_plan
+from glitchgrid.lab.campaign.result import Finding, Result, Verdict
+from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.campaign.talk import heard_in
 
 RUNS_MAX = 2000

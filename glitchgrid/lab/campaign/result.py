@@ -1,0 +1,74 @@
+"""What a run came to."""
+
+import enum
+from collections import Counter
+
+from attrs import evolve, field, frozen
+
+from glitchgrid.lab.campaign.plan import Plan
+from glitchgrid.lab.campaign.properties import Seen
+from glitchgrid.lab.campaign.reach import FAULT
+from glitchgrid.lab.campaign.recording import Recording
+
+EXCUSED = ("invariant", "checker", "property")
+"""What these say of a run is expected once an assumption of the register is broken."""
+
+
+class Verdict(enum.Enum):
+    """Of a run whose plan breaks an assumption, "expected broken" is the best that can be said."""
+
+    PASSED = "passed"
+    VIOLATION = "violation"
+    CANNOT_SAY = "cannot say"
+    EXPECTED_BROKEN = "expected broken"
+
+
+@frozen
+class Finding:
+    """What is wrong with a run, and who says so.
+
+    :ivar at_ns: when it showed, in the run's own time.
+    :ivar operations: the numbers of those that show it, in the history.
+    """
+
+    oracle: str
+    message: str
+    at_ns: int = 0
+    operations: tuple[int, ...] = ()
+
+
+@frozen
+class Result:
+    """:ivar digest: of the trace: two runs with one digest are the same run.
+    :ivar operations: how many the clients called.
+    :ivar duration_ns: in the run's own time.
+    :ivar reached: the table of `reach`, counted.
+    :ivar stated: what became of the servers' own properties.
+    :ivar trace: as `recording`, only of a run that was kept whole.
+    """
+
+    plan: Plan
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    digest: str
+    operations: int
+    events: int
+    duration_ns: int
+    reached: Counter[str] = field(factory=Counter)
+    history: str = ""
+    trace: tuple[str, ...] = ()
+    recording: Recording | None = None
+    stated: Seen = field(factory=Counter)
+
+    @property
+    def faults(self) -> int:
+        """How many faults found something to do."""
+        return sum(count for name, count in self.reached.items() if name.startswith(FAULT))
+
+    def is_found_by(self, oracle: str | None) -> bool:
+        """Has this oracle found something? None asks for any."""
+        return any(oracle in {None, finding.oracle} for finding in self.findings)
+
+    def with_finding(self, oracle: str, message: str) -> "Result":
+        finding = Finding(oracle, message, self.duration_ns)
+        return evolve(self, verdict=Verdict.VIOLATION, findings=(*self.findings, finding))
