@@ -11,6 +11,9 @@ from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.shrink import Shrunk, shrink
 from glitchgrid.lab.campaign.workers import Workers
 
+SHRINKING_RUNS_MAX = 400
+"""`glitchgrid shrink` may go on for longer; here seventeen are shrunk."""
+
 BLACK_BOX = "checker"
 """The one oracle that sees no more than a client does: the history."""
 
@@ -62,7 +65,7 @@ def _hunt(glitch: Glitch, seeds: int, workers: Workers, progress: Callable[[str,
             results.close()
             break
     oracle = BLACK_BOX if BLACK_BOX in first else min(first, key=lambda each: first[each], default=None)
-    shrunk = None if oracle is None else shrink(plans[oracle], glitch.name, oracle=oracle)
+    shrunk = None if oracle is None else shrink(plans[oracle], glitch.name, oracle=oracle, runs_max=SHRINKING_RUNS_MAX)
     return Hunted(glitch, count, first, shrunk)
 
 

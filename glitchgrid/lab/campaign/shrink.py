@@ -18,10 +18,11 @@ from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.campaign.talk import heard_in
 
 RUNS_MAX = 2000
-"""More runs than this are not made: what is smallest by then is the answer."""
+"""More runs than this are not made, unless somebody asks for them."""
 
 MS_NS = 1_000_000
 PLAIN_LATENCY_US = 200
+COARSE = 4
 FEWEST_STEPS = 1
 
 
@@ -90,12 +91,13 @@ class _Search:
     glitch: str | None
     oracle: str
     progress: Progress
+    runs_max: int
     best: list[Plan] = field(factory=list)
     runs: list[int] = field(factory=lambda: [0])
 
     def still_fails(self, plan: Plan) -> bool:
         """Try a plan, and keep it if it fails in the same way."""
-        if self.runs[0] >= RUNS_MAX:
+        if self.runs[0] >= self.runs_max:
             return False
         self.runs[0] += 1
         result = _run(plan, self.glitch)
@@ -111,23 +113,29 @@ def shrink(
     glitch: str | None,
     progress: Progress = lambda _runs, _faults: None,
     oracle: str | None = None,
+    runs_max: int = RUNS_MAX,
 ) -> Shrunk:
     """The smallest plan that fails as `plan` does.
 
     :param oracle: what it is to be found by; else by the first that finds anything.
+    :param runs_max: what is smallest after so many runs is the answer.
     :raises NothingToShrink: where it does not fail so.
     """
     first = _run(plan, glitch)
     if first.verdict is not Verdict.VIOLATION or not first.is_found_by(oracle):
         raise NothingToShrink(first.verdict.value)
-    search = _Search(glitch, oracle or first.findings[0].oracle, progress, [plan])
-    # What was to begin after the end of the run has not begun.
-    search.still_fails(evolve(plan, faults=[each for each in plan.faults if each.at_ms * MS_NS <= first.duration_ns]))
+    search = _Search(glitch, oracle or first.findings[0].oracle, progress, runs_max, [plan])
+    # What begins after it has shown, or after the end of the run, is not its cause.
+    shown_ns = next(finding.at_ns for finding in first.findings if finding.oracle == search.oracle)
+    for end_ns in (first.duration_ns, shown_ns):
+        search.still_fails(evolve(plan, faults=[each for each in plan.faults if each.at_ms * MS_NS <= end_ns]))
     before = None
     while before != search.best[-1]:
         before = search.best[-1]
-        _shrink_faults(search)
+        # Most of the faults, then what else there is, then fault by fault: a run of few clients takes less time.
+        _shrink_faults(search, COARSE)
         _shrink_rest(search)
+        _shrink_faults(search, 1)
     smallest = search.best[-1]
     result = _run(smallest, glitch, keep_trace=True)
     for differs_by, other, other_glitch in _neighbours(smallest, glitch):
@@ -144,10 +152,10 @@ def _run(plan: Plan, glitch: str | None, *, keep_trace: bool = False) -> Result:
     return result
 
 
-def _shrink_faults(search: _Search) -> None:
-    """Leave out parts of the faults: halves first, then ever smaller parts."""
+def _shrink_faults(search: _Search, least: int) -> None:
+    """Leave out parts of the faults: halves first, then ever smaller parts, down to `least`."""
     size = len(search.best[-1].faults)
-    while size:
+    while size >= least:
         start = 0
         while start < len(faults := search.best[-1].faults):
             rest = (*faults[:start], *faults[start + size :])
