@@ -21,6 +21,9 @@ from glitchgrid.lab.errors import CannotRun
 from tests.end_to_end.processes import free_port, wait_until
 from tests.end_to_end.test_simulate import processor_s, simulate, workers_of
 
+AT_WORK_S = 2.5
+"""Of processor time: it has started, and has run seeds; and many are left."""
+
 TASKS = [Task(seed, Layout(steps=5)) for seed in range(40)]
 
 
@@ -60,13 +63,13 @@ def test_a_cluster_whose_worker_dies(tmp_path: Path) -> None:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     ) as cluster:
         pids = [nanny.pid for nanny in cluster.workers.values()]
-        options = ["--seeds", "0:60", "--steps", "10", "--json"]
+        options = ["--seeds", "0:200", "--steps", "10", "--json"]
         command = [str(Path(sys.executable).parent / "glitchgrid"), "simulate", *options]
         command += ["--dask", cluster.scheduler_address]
         with subprocess.Popen(
             command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as campaign:
-            wait_until(lambda: processor_s(pids[0]) > 3, "a worker is at work")
+            wait_until(lambda: processor_s(pids[0]) > AT_WORK_S, "a worker is at work")
             os.kill(pids[0], signal.SIGKILL)
             said, complained = campaign.communicate(timeout=240)
         assert campaign.returncode == 0, complained
@@ -82,12 +85,12 @@ def test_no_cluster_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_costs_its_seeds_nothing(tmp_path: Path) -> None:
-    options = ["--seeds", "0:80", "--steps", "10", "--jobs", "2", "--json"]
+    options = ["--seeds", "0:200", "--steps", "10", "--jobs", "2", "--json"]
     command = [str(Path(sys.executable).parent / "glitchgrid"), "simulate", *options]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as campaign:
         wait_until(lambda: len(workers_of(campaign.pid)) == 2, "two workers")
         victim = workers_of(campaign.pid)[0]
-        wait_until(lambda: processor_s(victim) > 2.5, "it is at work")
+        wait_until(lambda: processor_s(victim) > AT_WORK_S, "it is at work")
         os.kill(victim, signal.SIGKILL)
         said, complained = campaign.communicate(timeout=240)
     assert campaign.returncode == 0, complained
