@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from typing import Any
+from unittest.mock import patch
 
 from twisted.application.service import IServiceMaker
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -211,7 +212,11 @@ class ControlTests(OptionsTestCase):
         arguments = ("--protocol", "classic", "--vault-timeout", "0.5", "--value-max", "99", "--report-every", "7")
         control_tap.makeService(self.control(*CONTROL, *arguments))
         self.assertEqual(given[2:6], ["tcp:8000", (VaultAddress("127.0.0.1", 8001),), "classic", 0.5])
-        self.assertEqual(given[7:], [7, 99])
+        self.assertEqual(given[7:9], [7, 99])
+        (ready,) = given[9:]
+        with patch.object(control_tap, "setup_complete") as said:
+            ready()
+        said.assert_called_once_with({"protocol": "classic", "vaults": 1})
 
     def test_its_service(self) -> None:
         self.patch(tap, "_reactor", FakeReactor())

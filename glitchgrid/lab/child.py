@@ -20,7 +20,8 @@ from twisted.python.procutils import which
 from glitchgrid.lab.errors import CannotRun
 
 LINES_KEPT = 20
-LINE_BYTES_MAX = 10_000
+LINE_BYTES_MAX = 1_000_000
+"""Of a longer line the end alone is told. A campaign's verdict, as JSON, is one line."""
 
 LineReceiver = Callable[[str], None]
 
