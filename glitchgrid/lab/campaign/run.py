@@ -67,7 +67,8 @@ class _Run:
         world = self._world
         try:
             listening, stated = _listening(self._logged), collecting(self._stated, self._broke)
-            with listening, stated, watching(self._reached), contained(world):
+            # The garbage collector rests within the containment, and so nothing is heard of what went before.
+            with contained(world), listening, stated, watching(self._reached):
                 try:
                     self._live()
                 finally:
