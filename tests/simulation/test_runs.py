@@ -13,7 +13,7 @@ from attrs import evolve
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.campaign import Task, perform
+from glitchgrid.lab.campaign.campaign import Summary, Task, perform
 from glitchgrid.lab.campaign.clients import Habits
 from glitchgrid.lab.campaign.faults.assumptions import LostDisk, StoreByHand
 from glitchgrid.lab.campaign.faults.fault import Fault
@@ -157,6 +157,14 @@ class BrokenAssumptionTests(SynchronousTestCase):
         result = self.run_with(LostDisk("vault1"), LostDisk("vault2"))
         self.assertEqual(result.verdict, Verdict.EXPECTED_BROKEN)
         self.assertIn("to 0", result.findings[0].message)
+
+    def test_a_property_that_had_to_break_is_no_failure_of_it(self) -> None:
+        result = self.run_with(LostDisk("vault1"), LostDisk("vault2"))
+        stated = Counter({("it holds", True): 5, ("it holds", False): 2})
+        broken = Summary().and_also(evolve(result, stated=stated)).stated
+        self.assertEqual((broken["it holds", True], broken["it holds", False]), (5, 0))
+        passed = Summary().and_also(evolve(result, verdict=Verdict.PASSED, stated=stated)).stated
+        self.assertEqual(passed["it holds", False], 2)
 
     def test_it_excuses_nothing_else(self) -> None:
         original = ReadRound._decide

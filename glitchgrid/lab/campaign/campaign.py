@@ -59,7 +59,7 @@ class Summary:
             reached=self.reached + result.reached,
             verdicts=self.verdicts + Counter([result.verdict]),
             digest=chained.hexdigest(),
-            stated=self.stated + result.stated,
+            stated=self.stated + result.stated_fairly,
         )
 
 

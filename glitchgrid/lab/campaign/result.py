@@ -65,6 +65,13 @@ class Result:
         """How many faults found something to do."""
         return sum(count for name, count in self.reached.items() if name.startswith(FAULT))
 
+    @property
+    def stated_fairly(self) -> Seen:
+        """What became of the servers' properties, but for what had to break because an assumption was."""
+        if self.verdict is not Verdict.EXPECTED_BROKEN:
+            return self.stated
+        return Counter({(text, held): count for (text, held), count in self.stated.items() if held})
+
     def is_found_by(self, oracle: str | None) -> bool:
         """Has this oracle found something? None asks for any."""
         return any(oracle in {None, finding.oracle} for finding in self.findings)
