@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from twisted.internet import defer
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD
 from glitchgrid.commands.running import run
@@ -89,7 +90,7 @@ class Demo:
         child = Child.start(self._reactor, [sys.executable, "-c", START, "simulate", *options], said.append)
         try:
             await child.when_ended().addTimeout(CAMPAIGN_S_MAX, self._reactor)
-        except TimeoutError:
+        except defer.TimeoutError:
             self._announce(f"that took longer than {CAMPAIGN_S_MAX} s, and was given up")
             return
         finally:

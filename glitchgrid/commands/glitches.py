@@ -85,7 +85,7 @@ def as_page(found: list[Hunted]) -> str:
         "# How soon each glitch is found",
         "",
         "Written by `make glitch-table`. Seeds are the clean campaign's, from 0 on: nothing is drawn, weighted or",
-        "planned for a glitch. `inside` are the oracles that see the disks and the log; `outside` is what clients can",
+        "planned for a glitch. `inside` are all oracles but one, the history; `outside` is what clients can",
         f"tell, by the history alone, within {SEEDS} seeds.",
         "",
         "| glitch | inside | outside | faults left | writes left |",

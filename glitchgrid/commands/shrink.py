@@ -76,8 +76,8 @@ def _plan(settings: Settings, looked_at: Callable[[int], object]) -> Plan:
             raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
         return read_plan(settings.plan)
     seeds = settings.seeds if settings.seed is None else range(settings.seed, settings.seed + 1)
-    tasks = [Task(seed, settings.wanted.layout(str(seed)), glitch=settings.glitch) for seed in seeds]
-    results = run_campaign(tasks, workers(min(settings.jobs, len(tasks)), settings.dask))
+    tasks = (Task(seed, settings.wanted.layout(str(seed)), glitch=settings.glitch) for seed in seeds)
+    results = run_campaign(tasks, workers(min(settings.jobs, len(seeds)), settings.dask))
     for count, result in enumerate(results, start=1):
         looked_at(count)
         if result.verdict is Verdict.VIOLATION and result.is_found_by(settings.oracle):
