@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import machine
+from benchmarks import machine, properties
 from benchmarks.contenders import CHECKOUT, WORLDS, contenders, missing_packages
 from benchmarks.errors import CannotMeasure
 from benchmarks.plan import CONNECTIONS, KINDS, Plan, full_plan, quick_plan
@@ -206,6 +206,34 @@ def simulation_command(seeds: int, output: Path) -> None:
     command = shlex.join(["scripts/bench", *sys.argv[1:]])
     report = found.as_markdown(command, time.strftime("%Y-%m-%d"), machine.processor(), machine.interpreter())
     (output / "simulation-speed.md").write_text(report, encoding="utf-8")
+    click.echo(report)
+
+
+@main.command("properties")
+@click.option("--seconds", type=click.IntRange(1, 600), default=2, help="Of each cell.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=10)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DOCS,
+    help="Where properties-cost.md goes.",
+)
+@_scratch
+def properties_command(seconds: int, rounds: int, output: Path, scratch: Path) -> None:
+    """What the properties cost that the servers state of themselves: the grid with and without them, in turns."""
+    _refuse_without(missing_packages(()))
+    planned = properties.plan(seconds, rounds)
+    try:
+        machine.must_be_a_disk(scratch)
+        with _shown(Console(), planned) as show:
+            costs = properties.measured_cost(planned, scratch, show)
+    except CannotMeasure as error:
+        _give_up(str(error))
+    command = shlex.join(["scripts/bench", *sys.argv[1:]])
+    where = (machine.processor(), machine.interpreter())
+    report = properties.as_markdown(costs, command, time.strftime("%Y-%m-%d"), where, planned)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "properties-cost.md").write_text(report, encoding="utf-8")
     click.echo(report)
 
 

@@ -1,5 +1,6 @@
 """The benchmark's arithmetic: what is void, what a ratio is, which targets are met, what a run consists of."""
 
+import ast
 import json
 import math
 from pathlib import Path
@@ -8,17 +9,20 @@ from xml.etree import ElementTree as ET
 import pytest
 from attrs import evolve
 
-from benchmarks.contenders import WORLDS, contenders
+from benchmarks.bare import stripped
+from benchmarks.contenders import CHECKOUT, WORLDS, contenders
 from benchmarks.dialects import GridDialect, Reading
 from benchmarks.errors import CannotMeasure
 from benchmarks.observer import Observer
 from benchmarks.plan import Load, full_plan, quick_plan
 from benchmarks.plot import write_svg
 from benchmarks.profiling import package
+from benchmarks.properties import Cost, as_markdown, plan
 from benchmarks.report import Run, read_json, write_json, write_markdown
-from benchmarks.results import Cell, Measurement, Results, p99_ms, per_s
+from benchmarks.results import Cell, Figure, Measurement, Results, p99_ms, per_s
 from benchmarks.targets import LADDER, MET, NOT_MET, VOID, Verdict, judge
 from benchmarks.wrk import parse
+from glitchgrid.lab.campaign.properties import catalogue
 
 NAMES = ("atomic", "classic", "threaded", "etcd")
 
@@ -292,3 +296,27 @@ class TestReport:
         assert "| 64 | GET | threaded | 0 | none | none |" in text
         rows = [line for line in text.splitlines() if line.startswith("| 64 |")]
         assert len({line.count("|") for line in rows}) == 1
+
+
+def test_a_module_is_stripped_of_its_properties_and_of_nothing_else() -> None:
+    source = (
+        'def f(x):\n    if x:\n        always(x > 0, "text", {"x": x})\n    reachable("more")\n    return g(always)\n'
+    )
+    tree, count = stripped(source)
+    assert count == 2
+    assert ast.unparse(tree) == "def f(x):\n    if x:\n        pass\n    pass\n    return g(always)"
+
+
+def test_every_property_of_the_servers_is_taken_out() -> None:
+    """Else the grid without them would not be one, and the comparison would say that they cost nothing."""
+    sources = (
+        path.read_text("utf-8") for path in CHECKOUT.joinpath("glitchgrid").rglob("*.py") if "lab" not in path.parts
+    )
+    assert sum(stripped(source)[1] for source in sources) == len(catalogue())
+
+
+def test_the_report_on_their_cost_says_whether_the_target_is_met() -> None:
+    for kept, word in ((0.99, "met."), (0.9, "**not met**")):
+        figure = Figure(kept, kept, kept)
+        report = as_markdown([Cost("get", 99.0, 100.0, figure, figure)], "bench", "today", ["a machine"], plan(1, 1))
+        assert f"here: {word}" in report

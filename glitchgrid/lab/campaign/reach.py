@@ -15,7 +15,8 @@ from glitchgrid.coordinator import Coordinator
 from glitchgrid.exchange import Exchange
 from glitchgrid.fold import Refused
 from glitchgrid.lab.campaign.faults.kinds import KINDS
-from glitchgrid.lab.campaign.hostile import HOSTILE, NAMES
+from glitchgrid.lab.campaign.hostile import HOSTILE
+from glitchgrid.lab.nuisance import NAMES
 from glitchgrid.lab.simulation.containment import patched
 from glitchgrid.outcome import Committed, Holds, Inconsistent, Undecided
 from glitchgrid.register.atomic import LAGGING_S, AtomicRegister
