@@ -23,7 +23,11 @@ setup(
     # Without this package_dir an editable install is an import hook, and twistd does not find the plugin.
     package_dir={"": "."},
     packages=[*find_packages(include=["glitchgrid", "glitchgrid.*"]), "twisted.plugins"],
-    package_data={"glitchgrid": ["py.typed"], "glitchgrid.lab.picture": ["static/*", "templates/*"]},
+    package_data={
+        "glitchgrid": ["py.typed"],
+        "glitchgrid.lab.picture": ["static/*", "templates/*"],
+        "glitchgrid.lab.report": ["templates/*"],
+    },
     data_files=[("share/glitchgrid/workload", ["workload/workload.sh"])],
     entry_points={"console_scripts": ["glitchgrid = glitchgrid.cli:main"]},
     install_requires=[

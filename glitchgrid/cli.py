@@ -4,6 +4,7 @@ The commands themselves are imported when they are called: asking for help start
 """
 
 import os
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ CONTROLS_MAX = 5
 SIMULATED_VAULTS_MAX = 9
 SIMULATED_CONTROLS_MAX = 4
 STEPS_MAX = 10_000
+TIMELINES_MAX = 1000
+MINUTES_MAX = 60.0
 SEED_MAX = 10**12
 CANNOT_SAY = 2
 ORACLES = ("invariant", "checker", "property", "liveness", "log", "determinism")
@@ -234,6 +237,43 @@ def shrink(**options: Any) -> None:
     from glitchgrid.commands.shrink import Settings, shrink_command
 
     shrink_command(Settings(**_as_settings(options)))
+
+
+@main.command()
+@click.option("--template", metavar="NAME", help="This test template alone; else all of them in turns.")
+@click.option("--timelines", type=click.IntRange(1, TIMELINES_MAX), default=2, show_default=True, help="How many timelines, each with a grid of its own.")  # fmt: skip  # noqa: E501
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Where choices come from; else drawn, and told. Processes are not made deterministic by it.")  # fmt: skip  # noqa: E501
+@click.option("--minutes", type=click.FloatRange(0.05, MINUTES_MAX), default=0.25, show_default=True, help="For so long a timeline calls drivers.")  # fmt: skip  # noqa: E501
+@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
+@click.option("--out", type=click.Path(path_type=Path), help="Keep everything in this directory, for 'glitchgrid report'.")  # fmt: skip  # noqa: E501
+def rehearse(
+    template: str | None, timelines: int, seed: int | None, minutes: float, glitch: str | None, out: Path | None
+) -> None:
+    """Call the test commands as Test Composer does, against real processes that are killed and stopped meanwhile.
+
+    Exits with 0 when nothing was found, with 1 when something was, with 2 when a command broke or never ended.
+    """
+    from glitchgrid.commands.rehearse import Settings
+    from glitchgrid.commands.rehearse import rehearse as run_rehearse
+
+    run_rehearse(Settings(template, timelines, random.randrange(10**6) if seed is None else seed, minutes, glitch, out))
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page, with a picture of each timeline.")  # fmt: skip  # noqa: E501
+@click.option("--require-reach", is_flag=True, help="Exit with 2 if a property was never hit.")
+def report(directory: Path, as_json: bool, html: Path | None, require_reach: bool) -> None:
+    """What held, what failed and what was never reached, in what 'rehearse --out' or 'simulate --out' has left.
+
+    DIRECTORY may also be where servers and test commands ran elsewhere, with the SDK's output in sdk.jsonl.
+    Exits with 0 when nothing was found, with 1 when something was, with 2 when that cannot be said.
+    """
+    from glitchgrid.commands.report import Settings
+    from glitchgrid.commands.report import report as run_report
+
+    run_report(Settings(directory, as_json, html, require_reach))
 
 
 def _as_settings(options: dict[str, Any]) -> dict[str, Any]:

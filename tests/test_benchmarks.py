@@ -22,7 +22,7 @@ from benchmarks.report import Run, read_json, write_json, write_markdown
 from benchmarks.results import Cell, Figure, Measurement, Results, p99_ms, per_s
 from benchmarks.targets import LADDER, MET, NOT_MET, VOID, Verdict, judge
 from benchmarks.wrk import parse
-from glitchgrid.lab.campaign.properties import catalogue
+from glitchgrid.lab.properties import of_servers
 
 NAMES = ("atomic", "classic", "threaded", "etcd")
 
@@ -312,7 +312,7 @@ def test_every_property_of_the_servers_is_taken_out() -> None:
     sources = (
         path.read_text("utf-8") for path in CHECKOUT.joinpath("glitchgrid").rglob("*.py") if "lab" not in path.parts
     )
-    assert sum(stripped(source)[1] for source in sources) == len(catalogue())
+    assert sum(stripped(source)[1] for source in sources) == len(of_servers())
 
 
 def test_the_report_on_their_cost_says_whether_the_target_is_met() -> None:

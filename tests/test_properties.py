@@ -10,9 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid import rounds
 from glitchgrid.glitches import GLITCHES, switched_on
 from glitchgrid.lab.campaign.plan import Wanted
-from glitchgrid.lab.campaign.properties import Kind, Property, Seen, Standing, catalogue, collecting
+from glitchgrid.lab.campaign.properties import collecting
 from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_seed
+from glitchgrid.lab.properties import Kind, Property, Seen, Standing, of_servers
 from glitchgrid.rounds import StoreRound
 
 ROOT = Path(__file__).parents[1]
@@ -30,14 +31,14 @@ SEEDS = 40
 
 class CatalogueTests(SynchronousTestCase):
     def test_there_are_enough_and_each_has_a_text_of_its_own(self) -> None:
-        texts = [each.text for each in catalogue()]
+        texts = [each.text for each in of_servers()]
         self.assertGreaterEqual(len(texts), LEAST)
         self.assertEqual([text for text, count in Counter(texts).items() if count > 1], [])
 
     def test_the_documentation_has_those_and_no_others(self) -> None:
         self.assertEqual(
             sorted((row["text"], row["kind"], row["file"]) for row in ROWS),
-            sorted((each.text, each.kind.value, each.file) for each in catalogue()),
+            sorted((each.text, each.kind.value, each.file) for each in of_servers()),
         )
 
     def test_each_says_why(self) -> None:
@@ -53,7 +54,7 @@ class CatalogueTests(SynchronousTestCase):
             self.assertEqual(constant, [], path)
 
     def test_what_must_hold_is_paired_with_what_must_be_reached(self) -> None:
-        kinds = Counter(each.kind for each in catalogue())
+        kinds = Counter(each.kind for each in of_servers())
         self.assertGreaterEqual(kinds[Kind.SOMETIMES] + kinds[Kind.REACHABLE], kinds[Kind.ALWAYS])
 
 

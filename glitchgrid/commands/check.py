@@ -1,16 +1,15 @@
 """``glitchgrid check``: is a recorded history linearizable? Needs no reactor."""
 
 import json
-import os
 import sys
 from functools import partial
 from typing import NoReturn
 
 from attrs import asdict, frozen
-from rich.console import Console
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_end
-from glitchgrid.errors import GlitchgridError, one_line
+from glitchgrid.commands.printing import show
+from glitchgrid.errors import GlitchgridError
 from glitchgrid.lab.checker import CannotSay, Linearizable, NotLinearizable, Verdict
 from glitchgrid.lab.checker import check as check_history
 from glitchgrid.lab.errors import CannotRun
@@ -27,7 +26,7 @@ def check(path: str, acknowledged_min: int, as_json: bool) -> NoReturn:
 
 def _check(path: str, acknowledged_min: int, as_json: bool) -> int:
     finding = Finding.of(_read(path), acknowledged_min)
-    _show([(json.dumps(finding.as_json()), "")] if as_json else finding.as_lines())
+    show([(json.dumps(finding.as_json()), "")] if as_json else finding.as_lines())
     return finding.exit_status
 
 
@@ -142,23 +141,3 @@ def _read(path: str) -> History:
         raise CannotRun(f"{name}: {error.strerror}") from error
     except GlitchgridError as error:
         raise CannotRun(f"{name}: {error}") from error
-
-
-def _show(lines: list[tuple[str, str]]) -> None:
-    """Print lines: with their styles on a terminal, plain elsewhere.
-
-    :raises CannotRun: when standard output can't take them. A reader that has seen enough is no reason to fail.
-    """
-    console = Console(soft_wrap=True, highlight=False)
-    try:
-        for line, style in lines:
-            if console.is_terminal:
-                console.print(one_line(line), style=style, markup=False)
-            else:
-                print(one_line(line))
-        sys.stdout.flush()
-    except OSError as error:
-        # Python would flush what is left once more at its end, fail, and exit with a status of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            raise CannotRun(f"standard output: {error.strerror}") from error

@@ -30,8 +30,8 @@ class Drawings:
         :raises CannotRun: where one cannot.
         """
         for path in (self.html, self.perfetto):
-            if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
-                raise CannotRun(f"{path}: this file cannot be written")
+            if path is not None:
+                prepare_file(path)
 
     def draw(self, result: Result, replay: str, glitch: str | None) -> None:
         """:param replay: the command that shows the run again.
@@ -54,7 +54,7 @@ class Drawings:
         picture = picture_of(result, notes)
         for path, text in ((self.html, as_page), (self.perfetto, as_trace_events)):
             if path is not None:
-                _write(path, text(picture))
+                write_file(path, text(picture))
 
 
 NO_DRAWINGS = Drawings()
@@ -66,7 +66,14 @@ def _told(glitch: str | None) -> list[str]:
     return [f"The glitch {glitch} is on. {GLITCHES[glitch].what} {GLITCHES[glitch].so}"]
 
 
-def _write(path: Path, text: str) -> None:
+def prepare_file(path: Path) -> None:
+    """:raises CannotRun: where a file cannot be written."""
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise CannotRun(f"{path}: this file cannot be written")
+
+
+def write_file(path: Path, text: str) -> None:
+    """:raises CannotRun: where it cannot be written after all."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

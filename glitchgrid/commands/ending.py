@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
+from glitchgrid.commands.printing import drop_output
 from glitchgrid.errors import GlitchgridError, one_line
 
 GOOD = 0
@@ -33,6 +34,9 @@ def run_to_its_end(work: Callable[[], int]) -> NoReturn:
         sys.stdout.flush()
     except KeyboardInterrupt:
         fail("interrupted")
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(CANNOT_SAY) from None
     except (GlitchgridError, OSError) as error:
         fail(str(error))
     except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)

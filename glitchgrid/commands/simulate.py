@@ -24,6 +24,7 @@ from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.report.report import CAMPAIGN
 
 
 @frozen
@@ -105,6 +106,8 @@ def _campaign(settings: Settings) -> int:
         report.take(result)
         if settings.out is not None and result.verdict is Verdict.VIOLATION:
             _keep(settings.out, result)
+    if settings.out is not None:
+        (settings.out / CAMPAIGN).write_text(json.dumps(report.as_json() | report.stated()), encoding="utf-8")
     if settings.as_json:
         print(json.dumps(report.as_json()))
     else:

@@ -6,9 +6,9 @@ from typing import Any
 from attrs import define, field
 
 from glitchgrid.lab.campaign.campaign import Summary
-from glitchgrid.lab.campaign.properties import Standing, catalogue
 from glitchgrid.lab.campaign.reach import LINES
 from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.properties import Standing, of_servers
 
 FAILURES_TOLD_MAX = 1000
 """A campaign may have more; they are counted."""
@@ -61,7 +61,7 @@ class Report:
 
     def _show_properties(self) -> None:
         """How many of the properties that servers state of themselves hold, and which do not."""
-        standings = {each: each.standing(self.summary.stated) for each in catalogue()}
+        standings = {each: each.standing(self.summary.stated) for each in of_servers()}
         counts = Counter(standings.values())
         print(f"properties: {', '.join(f'{counts[standing]} {standing}' for standing in Standing)}")
         for each, standing in standings.items():
@@ -75,10 +75,15 @@ class Report:
             "operations": self.summary.operations,
             "faults": self.summary.faults,
             "reach": {line: self.summary.reached[line] for line in LINES},
-            "properties": {each.text: each.standing(self.summary.stated) for each in catalogue()},
+            "properties": {each.text: each.standing(self.summary.stated) for each in of_servers()},
             "violations": self.violations,
             "digest": self.summary.digest,
         }
+
+    def stated(self) -> dict[str, Any]:
+        """How often runs have evaluated each property, for a report."""
+        counts = sorted(self.summary.stated.items())
+        return {"stated": [[text, held, count] for (text, held), count in counts]}
 
 
 def replay_line(result: Result, glitch: str | None) -> str:

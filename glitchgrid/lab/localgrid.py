@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import sysconfig
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -46,7 +47,9 @@ class Member:
         port: int,
         arguments: list[str],
         log_path: Path,
+        environment: Mapping[str, str],
     ) -> None:
+        self._environment = environment
         self._reactor = reactor
         self._twistd = twistd
         self._arguments = arguments
@@ -80,13 +83,18 @@ class Member:
             log = self._log_path.open("a", encoding="utf-8")
         except OSError as error:
             raise CannotRun(f"{self.name} cannot be started: {self._log_path}: {error.strerror}") from error
-        self.child = Child.start(self._reactor, [*twistd, *listen, *self._arguments], partial(self._said, log))
+        command = [*twistd, *listen, *self._arguments]
+        self.child = Child.start(self._reactor, command, partial(self._said, log), **self._environment)
         self.child.when_ended().addCallback(lambda _: log.close())
 
     def kill(self) -> None:
         """kill -9, by its own pid."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, by its own pid, if it runs."""
         if self.child is not None:
-            self.child.signal(signal.SIGKILL)
+            self.child.signal(number)
 
     def last_words(self) -> str:
         """Why it ended, in its own words if it left any."""
@@ -113,6 +121,7 @@ class LocalGrid:
     :param control_ports: one control each.
     :param vault_ports: one vault each.
     :param glitch: the name of what is switched on in all of them.
+    :param environment: what is added to theirs.
     """
 
     def __init__(
@@ -123,8 +132,10 @@ class LocalGrid:
         vault_ports: list[int],
         protocol: str,
         glitch: str | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._reactor = reactor
+        added = environment or {}
         twistd = [find_twistd()] if glitch is None else [sys.executable, "-m", LAUNCHER, glitch]
         self.vaults = [
             Member(
@@ -135,6 +146,7 @@ class LocalGrid:
                 port,
                 ["--data-dir", str(directory / f"vault{number}")],
                 directory / f"vault{number}.log",
+                added,
             )
             for number, port in enumerate(vault_ports, start=1)
         ]
@@ -148,6 +160,7 @@ class LocalGrid:
                 port,
                 ["--vaults", listed, "--protocol", protocol],
                 directory / f"control{number}.log",
+                added,
             )
             for number, port in enumerate(control_ports, start=1)
         ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from glitchgrid.lab.campaign.properties import catalogue
+from glitchgrid.lab.properties import of_servers
 from tests.end_to_end.processes import Servers, ask, wait_until
 
 VAULTS = 3
@@ -54,7 +54,7 @@ def test_properties_are_written_down_and_all_of_them_are_in_the_catalogue(output
     assert ask(control.port, "POST", "3").status == 400
     lines = [line["antithesis_assert"] for line in written(output) if "antithesis_assert" in line]
     said = {line["message"] for line in lines if line["hit"]}
-    assert said <= {each.text for each in catalogue()}
+    assert said <= {each.text for each in of_servers()}
     assert {
         "control: a commit has the votes of more than half of all",
         "control: a decrease is refused",

@@ -9,8 +9,8 @@ from glitchgrid.lab.campaign.plan import CLIENTS
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.talk import heard_in, said_on
-from glitchgrid.lab.history import Kind, Outcome, read_history
-from glitchgrid.lab.history import Operation as Recorded
+from glitchgrid.lab.drawn import drawn
+from glitchgrid.lab.history import read_history
 from glitchgrid.lab.picture.model import (
     DURABLE,
     SHOWN,
@@ -101,29 +101,14 @@ class _Events:
             notes = self._notes[each.op]
             target = notes.get("control", notes.get("vault", ""))
             status = f", status {notes['status']}" if "status" in notes else ""
-            yield Operation(
-                lane=each.client,
-                op=each.op,
-                kind=each.kind.value,
-                text=_text(each),
-                detail=f"operation {each.op}, at {target}{status}",
-                called_ns=each.call_ns,
-                returned_ns=each.return_ns,
-                outcome="open" if each.return_ns is None else each.outcome.value,
-                is_wrong=each.op in self._wrong,
-            )
+            detail = f"operation {each.op}, at {target}{status}"
+            yield drawn(each, each.client, detail, each.op in self._wrong)
 
 
 def _natural(client: str) -> tuple[int, int, str]:
     """c2 before c10, and whoever is not such a client after them."""
     number = client[1:]
     return (0, int(number), client) if client.startswith("c") and number.isdecimal() else (1, 0, client)
-
-
-def _text(operation: Recorded) -> str:
-    if operation.kind is Kind.WRITE:
-        return f"write {operation.value}"
-    return f"read {operation.value}" if operation.outcome is Outcome.OK else "read"
 
 
 def _messages(recording: Recording, client_of: Any) -> Iterator[Message]:

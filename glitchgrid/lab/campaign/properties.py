@@ -4,70 +4,18 @@ On Antithesis's platform, and with ``ANTITHESIS_SDK_LOCAL_OUTPUT`` set, the SDK 
 campaign wants to know how often, and in which run, so it listens in place of the SDK.
 """
 
-import functools
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from enum import StrEnum
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import antithesis.assertions as sdk
-from antithesis.catalog import scan_tree
-from attrs import frozen
 
-import glitchgrid
+from glitchgrid.lab.properties import Seen
 from glitchgrid.lab.simulation.containment import patched
 
-Seen = Counter[tuple[str, bool]]
-"""How often each property was evaluated, by its text and by whether it held."""
-
 LABORATORY = ("glitchgrid.lab", "glitchgrid.commands", "glitchgrid.glitches", "glitchgrid.cli")
-
-
-class Kind(StrEnum):
-    """What is asked for: that it holds whenever it is evaluated, or that it did at least once, ..."""
-
-    ALWAYS = "always"
-    SOMETIMES = "sometimes"
-    REACHABLE = "reachable"
-    UNREACHABLE = "unreachable"
-
-
-class Standing(StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    NEVER_HIT = "never hit"
-
-
-@frozen
-class Property:
-    """One of those that are stated in the source."""
-
-    text: str
-    kind: Kind
-    file: str
-    line: int
-
-    def standing(self, seen: Seen) -> Standing:
-        """What some runs have made of it."""
-        held, broke = seen[self.text, True], seen[self.text, False]
-        if broke and self.kind in {Kind.ALWAYS, Kind.UNREACHABLE}:
-            return Standing.FAILED
-        return Standing.PASSED if held or self.kind is Kind.UNREACHABLE else Standing.NEVER_HIT
-
-
-@functools.cache
-def catalogue() -> tuple[Property, ...]:
-    """All properties of the product, as the SDK's own scanner finds them."""
-    found = scan_tree(str(Path(glitchgrid.__file__).parent))
-    return tuple(
-        Property(each.message, Kind(each.kind.value.lower()), each.location.file, each.location.begin_line)
-        for each in found
-    )
-
 
 Broke = Callable[[str], object]
 """Is told of a property that must hold, and did not."""

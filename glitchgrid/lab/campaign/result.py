@@ -6,9 +6,9 @@ from collections import Counter
 from attrs import evolve, field, frozen
 
 from glitchgrid.lab.campaign.plan import Plan
-from glitchgrid.lab.campaign.properties import Seen
 from glitchgrid.lab.campaign.reach import FAULT
 from glitchgrid.lab.campaign.recording import Recording
+from glitchgrid.lab.properties import Seen
 
 EXCUSED = ("invariant", "checker", "property")
 """What these say of a run is expected once an assumption of the register is broken."""

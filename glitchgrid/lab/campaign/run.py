@@ -13,12 +13,13 @@ from glitchgrid.lab.campaign.clients import Client, Prober
 from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
 from glitchgrid.lab.campaign.plan import POWER_LOSS, Layout, Plan, Planned, draw_plan
-from glitchgrid.lab.campaign.properties import Seen, collecting
+from glitchgrid.lab.campaign.properties import collecting
 from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.campaign.result import EXCUSED, Finding, Result, Verdict
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
 from glitchgrid.lab.history import read_history
+from glitchgrid.lab.properties import Seen
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.containment import Escape, contained
 from glitchgrid.lab.simulation.process import Process

@@ -1,0 +1,175 @@
+"""``glitchgrid rehearse``: timelines of test commands and faults, against grids of real processes on this machine."""
+
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from attrs import asdict, frozen
+from rich.console import Console
+
+from glitchgrid.commands.ending import CANNOT_SAY
+from glitchgrid.commands.report import Settings as ReportSettings
+from glitchgrid.commands.report import tell
+from glitchgrid.commands.running import run
+from glitchgrid.lab.composer import lines
+from glitchgrid.lab.composer.calls import ENDS_WELL, Call
+from glitchgrid.lab.composer.nemesis import Nemesis
+from glitchgrid.lab.composer.templates import Template, find_templates, names_in, read_template
+from glitchgrid.lab.composer.timeline import Timeline
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.localgrid import LocalGrid, free_ports
+from glitchgrid.lab.properties import write_catalogue
+from glitchgrid.lab.report.part import TIMELINE, About
+from glitchgrid.lab.report.report import CATALOGUE
+from glitchgrid.lab.report.sdk import SDK_OUTPUT
+from glitchgrid.lab.testkit.surroundings import CONTROLS, VAULTS
+from glitchgrid.lab.testkit.surroundings import TIMELINE as TIMELINE_VARIABLE
+from glitchgrid.lab.workload import find_workload
+from glitchgrid.register import DEFAULT_PROTOCOL
+
+CONTROLS_COUNT, VAULTS_COUNT = 2, 3
+SECONDS_PER_MINUTE = 60
+WORKLOAD = "GLITCHGRID_WORKLOAD"
+SDK_VARIABLE = "ANTITHESIS_SDK_LOCAL_OUTPUT"
+
+
+@frozen
+class Settings:
+    """:param template: one alone; else all of them in turns.
+    :param minutes: for so long a timeline calls drivers.
+    :param out: what is left there is what ``glitchgrid report`` reads; nothing is left without.
+    """
+
+    template: str | None
+    timelines: int
+    seed: int
+    minutes: float
+    glitch: str | None
+    out: Path | None
+
+
+def rehearse(settings: Settings) -> NoReturn:
+    run(lambda reactor: Rehearsal(reactor, settings).run(), status_when_stopped=CANNOT_SAY)
+
+
+class Rehearsal:
+    """One run of the command."""
+
+    def __init__(self, reactor: Any, settings: Settings) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._told: set[str] = set()
+
+    async def run(self) -> int:
+        """:raises CannotRun: when something is missing, or a grid does not come up."""
+        settings = self._settings
+        directory = find_templates()
+        names = names_in(directory) if settings.template is None else [settings.template]
+        templates = [read_template(directory, name) for name in names]
+        with _kept(settings.out) as out:
+            write_catalogue(out / CATALOGUE, [directory / name for name in names])
+            for number in range(1, settings.timelines + 1):
+                template = templates[(number - 1) % len(templates)]
+                await self._timeline(number, template, out / f"timeline-{number}")
+            self._print(f"again: {self._again()}")
+            return tell(ReportSettings(out))
+
+    async def _timeline(self, number: int, template: Template, directory: Path) -> None:
+        settings = self._settings
+        directory.mkdir()
+        seed = settings.seed + number - 1
+        draws = random.Random(seed)
+        ports = free_ports(CONTROLS_COUNT + VAULTS_COUNT)
+        output = {SDK_VARIABLE: str(directory / SDK_OUTPUT)}
+        servers = directory / "servers"
+        servers.mkdir()
+        grid = LocalGrid(
+            self._reactor,
+            servers,
+            ports[:CONTROLS_COUNT],
+            ports[CONTROLS_COUNT:],
+            DEFAULT_PROTOCOL,
+            settings.glitch,
+            output,
+        )
+        about = About(template.name, seed, settings.glitch, tuple(member.name for member in grid.members))
+        lines.append(directory / TIMELINE, asdict(about))
+        self._print(f"timeline {number}: {template.name}, seed {seed}")
+        nemesis = Nemesis(self._reactor, grid, draws, directory, self._struck)
+        environment = {
+            **output,
+            # What their first lines ask for by name is to be the Python that runs this.
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+            CONTROLS: ",".join(member.address for member in grid.controls),
+            VAULTS: ",".join(member.address for member in grid.vaults),
+            TIMELINE_VARIABLE: str(directory),
+            WORKLOAD: str(find_workload()),
+        }
+        timeline = Timeline(
+            self._reactor,
+            template,
+            nemesis,
+            draws,
+            directory,
+            environment,
+            settings.minutes * SECONDS_PER_MINUTE,
+            self._called,
+        )
+        try:
+            await grid.start()
+            await timeline.run()
+        finally:
+            await grid.stop()
+
+    def _called(self, call: Call) -> None:
+        """Each call on a terminal; elsewhere those alone that did not end well, and of one command the first."""
+        if call.end in ENDS_WELL:
+            if self._console.is_terminal:
+                self._print(f"  {call.command} {call.end}")
+        elif self._console.is_terminal or call.command not in self._told:
+            self._told.add(call.command)
+            self._print(f"  {call.command} {call.end}: {call.words[-1] if call.words else call.status}", "red")
+
+    def _struck(self, what: str) -> None:
+        if self._console.is_terminal:
+            self._print(f"  {what}", "yellow")
+
+    def _again(self) -> str:
+        settings = self._settings
+        return (
+            f"glitchgrid rehearse --timelines {settings.timelines} --seed {settings.seed}"
+            f" --minutes {settings.minutes:g}"
+            + (f" --template {settings.template}" if settings.template else "")
+            + (f" --glitch {settings.glitch}" if settings.glitch else "")
+        )
+
+    def _print(self, line: str, style: str = "") -> None:
+        if self._console.is_terminal:
+            self._console.print(line, style=style, markup=False)
+        else:
+            print(line, flush=True)
+
+
+@contextmanager
+def _kept(out: Path | None) -> Iterator[Path]:
+    """The directory for what is recorded: one that stays, or one for now.
+
+    :raises CannotRun: when it has something in it already, or cannot be made.
+    """
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
+            yield Path(directory)
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise CannotRun(f"{out} is not empty")
+    except OSError as error:
+        raise CannotRun(f"{out}: {error.strerror}") from error
+    yield out.resolve()

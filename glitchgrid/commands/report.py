@@ -1,0 +1,57 @@
+"""``glitchgrid report``: what a rehearsal or a simulation has shown."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from attrs import frozen
+
+from glitchgrid.commands.drawing import prepare_file, write_file
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
+from glitchgrid.commands.printing import show
+from glitchgrid.lab.properties import Standing
+from glitchgrid.lab.report.page import as_page
+from glitchgrid.lab.report.report import Report, read_report
+from glitchgrid.lab.report.words import lines_of
+
+
+@frozen
+class Settings:
+    directory: Path
+    as_json: bool = False
+    html: Path | None = None
+    require_reach: bool = False
+
+
+def report(settings: Settings) -> NoReturn:
+    run_to_its_end(partial(tell, settings))
+
+
+def tell(settings: Settings) -> int:
+    """Read the report, and print it; returns the exit status.
+
+    :raises CannotRun: when there is nothing to report on, or the page cannot be written.
+    """
+    if settings.html is not None:
+        prepare_file(settings.html)
+    found = read_report(settings.directory)
+    if settings.html is not None:
+        write_file(settings.html, as_page(found))
+    if settings.as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        show(lines_of(found))
+    return status_of(found, settings.require_reach)
+
+
+def status_of(found: Report, require_reach: bool) -> int:
+    """A violation counts for more than what was never reached, or what broke."""
+    if found.is_violated:
+        return VIOLATION
+    if found.is_broken:
+        return CANNOT_SAY
+    never_hit = found.with_standing(Standing.NEVER_HIT)
+    if require_reach and never_hit:
+        fail(f"never hit: {'; '.join(each.property.text for each in never_hit)}")
+    return GOOD

@@ -1,0 +1,115 @@
+"""One call of a test command: a process, its deadline, and how it ended."""
+
+import signal
+from collections import deque
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from attrs import asdict, frozen
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+
+from glitchgrid.lab.child import Child
+from glitchgrid.lab.composer import lines
+from glitchgrid.lab.composer.templates import Command
+
+CALL_S_MAX = 200.0
+"""A command that has not ended by then never will: an ``eventually_`` may wait a minute for each control."""
+
+LINES_KEPT = 5
+GREETING = "Assertion output will be sent to: "
+"""What the SDK says on standard output, in each process that imports it."""
+
+CALLS = "calls.jsonl"
+
+
+class End(StrEnum):
+    """`STOPPED` is what an ``eventually_`` does to whatever still runs, and is nobody's fault."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    BROKE = "broke"
+    NEVER_ENDED = "never ended"
+    STOPPED = "stopped"
+
+
+ENDS_WELL = frozenset({End.PASSED, End.STOPPED})
+
+
+@frozen
+class Call:
+    """:ivar words: its last lines, the last of standard error at the end.
+    :ivar began_ns: of the monotonic clock, as `ended_ns` and as the times of histories.
+    """
+
+    command: str
+    end: End
+    status: int
+    began_ns: int
+    ended_ns: int
+    words: tuple[str, ...]
+
+
+class Running:
+    """A call that goes on. Its end is written down before anybody hears of it."""
+
+    def __init__(self, reactor: Any, command: Command, environment: Mapping[str, str], directory: Path) -> None:
+        """:raises CannotRun: when it cannot be started."""
+        self.command = command
+        self._directory = directory
+        self._is_late = self._is_stopped = False
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._began_ns = monotonic_ns()
+        self._child = Child.start(reactor, [str(command.path)], self._lines.append, **environment)
+        self.ended: Deferred[Call] = self._child.when_ended().addCallback(self._has_ended)
+        self._timer = reactor.callLater(CALL_S_MAX, self._expire)
+
+    def stop(self) -> None:
+        """Kill it, by its own pid, as ``eventually_`` has it."""
+        self._is_stopped = self._child.running
+        self._child.signal(signal.SIGKILL)
+
+    def _expire(self) -> None:
+        self._is_late = True
+        self._child.signal(signal.SIGKILL)
+
+    def _has_ended(self, status: int) -> Call:
+        if self._timer.active():
+            self._timer.cancel()
+        said = (line for line in (*self._lines, *self._child.errors) if line and not line.startswith(GREETING))
+        words = list(said)[-LINES_KEPT:]
+        call = Call(self.command.name, self._end(status), status, self._began_ns, monotonic_ns(), tuple(words))
+        lines.append(self._directory / CALLS, asdict(call))
+        return call
+
+    def _end(self, status: int) -> End:
+        if self._is_late:
+            return End.NEVER_ENDED
+        if self._is_stopped:
+            return End.STOPPED
+        return {0: End.PASSED, 1: End.FAILED}.get(status, End.BROKE)
+
+
+async def call(reactor: Any, command: Command, environment: Mapping[str, str], directory: Path) -> Call:
+    """Run a command to its end."""
+    running = Running(reactor, command, environment, directory)
+    try:
+        return await running.ended
+    except defer.CancelledError:
+        running.stop()
+        raise
+
+
+def read_calls(directory: Path) -> tuple[Call, ...]:
+    """What was written down; nothing where nothing was.
+
+    :raises CannotRun: for a line that is no call.
+    """
+    return lines.read(directory / CALLS, _call)
+
+
+def _call(fields: dict[str, Any]) -> Call:
+    return Call(**{**fields, "end": End(fields["end"]), "words": tuple(fields["words"])})

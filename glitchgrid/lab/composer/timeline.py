@@ -1,0 +1,152 @@
+"""One timeline: test commands of one template against one grid, in the order that Test Composer promises.
+
+1. One of the ``first_`` commands, before any fault.
+2. With faults: either one ``singleton_driver_``, or ``parallel_driver_`` commands, several at once and also beside
+   themselves, and ``serial_driver_`` ones, each of them alone; and ``anytime_`` commands beside all of these.
+3. Without faults: either everything that runs is killed, and an ``eventually_`` command runs; or everything ends by
+   itself, and a ``finally_`` command runs.
+"""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import deferLater
+
+from glitchgrid.lab.composer.calls import Call, Running
+from glitchgrid.lab.composer.nemesis import Nemesis
+from glitchgrid.lab.composer.templates import Command, Prefix, Template
+from glitchgrid.lab.testkit.surroundings import SEED
+
+AT_ONCE_MAX = 3
+"""Drivers beside each other: on two processors more would mostly wait for each other."""
+
+ANYTIME_EVERY_S_MAX = 1.0
+POLL_S = 0.05
+SEED_MAX = 2**63
+
+
+@frozen
+class Ended:
+    """:ivar began_ns: of the monotonic clock, as `ended_ns`."""
+
+    began_ns: int
+    ended_ns: int
+    calls: Sequence[Call]
+
+
+class Timeline:
+    """:param directory: what is recorded goes there.
+    :param environment: what commands are given beside this process's own.
+    :param drivers_s: for so long drivers are called.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        template: Template,
+        nemesis: Nemesis,
+        draws: random.Random,
+        directory: Path,
+        environment: Mapping[str, str],
+        drivers_s: float,
+        announce: Callable[[Call], None],
+    ) -> None:
+        self._reactor = reactor
+        self._template = template
+        self._nemesis = nemesis
+        self._draws = draws
+        self._directory = directory
+        self._environment = environment
+        self._drivers_s = drivers_s
+        self._announce = announce
+        self._running: list[Running] = []
+        self._calls: list[Call] = []
+
+    async def run(self) -> Ended:
+        """From its beginning to its end. Whatever still runs when this is cancelled is killed.
+
+        :raises CannotRun: when a server does not come up again.
+        """
+        began_ns = monotonic_ns()
+        try:
+            first = self._template.with_prefix(Prefix.FIRST)
+            if first:
+                await self._alone(self._draws.choice(first))
+            self._nemesis.start()
+            await self._drive()
+            await self._end()
+        finally:
+            await self._kill_all()
+        return Ended(began_ns, monotonic_ns(), self._calls)
+
+    async def _drive(self) -> None:
+        """Drivers and anytime commands, for a while."""
+        template, draws = self._template, self._draws
+        singles = template.with_prefix(Prefix.SINGLETON)
+        others = template.with_prefix(Prefix.PARALLEL, Prefix.SERIAL)
+        single = draws.choice(singles) if singles and (not others or draws.random() < 1 / 2) else None
+        driving = self._alone(single) if single is not None else self._drivers(others)
+        driven = Deferred.fromCoroutine(driving)
+        anytimes = template.with_prefix(Prefix.ANYTIME)
+        while not driven.called:
+            if anytimes:
+                await self._alone(draws.choice(anytimes))
+            await self._pause(draws.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
+        await driven
+
+    async def _drivers(self, commands: Sequence[Command]) -> None:
+        end_s = self._reactor.seconds() + self._drivers_s
+        at_once = self._draws.randint(1, AT_ONCE_MAX)
+        drivers: list[Running] = []
+        while commands and self._reactor.seconds() < end_s:
+            drivers = [each for each in drivers if each in self._running]
+            is_alone = any(each.command.prefix is Prefix.SERIAL for each in drivers)
+            if not is_alone and len(drivers) < at_once:
+                command = self._draws.choice(commands)
+                if command.prefix is Prefix.SERIAL and drivers:
+                    await DeferredList([each.ended for each in drivers])
+                drivers.append(self._begin(command))
+            await self._pause(POLL_S)
+        if not commands:
+            await self._pause(self._drivers_s)
+
+    async def _end(self) -> None:
+        ends = self._template.with_prefix(Prefix.EVENTUALLY, Prefix.FINALLY)
+        end = self._draws.choice(ends) if ends else None
+        if end is not None and end.prefix is Prefix.EVENTUALLY:
+            await self._kill_all()
+        else:
+            await DeferredList([each.ended for each in self._running])
+        await self._nemesis.stop()
+        if end is not None:
+            await self._alone(end)
+
+    async def _alone(self, command: Command) -> None:
+        await self._begin(command).ended
+
+    def _begin(self, command: Command) -> Running:
+        seed = {SEED: str(self._draws.randrange(SEED_MAX))}
+        running = Running(self._reactor, command, {**self._environment, **seed}, self._directory)
+        self._running.append(running)
+
+        def ended(call: Call) -> Call:
+            self._running.remove(running)
+            self._calls.append(call)
+            self._announce(call)
+            return call
+
+        running.ended.addCallback(ended)
+        return running
+
+    async def _kill_all(self) -> None:
+        for running in self._running:
+            running.stop()
+        await DeferredList([each.ended for each in self._running])
+
+    async def _pause(self, seconds: float) -> None:
+        await deferLater(self._reactor, seconds)

@@ -1,0 +1,1 @@
+"""What a run at home has shown: its properties, its test commands, its history, in one report."""

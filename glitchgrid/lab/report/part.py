@@ -1,0 +1,88 @@
+"""One run of what a directory has: a timeline of test commands, or a simulated run that was kept."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from attrs import field, frozen
+
+from glitchgrid.lab.checker import CannotSay, NotLinearizable, Verdict, check
+from glitchgrid.lab.composer import lines
+from glitchgrid.lab.composer.calls import CALLS, Call, read_calls
+from glitchgrid.lab.composer.nemesis import Fault, read_faults
+from glitchgrid.lab.errors import CannotRun, HistoryInvalid
+from glitchgrid.lab.history import History, lines_of, read_history
+from glitchgrid.lab.merging import HISTORY, read_merged
+from glitchgrid.lab.report.sdk import SDK_OUTPUT, Evidence, read_evidence
+
+TIMELINE = "timeline.jsonl"
+TIMELINES = "timeline-*"
+SIMULATED = "seed-*.history.jsonl"
+
+
+@frozen
+class About:
+    """What whoever ran it has written down of it."""
+
+    template: str
+    seed: int
+    glitch: str | None
+    members: tuple[str, ...]
+
+
+@frozen(slots=False)
+class Part:
+    """:ivar history: None where no client has recorded anything."""
+
+    name: str
+    about: About | None = None
+    evidence: Evidence = field(factory=Evidence)
+    calls: tuple[Call, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    history: History | None = None
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        return CannotSay("there is no history") if self.history is None else check(self.history)
+
+    @property
+    def is_violated(self) -> bool:
+        return isinstance(self.verdict, NotLinearizable)
+
+
+def read_parts(directory: Path) -> list[Part]:
+    """All that there are: timelines each in a directory of its own, a timeline in `directory` itself, simulated runs.
+
+    :raises CannotRun: when something is not what it should be.
+    """
+    try:
+        return [*_timelines(directory), *_simulated(directory)]
+    except HistoryInvalid as error:
+        raise CannotRun(f"{directory}: {error}") from error
+
+
+def _timelines(directory: Path) -> Iterator[Part]:
+    places = sorted(directory.glob(TIMELINES), key=lambda path: (len(path.name), path.name))
+    for place in (directory, *places):
+        if any((place / name).exists() for name in (SDK_OUTPUT, CALLS, HISTORY)):
+            yield _timeline(place)
+
+
+def _timeline(place: Path) -> Part:
+    output = place / SDK_OUTPUT
+    about = lines.read(place / TIMELINE, lambda fields: About(**{**fields, "members": tuple(fields["members"])}))
+    has_history = any((place / HISTORY).glob("*.jsonl"))
+    return Part(
+        place.name,
+        about[0] if about else None,
+        read_evidence(output) if output.exists() else Evidence(),
+        read_calls(place),
+        read_faults(place),
+        read_merged(place / HISTORY) if has_history else None,
+    )
+
+
+def _simulated(directory: Path) -> Iterator[Part]:
+    for path in sorted(directory.glob(SIMULATED)):
+        with path.open("rb") as file:
+            yield Part(path.name.removesuffix(".history.jsonl"), history=read_history(lines_of(file)))

@@ -1,0 +1,186 @@
+"""The report: what all parts of a directory come to."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from glitchgrid.lab.checker import CannotSay, Linearizable, NotLinearizable, Verdict
+from glitchgrid.lab.composer.calls import Call, End
+from glitchgrid.lab.composer.templates import find_templates
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.properties import Property, Seen, Standing, of_servers, of_test_commands, read_catalogue
+from glitchgrid.lab.report.part import Part, read_parts
+from glitchgrid.lab.report.sdk import Evidence
+
+CATALOGUE = "catalog.json"
+CAMPAIGN = "campaign.json"
+ORDER = (Standing.FAILED, Standing.NEVER_HIT, Standing.PASSED)
+NOT_WELL = (End.FAILED, End.BROKE, End.NEVER_ENDED)
+
+
+@frozen
+class Stated:
+    """A property, what became of it, and the details of the first time that it did not hold."""
+
+    property: Property
+    standing: Standing
+    details: Mapping[str, Any]
+
+
+@frozen
+class Command:
+    """How the calls of one test command ended, and the first that did not end well."""
+
+    name: str
+    ends: Mapping[End, int]
+    first: Call | None
+
+
+@frozen
+class Campaign:
+    """What a simulated campaign has said of itself."""
+
+    verdicts: Mapping[str, int]
+    violations: Sequence[Mapping[str, str]]
+
+
+@frozen
+class Report:
+    directory: Path
+    stated: tuple[Stated, ...]
+    commands: tuple[Command, ...]
+    parts: tuple[Part, ...]
+    campaign: Campaign | None
+    ready: int
+
+    def with_standing(self, standing: Standing) -> tuple[Stated, ...]:
+        return tuple(each for each in self.stated if each.standing is standing)
+
+    @property
+    def is_violated(self) -> bool:
+        """Has something been found that must not be?"""
+        return bool(
+            self.with_standing(Standing.FAILED)
+            or any(each.ends.get(End.FAILED) for each in self.commands)
+            or any(part.is_violated for part in self.parts)
+            or (self.campaign is not None and self.campaign.violations)
+        )
+
+    @property
+    def is_broken(self) -> bool:
+        """Has a test command ended in a way that says nothing of the grid?"""
+        return any(each.ends.get(End.BROKE) or each.ends.get(End.NEVER_ENDED) for each in self.commands)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "properties": [
+                {
+                    "text": each.property.text,
+                    "kind": each.property.kind,
+                    "where": f"{each.property.file}:{each.property.line}",
+                    "standing": each.standing,
+                    "details": dict(each.details),
+                }
+                for each in self.stated
+            ],
+            "setup_complete": self.ready,
+            "commands": {each.name: dict(each.ends) for each in self.commands},
+            "histories": [
+                {"part": part.name, "verdict": verdict_name(part.verdict), "why": why(part.verdict)}
+                for part in self.parts
+            ],
+            "campaign": None
+            if self.campaign is None
+            else {"verdicts": dict(self.campaign.verdicts), "violations": list(self.campaign.violations)},
+        }
+
+
+def verdict_name(verdict: Verdict) -> str:
+    match verdict:
+        case Linearizable():
+            return "linearizable"
+        case NotLinearizable():
+            return "not linearizable"
+        case CannotSay():
+            return "cannot say"
+
+
+def why(verdict: Verdict) -> str:
+    match verdict:
+        case NotLinearizable(_, _, sentence):
+            return sentence
+        case CannotSay(reason):
+            return reason
+        case _:
+            return ""
+
+
+def read_report(directory: Path) -> Report:
+    """The report on a directory that ``glitchgrid rehearse --out`` or ``glitchgrid simulate --out`` has left.
+
+    :raises CannotRun: when there is nothing in it, or not what should be.
+    """
+    if not directory.is_dir():
+        raise CannotRun(f"{directory} is no directory")
+    parts = tuple(read_parts(directory))
+    campaign = _campaign(directory / CAMPAIGN)
+    if not parts and campaign is None:
+        raise CannotRun(f"{directory} has no output in it, neither of the SDK nor of a simulation")
+    evidence, simulated = Evidence(), Counter[tuple[str, bool]]()
+    for part in parts:
+        evidence = evidence.and_also(part.evidence)
+    if campaign is not None:
+        simulated = campaign[1]
+    return Report(
+        directory,
+        _stated(_known(directory, parts), evidence, simulated),
+        _commands(parts),
+        parts,
+        None if campaign is None else campaign[0],
+        evidence.ready,
+    )
+
+
+def _known(directory: Path, parts: Sequence[Part]) -> tuple[Property, ...]:
+    """The catalogue that lies beside the output, or else this installation's; in a simulation nobody calls commands."""
+    catalogue = directory / CATALOGUE
+    if catalogue.exists():
+        return read_catalogue(catalogue)
+    if not any(part.calls or part.evidence.seen for part in parts):
+        return of_servers()
+    return (*of_servers(), *of_test_commands(find_templates()))
+
+
+def _stated(known: Sequence[Property], evidence: Evidence, simulated: Seen) -> tuple[Stated, ...]:
+    """What failed comes first, then what was never hit."""
+    seen = evidence.seen + simulated
+    stated = [Stated(each, each.standing(seen), evidence.failures.get(each.text, {})) for each in known]
+    return tuple(sorted(stated, key=lambda each: ORDER.index(each.standing)))
+
+
+def _commands(parts: Sequence[Part]) -> tuple[Command, ...]:
+    calls = [call for part in parts for call in part.calls]
+    return tuple(
+        Command(
+            name,
+            Counter(call.end for call in calls if call.command == name),
+            next((call for call in calls if call.command == name and call.end in NOT_WELL), None),
+        )
+        for name in sorted({call.command for call in calls})
+    )
+
+
+def _campaign(path: Path) -> tuple[Campaign, Seen] | None:
+    """What ``glitchgrid simulate --out`` has left of a campaign, and what its runs made of the properties."""
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        seen: Seen = Counter({(text, bool(held)): count for text, held, count in found["stated"]})
+        return Campaign(found["verdicts"], found["violations"]), seen
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CannotRun(f"{path} is not what simulate has written: {error}") from error
