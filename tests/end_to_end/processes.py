@@ -235,6 +235,7 @@ class Server:
         self._directory = directory
         self._env = {**os.environ, **(env or {})}
         self._warm = warm
+        self.twistd = [TWISTD]
         self._spares: list[subprocess.Popen[bytes]] = []
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -265,7 +266,7 @@ class Server:
         """Start the process, and do not wait for it."""
         assert self._process is None or self._process.poll() is not None, f"{self.name} runs already"
         if not self._warm:
-            self._process = self._spawn([TWISTD], subprocess.DEVNULL)
+            self._process = self._spawn(self.twistd, subprocess.DEVNULL)
             return self
         if not self._spares:
             self.prepare()
@@ -409,10 +410,14 @@ class Grid(NamedTuple):
 
 
 class Servers:
-    """Makes servers in a directory, and clears them all away at the end."""
+    """Makes servers in a directory, and clears them all away at the end.
 
-    def __init__(self, directory: Path) -> None:
+    :param glitch: a deliberate bug that is switched on in all of them.
+    """
+
+    def __init__(self, directory: Path, glitch: str | None = None) -> None:
         self.directory = directory
+        self._glitch = glitch
         self._servers: list[Server] = []
 
     def __enter__(self) -> Self:
@@ -455,5 +460,7 @@ class Servers:
         return [line for server in self._servers for line in server.bugs()]
 
     def _add(self, server: _S) -> _S:
+        if self._glitch is not None:
+            server.twistd = [sys.executable, "-m", "glitchgrid.lab.launcher", self._glitch]
         self._servers.append(server)
         return server

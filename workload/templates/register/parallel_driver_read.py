@@ -3,6 +3,7 @@
 
 from antithesis.assertions import always, sometimes
 
+from glitchgrid.lab.merging import largest_answered
 from glitchgrid.lab.testkit.checks import must
 from glitchgrid.lab.testkit.client import Client
 from glitchgrid.lab.testkit.turn import Turn, run
@@ -13,11 +14,11 @@ OPERATIONS_MAX = 300
 
 
 class Readers:
-    """:ivar seen: the largest value that any of them has read."""
+    """:ivar seen: the largest value that any of them has read, or that had been answered before."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self.seen = 0
+        self.seen = largest_answered(turn.timeline.history())
 
     async def read(self, client: Client) -> None:
         for _ in range(self._turn.random.randint(1, OPERATIONS_MAX)):

@@ -9,7 +9,7 @@ from antithesis.assertions import always, reachable
 from glitchgrid.lab.history import Outcome
 from glitchgrid.lab.merging import largest_attempted
 from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.turn import Turn, run
+from glitchgrid.lab.testkit.turn import BUDGET_S, Turn, run
 
 STEP_MAX = 5
 
@@ -30,7 +30,7 @@ async def decrease(turn: Turn) -> None:
         known = max(known, refused.floor)
     # The control that refused it may stand by its word; it is the others that show whether it was true.
     for other in sorted(turn.controls, key=lambda each: each == control):
-        read = await turn.read_within(2.0, [other])
+        read = await turn.read_within(BUDGET_S, [other])
         if read is None:
             continue
         details = {"read": read, "known": known, "control": str(other)}
