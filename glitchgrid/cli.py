@@ -24,6 +24,7 @@ SIMULATED_CONTROLS_MAX = 4
 STEPS_MAX = 10_000
 TIMELINES_MAX = 1000
 MINUTES_MAX = 60.0
+PATIENCE_S_MAX = 3600.0
 SEED_MAX = 10**12
 CANNOT_SAY = 2
 ORACLES = ("invariant", "checker", "property", "liveness", "log", "determinism")
@@ -246,8 +247,17 @@ def shrink(**options: Any) -> None:
 @click.option("--minutes", type=click.FloatRange(0.05, MINUTES_MAX), default=0.25, show_default=True, help="For so long a timeline calls drivers.")  # fmt: skip  # noqa: E501
 @click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
 @click.option("--out", type=click.Path(path_type=Path), help="Keep everything in this directory, for 'glitchgrid report'.")  # fmt: skip  # noqa: E501
+@click.option("--templates", type=click.Path(path_type=Path), metavar="DIRECTORY", help="Where the templates are; else those that come with this.")  # fmt: skip  # noqa: E501
+@click.option("--patience", type=click.FloatRange(0.5, PATIENCE_S_MAX), default=200.0, show_default=True, metavar="SECONDS", help="A command that has not ended by then is killed: it never will.")  # fmt: skip  # noqa: E501
 def rehearse(
-    template: str | None, timelines: int, seed: int | None, minutes: float, glitch: str | None, out: Path | None
+    template: str | None,
+    timelines: int,
+    seed: int | None,
+    minutes: float,
+    glitch: str | None,
+    out: Path | None,
+    templates: Path | None,
+    patience: float,
 ) -> None:
     """Call the test commands as Test Composer does, against real processes that are killed and stopped meanwhile.
 
@@ -256,7 +266,8 @@ def rehearse(
     from glitchgrid.commands.rehearse import Settings
     from glitchgrid.commands.rehearse import rehearse as run_rehearse
 
-    run_rehearse(Settings(template, timelines, random.randrange(10**6) if seed is None else seed, minutes, glitch, out))
+    drawn = random.randrange(10**6) if seed is None else seed
+    run_rehearse(Settings(template, timelines, drawn, minutes, glitch, out, templates, patience))
 
 
 @main.command()

@@ -43,6 +43,8 @@ class Settings:
     """:param template: one alone; else all of them in turns.
     :param minutes: for so long a timeline calls drivers.
     :param out: what is left there is what ``glitchgrid report`` reads; nothing is left without.
+    :param templates: where they are; else those of this installation.
+    :param patience_s: a command that has not ended by then is killed.
     """
 
     template: str | None
@@ -51,6 +53,8 @@ class Settings:
     minutes: float
     glitch: str | None
     out: Path | None
+    templates: Path | None
+    patience_s: float
 
 
 def rehearse(settings: Settings) -> NoReturn:
@@ -69,7 +73,7 @@ class Rehearsal:
     async def run(self) -> int:
         """:raises CannotRun: when something is missing, or a grid does not come up."""
         settings = self._settings
-        directory = find_templates()
+        directory = find_templates() if settings.templates is None else settings.templates.resolve()
         names = names_in(directory) if settings.template is None else [settings.template]
         templates = [read_template(directory, name) for name in names]
         with _kept(settings.out) as out:
@@ -119,6 +123,7 @@ class Rehearsal:
             directory,
             environment,
             settings.minutes * SECONDS_PER_MINUTE,
+            settings.patience_s,
             self._called,
         )
         try:
@@ -146,6 +151,7 @@ class Rehearsal:
             f"glitchgrid rehearse --timelines {settings.timelines} --seed {settings.seed}"
             f" --minutes {settings.minutes:g}"
             + (f" --template {settings.template}" if settings.template else "")
+            + (f" --templates {settings.templates}" if settings.templates else "")
             + (f" --glitch {settings.glitch}" if settings.glitch else "")
         )
 

@@ -8,7 +8,7 @@ and nobody could watch a grid with a vault down.
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -47,11 +47,22 @@ class Child(ProcessProtocol):
 
         :raises CannotRun: when setpriv is missing.
         """
-        setpriv = which("setpriv")
-        if not setpriv:
-            raise CannotRun("setpriv is missing (Debian: apt-get install util-linux)")
+        return cls._start(reactor, [_tool("setpriv"), "--pdeathsig", "KILL", "--", *argv], on_line, environment)
+
+    @classmethod
+    def start_group(cls, reactor: Any, argv: Sequence[str], on_line: LineReceiver, **environment: str) -> "Child":
+        """As `start`, in a process group of its own, so that `kill_group` also ends what it has started itself.
+
+        :raises CannotRun: when setpriv or setsid is missing.
+        """
+        guarded = [_tool("setsid"), _tool("setpriv"), "--pdeathsig", "KILL", "--", *argv]
+        return cls._start(reactor, guarded, on_line, environment)
+
+    @classmethod
+    def _start(
+        cls, reactor: Any, guarded: Sequence[str], on_line: LineReceiver, environment: Mapping[str, str]
+    ) -> "Child":
         child = cls(on_line)
-        guarded = [setpriv[0], "--pdeathsig", "KILL", "--", *argv]
         reactor.spawnProcess(child, guarded[0], guarded, env=os.environ | environment)
         return child
 
@@ -63,6 +74,14 @@ class Child(ProcessProtocol):
         """Send a signal, unless the child has ended already."""
         if self.running and self.transport is not None:
             os.kill(self.pid, number)
+
+    def kill_group(self) -> None:
+        """Kill it and all that it has started, unless it has ended. For those that `start_group` has started."""
+        if self.running and self.transport is not None:
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it is not far enough yet to have a group
+                os.kill(self.pid, signal.SIGKILL)
 
     def when_ended(self) -> Deferred[int]:
         """Fires with its exit status, or with the negative number of the signal that ended it."""
@@ -101,3 +120,10 @@ class Child(ProcessProtocol):
             self._on_line(text)
         else:
             self.errors.append(text)
+
+
+def _tool(name: str) -> str:
+    found: list[str] = which(name)
+    if not found:
+        raise CannotRun(f"{name} is missing (Debian: apt-get install util-linux)")
+    return found[0]

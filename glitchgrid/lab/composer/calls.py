@@ -1,6 +1,5 @@
 """One call of a test command: a process, its deadline, and how it ended."""
 
-import signal
 from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,15 +8,11 @@ from time import monotonic_ns
 from typing import Any
 
 from attrs import asdict, frozen
-from twisted.internet import defer
 from twisted.internet.defer import Deferred
 
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.templates import Command
-
-CALL_S_MAX = 200.0
-"""A command that has not ended by then never will: an ``eventually_`` may wait a minute for each control."""
 
 LINES_KEPT = 5
 GREETING = "Assertion output will be sent to: "
@@ -56,31 +51,34 @@ class Call:
 class Running:
     """A call that goes on. Its end is written down before anybody hears of it."""
 
-    def __init__(self, reactor: Any, command: Command, environment: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self, reactor: Any, command: Command, environment: Mapping[str, str], directory: Path, patience_s: float
+    ) -> None:
         """:raises CannotRun: when it cannot be started."""
         self.command = command
         self._directory = directory
         self._is_late = self._is_stopped = False
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._began_ns = monotonic_ns()
-        self._child = Child.start(reactor, [str(command.path)], self._lines.append, **environment)
+        self._child = Child.start_group(reactor, [str(command.path)], self._lines.append, **environment)
         self.ended: Deferred[Call] = self._child.when_ended().addCallback(self._has_ended)
-        self._timer = reactor.callLater(CALL_S_MAX, self._expire)
+        self._patience_s = patience_s
+        self._timer = reactor.callLater(patience_s, self._expire)
 
     def stop(self) -> None:
-        """Kill it, by its own pid, as ``eventually_`` has it."""
+        """Kill it and all that it has started, as ``eventually_`` has it."""
         self._is_stopped = self._child.running
-        self._child.signal(signal.SIGKILL)
+        self._child.kill_group()
 
     def _expire(self) -> None:
         self._is_late = True
-        self._child.signal(signal.SIGKILL)
+        self._child.kill_group()
 
     def _has_ended(self, status: int) -> Call:
         if self._timer.active():
             self._timer.cancel()
         said = (line for line in (*self._lines, *self._child.errors) if line and not line.startswith(GREETING))
-        words = list(said)[-LINES_KEPT:]
+        words = [*said, *([f"it was killed after {self._patience_s:g} s"] if self._is_late else [])][-LINES_KEPT:]
         call = Call(self.command.name, self._end(status), status, self._began_ns, monotonic_ns(), tuple(words))
         lines.append(self._directory / CALLS, asdict(call))
         return call
@@ -91,16 +89,6 @@ class Running:
         if self._is_stopped:
             return End.STOPPED
         return {0: End.PASSED, 1: End.FAILED}.get(status, End.BROKE)
-
-
-async def call(reactor: Any, command: Command, environment: Mapping[str, str], directory: Path) -> Call:
-    """Run a command to its end."""
-    running = Running(reactor, command, environment, directory)
-    try:
-        return await running.ended
-    except defer.CancelledError:
-        running.stop()
-        raise
 
 
 def read_calls(directory: Path) -> tuple[Call, ...]:

@@ -43,6 +43,7 @@ class Timeline:
     """:param directory: what is recorded goes there.
     :param environment: what commands are given beside this process's own.
     :param drivers_s: for so long drivers are called.
+    :param patience_s: a command that has not ended by then is killed.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Timeline:
         directory: Path,
         environment: Mapping[str, str],
         drivers_s: float,
+        patience_s: float,
         announce: Callable[[Call], None],
     ) -> None:
         self._reactor = reactor
@@ -63,6 +65,7 @@ class Timeline:
         self._directory = directory
         self._environment = environment
         self._drivers_s = drivers_s
+        self._patience_s = patience_s
         self._announce = announce
         self._running: list[Running] = []
         self._calls: list[Call] = []
@@ -131,7 +134,8 @@ class Timeline:
 
     def _begin(self, command: Command) -> Running:
         seed = {SEED: str(self._draws.randrange(SEED_MAX))}
-        running = Running(self._reactor, command, {**self._environment, **seed}, self._directory)
+        environment = {**self._environment, **seed}
+        running = Running(self._reactor, command, environment, self._directory, self._patience_s)
         self._running.append(running)
 
         def ended(call: Call) -> Call:

@@ -1,0 +1,247 @@
+"""The report: what it makes of the SDK's output, of calls, of histories, of a campaign, and of what is none."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from antithesis.catalog import scan_source, write
+
+from glitchgrid.commands.report import status_of
+from glitchgrid.lab.composer.calls import CALLS, End
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.picture.model import LaneKind
+from glitchgrid.lab.properties import Standing
+from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.report.page import as_page
+from glitchgrid.lab.report.portrait import picture_of
+from glitchgrid.lab.report.report import Report, read_report
+from glitchgrid.lab.report.words import lines_of
+
+STATED = """
+from antithesis.assertions import always, reachable, sometimes, unreachable
+always(x, "it holds")
+sometimes(x, "it happens")
+reachable("it is reached")
+unreachable("it is not reached")
+"""
+
+
+def evaluated(text: str, condition: bool, **details: Any) -> dict[str, Any]:
+    return {"antithesis_assert": {"hit": True, "condition": condition, "message": text, "details": details}}
+
+
+def write_lines(path: Path, *lines: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def a_call(name: str = "anytime_look.sh", end: End = End.PASSED, began_ns: int = 100, *words: str) -> dict[str, Any]:
+    return {"command": name, "end": end, "status": 0, "began_ns": began_ns, "ended_ns": began_ns + 50, "words": words}
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where four properties are in the catalogue, and two of them have been seen to hold."""
+    write(scan_source(STATED, "mine.py"), tmp_path / "catalog.json")
+    write_lines(tmp_path / "sdk.jsonl", evaluated("it holds", True), evaluated("it happens", True))
+    return tmp_path
+
+
+def standings(report: Report) -> dict[str, Standing]:
+    return {each.property.text: each.standing for each in report.stated}
+
+
+def record(directory: Path, *values: int, read: int | None = None) -> None:
+    """A history of writes that were acknowledged, one after another, and of a read."""
+    history = directory / "history"
+    history.mkdir(parents=True)
+    with (history / "1.jsonl").open("w", encoding="utf-8", newline="\n") as stream:
+        recorder = Recorder(stream, itertools.count(1000, 10).__next__)
+        for value in values:
+            recorder.write_ok(recorder.call_write("writer-c0", value))
+        if read is not None:
+            recorder.read_ok(recorder.call_read("reader-c0"), read)
+
+
+def test_what_is_in_the_catalogue_and_not_in_the_output_was_never_hit(directory: Path) -> None:
+    report = read_report(directory)
+    assert standings(report) == {
+        "it holds": Standing.PASSED,
+        "it happens": Standing.PASSED,
+        "it is reached": Standing.NEVER_HIT,
+        "it is not reached": Standing.PASSED,
+    }
+    assert status_of(report, require_reach=False) == 0
+
+
+def test_what_was_never_hit_counts_where_that_is_asked_for(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        status_of(read_report(directory), require_reach=True)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "glitchgrid: never hit: it is reached\n"
+
+
+def test_what_failed_comes_first_with_the_first_examples_details(directory: Path) -> None:
+    write_lines(directory / "sdk.jsonl", evaluated("it holds", True), evaluated("it holds", False, at=3))
+    write_lines(directory / "timeline-1" / "sdk.jsonl", evaluated("it holds", False, at=4))
+    report = read_report(directory)
+    first = report.stated[0]
+    assert (first.property.text, first.standing, first.details) == ("it holds", Standing.FAILED, {"at": 3})
+    assert status_of(report, require_reach=False) == 1
+    text = "\n".join(line for line, _ in lines_of(report))
+    assert 'failed  it holds (always, mine.py:3); first: {"at": 3}' in text
+
+
+def test_what_only_ever_happened_not_to_hold_was_never_hit(directory: Path) -> None:
+    write_lines(directory / "sdk.jsonl", evaluated("it happens", False), evaluated("it is not reached", False))
+    assert standings(read_report(directory))["it happens"] is Standing.NEVER_HIT
+    assert standings(read_report(directory))["it is not reached"] is Standing.FAILED
+
+
+def test_declarations_and_other_events_are_no_evidence(directory: Path) -> None:
+    declared = {"antithesis_assert": {"hit": False, "condition": False, "message": "it holds"}}
+    setup = {"antithesis_setup": {"status": "complete", "details": {}}}
+    write_lines(directory / "sdk.jsonl", declared, setup, {"antithesis_guidance": {}}, {"mine": {"x": 1}})
+    report = read_report(directory)
+    assert standings(report)["it holds"] is Standing.NEVER_HIT
+    assert report.ready == 1
+
+
+@pytest.mark.parametrize("torn", ['{"antithesis_assert": {"hit": tr', '{"antithesis_assert": {"hit": true}}'])
+def test_a_torn_last_line_counts_as_not_there(directory: Path, torn: str) -> None:
+    with (directory / "sdk.jsonl").open("a") as file:
+        file.write(torn)
+    assert standings(read_report(directory))["it holds"] is Standing.PASSED
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [(End.PASSED, 0), (End.STOPPED, 0), (End.FAILED, 1), (End.BROKE, 2), (End.NEVER_ENDED, 2)],
+)
+def test_how_commands_ended(directory: Path, end: End, status: int) -> None:
+    write_lines(directory / CALLS, a_call(), a_call("eventually_look.sh", end, 100, "what it said"))
+    report = read_report(directory)
+    assert status_of(report, require_reach=False) == status
+    lines = [line for line, _ in lines_of(report)]
+    assert "anytime_look.sh: 1 passed" in lines
+    assert f"eventually_look.sh: 1 {end}" in lines
+    assert ("    what it said" in lines) == (status != 0)
+
+
+def test_the_historys_verdict(directory: Path) -> None:
+    record(directory / "timeline-1", 3, 5, read=5)
+    record(directory / "timeline-2", 3, 5, read=3)
+    report = read_report(directory)
+    verdicts = [(each["part"], each["verdict"]) for each in report.as_json()["histories"]]
+    assert verdicts == [
+        (directory.name, "cannot say"),
+        ("timeline-1", "linearizable"),
+        ("timeline-2", "not linearizable"),
+    ]
+    assert status_of(report, require_reach=False) == 1
+
+
+def test_a_campaign(directory: Path) -> None:
+    """Its runs' properties count with the others; its violations are one."""
+    campaign: dict[str, Any] = {
+        "verdicts": {"passed": 2, "violation": 0},
+        "violations": [],
+        "stated": [["it is reached", True, 7]],
+    }
+    (directory / "campaign.json").write_text(json.dumps(campaign))
+    report = read_report(directory)
+    assert standings(report)["it is reached"] is Standing.PASSED
+    assert status_of(report, require_reach=True) == 0
+    campaign["violations"] = [{"seed": "4", "oracle": "checker", "message": "went back", "replay": ""}]
+    (directory / "campaign.json").write_text(json.dumps(campaign))
+    report = read_report(directory)
+    assert status_of(report, require_reach=False) == 1
+    assert "seed 4, checker: went back" in [line for line, _ in lines_of(report)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("sdk.jsonl", "no JSON\n", "sdk.jsonl: line 1 is no output of the SDK"),
+        ("sdk.jsonl", "[1]\n", "sdk.jsonl: line 1 is no output of the SDK"),
+        ("calls.jsonl", '{"command": "x"}\n', "calls.jsonl: line 1 is not what it should be"),
+        ("faults.jsonl", "[]\n", "faults.jsonl: line 1 is not what it should be"),
+        ("timeline.jsonl", "{}\n", "timeline.jsonl: line 1 is not what it should be"),
+        ("campaign.json", "{}", "campaign.json is not what simulate has written"),
+        ("catalog.json", "no JSON\n", "catalog.json is no catalogue"),
+        ("history/1.jsonl", "no JSON\n", "line 1: it is not JSON"),
+    ],
+)
+def test_what_is_not_what_it_should_be_is_said_in_one_line(
+    directory: Path, name: str, content: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = directory / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    with pytest.raises(CannotRun) as error:
+        read_report(directory)
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+    assert capsys.readouterr().out == "", "the SDK's own complaints would be in the way of --json"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty", "file"])
+def test_a_directory_without_output(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotRun, match=r"has no output in it|is no directory"):
+        read_report(tmp_path / name)
+
+
+def test_the_picture_has_clients_servers_and_faults(directory: Path) -> None:
+    timeline = directory / "timeline-1"
+    record(timeline, 3, 5, read=3)
+    about = {"template": "register", "seed": 1, "glitch": None, "members": ["control1", "vault1"]}
+    write_lines(timeline / "timeline.jsonl", about)
+    write_lines(timeline / "calls.jsonl", a_call("parallel_driver_look.sh", End.FAILED, 900, "it is wrong"))
+    killed = {"kind": "kill a vault", "members": ["vault1"], "began_ns": 1010, "ended_ns": 1030}
+    paused = {"kind": "pause a control", "members": ["control1"], "began_ns": 1010, "ended_ns": 1030}
+    write_lines(timeline / "faults.jsonl", killed, paused)
+    (part,) = [part for part in read_report(directory).parts if part.name == "timeline-1"]
+    picture = picture_of(part)
+    assert [(lane.name, lane.kind) for lane in picture.lanes] == [
+        ("reader 1", LaneKind.CLIENT),
+        ("writer 1", LaneKind.CLIENT),
+        ("control1", LaneKind.CONTROL),
+        ("vault1", LaneKind.VAULT),
+    ]
+    assert [(life.lane, life.from_ns, life.to_ns) for life in picture.lives] == [
+        ("control1", 0, None),
+        ("vault1", 0, 110),
+        ("vault1", 130, None),
+    ]
+    assert [each.text for each in picture.operations if each.is_wrong] == ["write 5", "read 3"]
+    assert [(mark.oracle, mark.at_ns) for mark in picture.marks] == [("checker", 150), ("test command", 50)]
+    assert [line.what for line in picture.trace][:2] == [
+        "parallel_driver_look.sh begins",
+        "parallel_driver_look.sh failed: it is wrong",
+    ]
+
+
+def test_operations_at_one_time_have_lanes_of_their_own(directory: Path) -> None:
+    history = directory / "history"
+    history.mkdir()
+    with (history / "1.jsonl").open("w", encoding="utf-8", newline="\n") as stream:
+        recorder = Recorder(stream, itertools.count(1).__next__)
+        first, second = recorder.call_read("reader-c0"), recorder.call_read("reader-c1")
+        recorder.read_ok(first, 0)
+        recorder.read_ok(recorder.call_read("reader-c5"), 0)
+        recorder.read_ok(second, 0)
+    (part,) = read_report(directory).parts
+    assert [each.lane for each in picture_of(part).operations] == ["reader 1", "reader 2", "reader 1"]
+
+
+def test_the_page_escapes_what_others_have_said(directory: Path) -> None:
+    write_lines(directory / "sdk.jsonl", evaluated("it holds", False, said="</script><b>"))
+    write_lines(directory / CALLS, a_call("anytime_look.sh", End.FAILED, 100, "<i>what</i> it said"))
+    page = as_page(read_report(directory))
+    assert "<i>" not in page
+    assert "</script><b>" not in page
+    assert "&lt;i&gt;what&lt;/i&gt; it said" in page
