@@ -13,7 +13,8 @@ from glitchgrid.lab.campaign.plan import Wanted
 from glitchgrid.lab.campaign.properties import collecting
 from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_seed
-from glitchgrid.lab.properties import Kind, Property, Seen, Standing, of_servers
+from glitchgrid.lab.composer.templates import find_templates
+from glitchgrid.lab.properties import Kind, Property, Seen, Standing, of_servers, of_test_commands
 from glitchgrid.rounds import StoreRound
 
 ROOT = Path(__file__).parents[1]
@@ -22,23 +23,25 @@ COLUMNS = ("text", "kind", "why", "file", "glitch")
 ROWS = [
     dict(zip(COLUMNS, (cell.strip(" `") for cell in line.strip("|").split("|")), strict=True))
     for line in PAGE.splitlines()
-    if line.startswith(("| control: ", "| vault: ", "| server: "))
+    if line.startswith(("| control: ", "| vault: ", "| server: ", "| test: "))
 ]
+OF_SERVERS = [row for row in ROWS if not row["text"].startswith("test: ")]
+STATED = (*of_servers(), *of_test_commands(find_templates()))
 LEAST = 25
-CONSTANT = re.compile(r"\b(?:always|sometimes)\(\s*(?:not )?(?:True|False|0|1)\s*,")
+CONSTANT = re.compile(r"\b(?:always|sometimes)[a-z_]*\(\s*(?:not )?(?:True|False|0|1)\s*,")
 SEEDS = 40
 
 
 class CatalogueTests(SynchronousTestCase):
     def test_there_are_enough_and_each_has_a_text_of_its_own(self) -> None:
-        texts = [each.text for each in of_servers()]
+        texts = [each.text for each in STATED]
         self.assertGreaterEqual(len(texts), LEAST)
         self.assertEqual([text for text, count in Counter(texts).items() if count > 1], [])
 
     def test_the_documentation_has_those_and_no_others(self) -> None:
         self.assertEqual(
             sorted((row["text"], row["kind"], row["file"]) for row in ROWS),
-            sorted((each.text, each.kind.value, each.file) for each in of_servers()),
+            sorted((each.text, each.kind.value, each.file) for each in STATED),
         )
 
     def test_each_says_why(self) -> None:
@@ -47,14 +50,11 @@ class CatalogueTests(SynchronousTestCase):
 
     def test_none_of_them_is_constant(self) -> None:
         """The first argument of what must hold, or must hold once, is no literal."""
-        for path in (ROOT / "glitchgrid").rglob("*.py"):
-            constant = re.findall(
-                r"\b(?:always|sometimes)\(\s*(?:True|False|1|0|not False)\s*,", path.read_text("utf-8")
-            )
-            self.assertEqual(constant, [], path)
+        for path in (*(ROOT / "glitchgrid").rglob("*.py"), *(ROOT / "workload").rglob("*.py")):
+            self.assertEqual(CONSTANT.findall(path.read_text("utf-8")), [], path)
 
     def test_what_must_hold_is_paired_with_what_must_be_reached(self) -> None:
-        kinds = Counter(each.kind for each in of_servers())
+        kinds = Counter(each.kind for each in STATED)
         self.assertGreaterEqual(kinds[Kind.SOMETIMES] + kinds[Kind.REACHABLE], kinds[Kind.ALWAYS])
 
 
@@ -114,7 +114,7 @@ def _add(text: str, glitch: str) -> None:
     setattr(GlitchTests, f"test_{glitch}_{text}".replace("-", "_").replace(" ", "_").replace(":", ""), test)
 
 
-for _row in ROWS:
+for _row in OF_SERVERS:
     for _glitch in filter(None, _row["glitch"].split(", ")):
         assert _glitch in GLITCHES, _glitch
         _add(_row["text"], _glitch)

@@ -312,6 +312,15 @@ def test_every_command_has_a_glitch_that_it_finds() -> None:
     assert set(SCENARIOS) == set(COMMANDS)
 
 
+def test_the_documentation_names_these_glitches_and_no_others() -> None:
+    page = (TEMPLATES.parents[1] / "docs" / "properties.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| test:")
+    ]
+    told = {(text, glitch) for text, _, _, _, glitch in rows if glitch}
+    assert told == {(text, glitch) for glitch, _, texts in SCENARIOS.values() for text in texts}
+
+
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_faults_alone_are_nothing_to_fail_for(make_rig: Callable[[str | None], Rig], name: str) -> None:
     rig = make_rig(None)
