@@ -1,11 +1,13 @@
-# The images of Glitch Grid. One file, three stages:
+# The images of Glitch Grid, each a stage. `make images` builds them all.
 #
-#   build      makes the virtual environment; nothing else of it is kept
-#   grid       what the vaults and control run in          docker build --target grid .
-#   workload   grid, with the curl workload beside it      docker build --target workload .
+#   build               makes the virtual environment; nothing else of it is kept
+#   grid                what the vaults and control run in
+#   workload            grid, with the curl workload and the test commands beside it
+#   config              no program: what tells Antithesis how to run the others, for docker-compose
+#   config-kubernetes   the same for Kubernetes
 #
-# docker-compose.yml builds both. The base is Debian with glibc, because Antithesis asks for glibc (so no Alpine),
-# and Python 3.12 or newer, because its coverage of Python code needs that.
+# docker-compose.yml builds grid and workload. The base is Debian with glibc, because Antithesis asks for glibc (so no
+# Alpine), and Python 3.12 or newer, because its coverage of Python code needs that.
 
 FROM python:3.13-slim AS build
 
@@ -44,6 +46,13 @@ RUN twistd --help > /dev/null \
     && twistd control --help > /dev/null \
     && python -c "import glitchgrid.healthcheck"
 
+# What is stated in the source, where Antithesis looks for it: the sources themselves, by a link, and beside them the
+# list that the SDK's own scanner makes of them.
+RUN package=$(python -c "import glitchgrid, os; print(os.path.dirname(glitchgrid.__file__))") \
+    && mkdir -p /opt/antithesis/catalog \
+    && ln -s "$package" /opt/antithesis/catalog/glitchgrid \
+    && python -m antithesis.catalog "$package" -o /opt/antithesis/catalog/catalog.json
+
 # By number: Kubernetes can only see of a number that it is not root's.
 USER 10001:10001
 
@@ -51,9 +60,10 @@ USER 10001:10001
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "glitchgrid.healthcheck"]
 
-# In the exec form, without a shell in between, so that twistd itself gets SIGTERM. No pid file: process ids repeat in
-# containers, and one left behind by a kill would keep twistd from starting.
-ENTRYPOINT ["twistd", "--nodaemon", "--pidfile="]
+# In the exec form, without a shell in between, so that twistd itself gets SIGTERM. The launcher runs twistd in its own
+# process, and has it tell Antithesis which lines were reached; anywhere else it does nothing. No pid file: process ids
+# repeat in containers, and one left behind by a kill would keep twistd from starting.
+ENTRYPOINT ["python", "-m", "antithesis", "/opt/glitchgrid/bin/twistd", "--nodaemon", "--pidfile="]
 
 # There is no grid of one container. Without arguments it says what it wants, and stops.
 CMD ["control", "--help"]
@@ -67,8 +77,26 @@ USER 0
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bash curl \
     && rm -rf /var/lib/apt/lists/*
-COPY workload/ /opt/glitchgrid-workload/
+COPY workload/workload.sh /opt/glitchgrid-workload/
+
+# The test commands, where Test Composer looks for them, and what they state of the grid. What they share in a timeline
+# is in a directory of its own, which a volume is mounted over.
+COPY workload/templates/ /opt/antithesis/test/v1/
+RUN ln -s /opt/antithesis/test/v1 /opt/antithesis/catalog/test \
+    && python -m antithesis.catalog /opt/antithesis/catalog/glitchgrid /opt/antithesis/test/v1 \
+        -o /opt/antithesis/catalog/catalog.json \
+    && install --directory --mode=0750 --owner=glitchgrid --group=glitchgrid /var/lib/glitchgrid-timeline
 USER 10001:10001
 
 ENTRYPOINT ["/opt/glitchgrid-workload/workload.sh"]
 CMD ["control:8000"]
+
+
+FROM scratch AS config
+
+COPY antithesis/docker-compose.yaml antithesis/.env /
+
+
+FROM scratch AS config-kubernetes
+
+COPY antithesis/kubernetes/ /manifests/

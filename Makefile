@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test explore lint lock container-test bench bench-quick bench-simulation glitch-table clean
+.PHONY: help setup demo up test explore rehearse lint lock images container-test bench bench-quick bench-simulation glitch-table clean
 
 help:
 	@printf '%s\n' \
@@ -9,7 +9,9 @@ help:
 	  'make test             all tests' \
 	  'make explore          every run of a small grid, and each condition broken: some ten minutes' \
 	  'make lint             linters and types' \
-	  'make container-test   the images and the compose stack, really built and run' \
+	  'make images           the images, and what tells Antithesis how to run them' \
+	  'make container-test   the images and the compose stacks, really built and run' \
+	  'make rehearse         the test commands and faults, on real processes; a minute' \
 	  'make bench            how fast it is, beside a threaded grid and etcd; forty minutes' \
 	  'make bench-quick      the same in two minutes' \
 	  'make bench-simulation how fast the simulated world is; five minutes' \
@@ -43,6 +45,12 @@ lint: setup
 
 lock: setup
 	@scripts/lock
+
+images:
+	@scripts/images
+
+rehearse: setup
+	@.venv/bin/glitchgrid rehearse
 
 container-test:
 	@scripts/container-test

