@@ -28,7 +28,13 @@ setup(
         "glitchgrid.lab.picture": ["static/*", "templates/*"],
         "glitchgrid.lab.report": ["templates/*"],
     },
-    data_files=[("share/glitchgrid/workload", ["workload/workload.sh"])],
+    data_files=[
+        ("share/glitchgrid/workload", ["workload/workload.sh"]),
+        *(
+            (f"share/glitchgrid/{template}", sorted(map(str, template.glob("*_*"))))
+            for template in sorted(Path("workload/templates").iterdir())
+        ),
+    ],
     entry_points={"console_scripts": ["glitchgrid = glitchgrid.cli:main"]},
     install_requires=[
         "twisted>=25.5",  # the event loop, HTTP and twistd; 25.5 is the first whose Site can leave bodies unparsed

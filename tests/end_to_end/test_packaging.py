@@ -91,3 +91,17 @@ def test_installed_workload_and_command(environment: Path) -> None:
     assert os.access(script, os.X_OK)
     assert script.read_bytes() == (ROOT / "workload" / "workload.sh").read_bytes()
     assert os.access(environment / "bin" / "glitchgrid", os.X_OK)
+
+
+def test_installed_test_commands(environment: Path) -> None:
+    installed = environment / "share" / "glitchgrid" / "workload" / "templates"
+    ours = ROOT / "workload" / "templates"
+    files = sorted(path.relative_to(ours) for path in ours.glob("*/*_*"))
+    assert len(files) > 10
+    assert sorted(path.relative_to(installed) for path in installed.glob("*/*") if path.is_file()) == files
+    assert all(os.access(installed / file, os.X_OK) for file in files)
+    done = subprocess.run(
+        [environment / "bin" / "glitchgrid", "rehearse", "--template", "nosuch"],
+        capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.stderr == f"glitchgrid: there is no template 'nosuch' in {installed}: it has curl, register\n"
