@@ -210,8 +210,8 @@ def simulation_command(seeds: int, output: Path) -> None:
 
 
 @main.command("properties")
-@click.option("--seconds", type=click.IntRange(1, 600), default=2, help="Of each cell.")
-@click.option("--rounds", type=click.IntRange(1, 100), default=10)
+@click.option("--seconds", type=click.IntRange(1, 600), default=1, help="Of each cell.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=10, help="So often all are started anew.")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -225,7 +225,7 @@ def properties_command(seconds: int, rounds: int, output: Path, scratch: Path) -
     planned = properties.plan(seconds, rounds)
     try:
         machine.must_be_a_disk(scratch)
-        with _shown(Console(), planned) as show:
+        with _shown(Console(), planned.count * properties.TURNS) as show:
             costs = properties.measured_cost(planned, scratch, show)
     except CannotMeasure as error:
         _give_up(str(error))
@@ -253,7 +253,7 @@ def _measured(plan: Plan, scratch: Path, console: Console) -> tuple[list[Measure
     measurements: list[Measurement] = []
     try:
         machine.must_be_a_disk(scratch)
-        with _shown(console, plan) as show:
+        with _shown(console, plan.count) as show:
 
             def keep(one: Measurement) -> None:
                 measurements.append(one)
@@ -268,11 +268,11 @@ def _measured(plan: Plan, scratch: Path, console: Console) -> tuple[list[Measure
 
 
 @contextmanager
-def _shown(console: Console, plan: Plan) -> Iterator[Callable[[Measurement], None]]:
+def _shown(console: Console, total: int) -> Iterator[Callable[[Measurement], None]]:
     """Shows each measurement: a line, and on a terminal a bar below the lines."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=plan.count)
+        task = progress.add_task("", total=total)
 
         def show(one: Measurement) -> None:
             what = f"round {one.round + 1}  {one.cell.world:8}{one.cell.kind:6}{one.cell.connections:>5}  "

@@ -4,6 +4,8 @@ They are evaluated at every request, and written down nowhere (no ANTITHESIS_SDK
 """
 
 import functools
+import random
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,13 +15,18 @@ from attrs import frozen
 from benchmarks.contenders import Contender, start_grid, twistd
 from benchmarks.dialects import GridDialect
 from benchmarks.plan import Load, Plan
-from benchmarks.results import Cell, Figure, Measurement, Results, per_s
+from benchmarks.results import Cell, Figure, Measurement, Quantity, Results, per_s
 from benchmarks.run import measure
 
 WITH, WITHOUT = "with", "without"
 CONNECTIONS = 64
 KINDS = ("get", "post", "mixed")
 LOSS_MAX = 0.03
+TURNS = 8
+"""So often the two are compared before they are started anew: what a start brings along stays with it."""
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
 
 
 def _without(program: str, port: int, vaults: Sequence[int], directory: Path) -> list[str]:
@@ -64,7 +71,7 @@ def measured_cost(planned: Plan, scratch: Path, show: Callable[[Measurement], No
         measurements.append(one)
         show(one)
 
-    measure(planned, contenders(), scratch, keep)
+    measure(planned, contenders(), scratch, keep, TURNS)
     results = Results(measurements)
     costs: list[Cost] = []
     for kind in KINDS:
@@ -74,11 +81,27 @@ def measured_cost(planned: Plan, scratch: Path, show: Callable[[Measurement], No
                 kind,
                 results.figure(with_, per_s).median,
                 results.figure(without, per_s).median,
-                results.ratio(with_, without, per_s),
-                results.ratio(with_, without, servers_us),
+                spread(results, with_, without, per_s),
+                spread(results, with_, without, servers_us),
             )
         )
     return costs
+
+
+def spread(results: Results, above: Cell, below: Cell, quantity: Quantity) -> Figure:
+    """The median of the ratios, each of one turn, and its interval of confidence: 95%, by the percentile bootstrap."""
+    void = results.void(above) or results.void(below)
+    if void:
+        return Figure(void=void)
+    ratios = [
+        quantity(one) / quantity(other)
+        for one, other in zip(results.rounds(above), results.rounds(below), strict=True)
+        if quantity(other) > 0
+    ]
+    draws = random.Random(0)
+    medians = sorted(statistics.median(draws.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
+    tail = round(RESAMPLES * (1 - CONFIDENCE) / 2)
+    return Figure(statistics.median(ratios), medians[tail], medians[-1 - tail])
 
 
 def as_markdown(costs: Sequence[Cost], command: str, when: str, machine: Sequence[str], planned: Plan) -> str:
@@ -86,16 +109,17 @@ def as_markdown(costs: Sequence[Cost], command: str, when: str, machine: Sequenc
         "# What the properties cost",
         "",
         (
-            f"Written by `{command}` on {when}: {planned.rounds} rounds of {planned.seconds} s a cell, {CONNECTIONS}"
-            " connections, the grid with its properties and without (taken out of the source as it is loaded,"
+            f"Written by `{command}` on {when}: {planned.rounds} starts, {TURNS} times {planned.seconds} s a cell after"
+            f" each, {CONNECTIONS} connections, the grid with its properties and without (taken out of the source as it"
+            " is loaded,"
             " conditions and details too) up side by side and measured in turns. No output is configured."
         ),
         "",
         *(f"- {line}" for line in machine),
         "",
         (
-            "Ratios are with / without, of the same round: the median, and the least and the most of the rounds. Of the"
-            " two, processor time for an answer is the quieter one where others share the machine."
+            "Ratios are with / without, of two cells that follow one another: the median of all, and in brackets"
+            " where it would lie, 95 times in 100, if as many were drawn from these again (bootstrap)."
         ),
         "",
         "| load | req/s with | req/s without | throughput | processor time of the servers for an answer |",

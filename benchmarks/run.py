@@ -20,19 +20,22 @@ def measure(
     contenders: Mapping[str, Contender],
     scratch: Path,
     measured: Callable[[Measurement], None],
+    turns: int = 1,
 ) -> None:
     """Run `plan`, and hand over each measurement when it is made.
 
     In a round every contender is up in every world, so that the cells can be interleaved; those that are not being
-    measured are idle. Each round starts with new processes and empty data.
+    measured are idle. Each round starts with new processes and empty data. With several `turns`, all its cells are
+    measured so often before that, and each turn counts as a round.
 
     :raises CannotMeasure: when a contender does not come up.
     """
     for round_number in range(plan.rounds):
         with _scratch(scratch) as directory, _started(plan, contenders, directory) as sessions:
-            for cell in plan.cells(round_number):
-                session = sessions[cell.contender, cell.world]
-                measured(session.measure(cell, round_number, plan.seconds))
+            for turn in range(round_number * turns, (round_number + 1) * turns):
+                for cell in plan.cells(turn):
+                    session = sessions[cell.contender, cell.world]
+                    measured(session.measure(cell, turn, plan.seconds))
 
 
 @contextmanager

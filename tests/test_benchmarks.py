@@ -17,7 +17,7 @@ from benchmarks.observer import Observer
 from benchmarks.plan import Load, full_plan, quick_plan
 from benchmarks.plot import write_svg
 from benchmarks.profiling import package
-from benchmarks.properties import Cost, as_markdown, plan
+from benchmarks.properties import Cost, as_markdown, plan, spread
 from benchmarks.report import Run, read_json, write_json, write_markdown
 from benchmarks.results import Cell, Figure, Measurement, Results, p99_ms, per_s
 from benchmarks.targets import LADDER, MET, NOT_MET, VOID, Verdict, judge
@@ -313,6 +313,14 @@ def test_every_property_of_the_servers_is_taken_out() -> None:
         path.read_text("utf-8") for path in CHECKOUT.joinpath("glitchgrid").rglob("*.py") if "lab" not in path.parts
     )
     assert sum(stripped(source)[1] for source in sources) == len(of_servers())
+
+
+def test_the_cost_is_the_median_of_the_turns_with_its_interval() -> None:
+    turns = [*(measured("with", rate, n) for n, rate in enumerate((90.0, 99.0, 100.0, 80.0, 98.0)))]
+    turns += [measured("without", 100.0, n) for n in range(5)]
+    figure = spread(Results(turns), turns[0].cell, turns[-1].cell, per_s)
+    assert figure.median == pytest.approx(0.98)
+    assert 0.8 <= figure.least < 0.98 <= figure.most <= 1.0
 
 
 def test_the_report_on_their_cost_says_whether_the_target_is_met() -> None:

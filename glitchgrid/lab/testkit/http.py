@@ -7,7 +7,7 @@ from attrs import frozen
 from treq.client import HTTPClient
 from twisted.internet import defer
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent, HTTPConnectionPool, RequestGenerationFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
@@ -65,7 +65,7 @@ class Http:
             return await asked.addTimeout(timeout_s, self._reactor)
         except (ConnectError, ConnectingCancelledError, DNSLookupError) as error:
             raise NotSent(str(error)) from error
-        except (defer.TimeoutError, _TooLong, *CONNECTION_ERRORS) as error:
+        except (defer.TimeoutError, _TooLong, RequestGenerationFailed, *CONNECTION_ERRORS) as error:
             raise NoAnswer(str(error)) from error
 
     async def _ask(self, address: VaultAddress, sent: bytes | None, headers: Headers | None) -> Answer:
