@@ -1,10 +1,9 @@
 """Where the bash workload lies, and what its lines mean."""
 
 import re
-import sysconfig
 from pathlib import Path
 
-from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.installed import find_installed
 
 NUM_STEPS_DEFAULT = 100
 
@@ -13,17 +12,11 @@ _SCRIPT = Path("workload") / "workload.sh"
 
 
 def find_workload() -> Path:
-    """The script: in the checkout that this package runs from, or where a wheel has put it.
+    """The script.
 
-    :raises CannotRun: when it is in neither place.
+    :raises CannotRun: when it is not where it was installed.
     """
-    checkout = Path(__file__).resolve().parents[2]
-    schemes = [sysconfig.get_path("data"), sysconfig.get_path("data", sysconfig.get_preferred_scheme("user"))]
-    places = [checkout / _SCRIPT, *(Path(scheme) / "share" / "glitchgrid" / _SCRIPT for scheme in schemes)]
-    for place in places:
-        if place.is_file():
-            return place
-    raise CannotRun(f"{_SCRIPT.name} is not where it was installed: {places[1]}")
+    return find_installed(_SCRIPT, f"{_SCRIPT.name} is")
 
 
 def is_write(line: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 from collections import defaultdict
 from collections.abc import Sequence
@@ -199,3 +200,31 @@ def test_a_directory_without_output_is_one_line(tmp_path: Path) -> None:
     done = glitchgrid("report", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"glitchgrid: {tmp_path} has no output in it, neither of the SDK nor of a simulation\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_interrupts_it_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+    log = template(tmp_path, "mine", "parallel_driver_p.sh", seconds=600)
+    command: list[str | Path] = [
+        GLITCHGRID,
+        "rehearse",
+        "--templates",
+        tmp_path / "templates",
+        "--out",
+        tmp_path / "out",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: log.exists() and events(log), "a driver runs")
+        children = _children(process.pid)
+        assert len(children) > 5, "five servers and a driver"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    wait_until(lambda: not any(map(alive, children)), "all that it has started is gone")
+
+
+def _children(pid: int) -> list[int]:
+    """Of a process, and theirs."""
+    found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*found, *(child for each in found for child in _children(each))]

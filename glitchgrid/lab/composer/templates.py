@@ -1,7 +1,6 @@
 """Test templates: directories of test commands, each of which says by its name when it is called."""
 
 import os
-import sysconfig
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from attrs import frozen
 
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.installed import find_installed
 
 TEMPLATES = Path("workload") / "templates"
 SHEBANG = b"#!"
@@ -51,17 +51,11 @@ class Template:
 
 
 def find_templates() -> Path:
-    """Where the templates of this installation lie: in the checkout, or where a wheel has put them.
+    """Where the templates of this installation lie.
 
-    :raises CannotRun: when they are in neither place.
+    :raises CannotRun: when they are not where they were installed.
     """
-    checkout = Path(__file__).resolve().parents[3]
-    schemes = [sysconfig.get_path("data"), sysconfig.get_path("data", sysconfig.get_preferred_scheme("user"))]
-    places = [checkout / TEMPLATES, *(Path(scheme) / "share" / "glitchgrid" / TEMPLATES for scheme in schemes)]
-    for place in places:
-        if place.is_dir():
-            return place
-    raise CannotRun(f"the test templates are not where they were installed: {places[1]}")
+    return find_installed(TEMPLATES, "the test templates are")
 
 
 def names_in(directory: Path) -> list[str]:
