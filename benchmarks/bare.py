@@ -1,7 +1,8 @@
-"""Runs twistd without the properties that the servers state: ``python -m benchmarks.bare TWISTD-ARGUMENTS...``
+"""Runs twistd with or without its servers' properties: ``python -m benchmarks.bare with|without ARGUMENTS...``
 
 The statements are taken out of the source as it is loaded, with all that they would have worked out for their
-conditions and details: what is left is what the servers would be, had nobody stated anything.
+conditions and details: what is left is what the servers would be, had nobody stated anything. With them it is loaded in
+the same way, so that they alone make the difference.
 """
 
 import ast
@@ -37,24 +38,36 @@ def stripped(source: bytes | str) -> tuple[ast.Module, int]:
 
 
 class _Loader(SourceFileLoader):
+    keeps = False
+
     def get_code(self, fullname: str) -> CodeType:
         """Never from a file of bytecode: that has the properties in it."""
         path = self.get_filename(fullname)
-        return compile(stripped(self.get_data(path))[0], path, "exec", dont_inherit=True)
+        source = self.get_data(path)
+        tree = ast.parse(source) if self.keeps else stripped(source)[0]
+        return compile(tree, path, "exec", dont_inherit=True)
+
+
+class _KeepingLoader(_Loader):
+    keeps = True
 
 
 class _Finder(MetaPathFinder):
+    def __init__(self, loader: type[_Loader]) -> None:
+        self._loader = loader
+
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if fullname.partition(".")[0] != PACKAGE:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+            spec.loader = self._loader(spec.loader.name, spec.loader.path)
         return spec
 
 
 def main() -> None:
-    sys.meta_path.insert(0, _Finder())
+    which = sys.argv.pop(1)
+    sys.meta_path.insert(0, _Finder({"with": _KeepingLoader, "without": _Loader}[which]))
     from twisted.scripts.twistd import run  # noqa: PLC0415 - what it imports must be found by the finder above
 
     sys.argv[0] = "twistd"

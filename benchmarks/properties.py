@@ -29,16 +29,21 @@ RESAMPLES = 2000
 CONFIDENCE = 0.95
 
 
-def _without(program: str, port: int, vaults: Sequence[int], directory: Path) -> list[str]:
+def _program(which: str, program: str, port: int, vaults: Sequence[int], directory: Path) -> list[str]:
     command = twistd("atomic")(program, port, vaults, directory)
-    return [sys.executable, "-m", "benchmarks.bare", *command[1:]]
+    return [sys.executable, "-m", "benchmarks.bare", which, *command[1:]]
 
 
 def contenders() -> dict[str, Contender]:
-    programs = {WITH: twistd("atomic"), WITHOUT: _without}
     return {
-        name: Contender(name, f"grid, {name} properties", GridDialect(), True, functools.partial(start_grid, program))
-        for name, program in programs.items()
+        name: Contender(
+            name,
+            f"grid, {name} properties",
+            GridDialect(),
+            True,
+            functools.partial(start_grid, functools.partial(_program, name)),
+        )
+        for name in (WITH, WITHOUT)
     }
 
 

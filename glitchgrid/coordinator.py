@@ -35,7 +35,7 @@ wait for that (they are *parked*), so that a decrease can be refused before anyt
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from antithesis.assertions import always, sometimes
+from antithesis.assertions import always, reachable, sometimes, unreachable
 
 from glitchgrid.effect import Began, Declined, Effect, Ended, Kind, Rest, SameVault, SendRead, SendStore, ValueLost
 from glitchgrid.fold import StoreOutcome
@@ -299,7 +299,8 @@ class Coordinator(Generic[T]):
                 self._ask_to_read(vault)
 
     def _ask_to_store(self, vault: Vault[T]) -> None:
-        always(not vault.stores.busy, "control: no two stores are on their way to one vault")
+        if vault.stores.busy:
+            unreachable("control: two stores are on their way to one vault")
         rounds = vault.stores.load()
         value = max((round_.value for round_ in rounds), default=0)
         if vault.stores.skipped:
@@ -311,7 +312,8 @@ class Coordinator(Generic[T]):
             return
         if self._gathering_writes in rounds:
             self._gathering_writes = None
-        sometimes(len(rounds) > 1, "control: one store carries several rounds")
+        if len(rounds) > 1:
+            reachable("control: one store carries several rounds")
         vault.stores.busy = True
         vault.sent = value
         self._effects.append(SendStore(vault.number, value, rounds))

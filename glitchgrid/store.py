@@ -9,7 +9,7 @@ cancelling included, changes nothing about the store: a commit, once begun, is n
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from antithesis.assertions import always, reachable, sometimes
+from antithesis.assertions import always, reachable, sometimes, unreachable
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads
@@ -20,7 +20,7 @@ from twisted.python.threadpool import ThreadPool
 
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, StoreFailed
-from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest, fold
+from glitchgrid.fold import Refused, StoreOutcome, StoreRequest, fold
 from glitchgrid.record import Record
 from glitchgrid.slots import Contents
 from glitchgrid.valuefile import ValueFile
@@ -120,8 +120,10 @@ class Store:
 
     def _sync(self) -> None:
         """Make what waits durable in one step. One at a time, until nothing waits."""
-        always(not self._syncing, "vault: one sync at a time")
-        always(not self._failed, "vault: nothing is synced after a failed sync")
+        if self._syncing:
+            unreachable("vault: a sync begins beside another")
+        if self._failed:
+            unreachable("vault: something is synced after a failed sync")
         batch, self._waiting = self._waiting, []
         value, outcomes = fold(self.value, (request for request, _ in batch))
         record = evolve(self._record, value=value)
@@ -138,11 +140,13 @@ class Store:
             not is_lower or not all(request.guarded for request, _ in batch),
             "vault: guarded stores never lower the value",
         )
-        sometimes(len(batch) > 1, "vault: stores share a sync")
+        if len(batch) > 1:
+            reachable("vault: stores share a sync")
         self._record = record
         for (_request, waiter), outcome in zip(batch, outcomes, strict=True):
-            sometimes(isinstance(outcome, Refused), "vault: the guard refuses a decrease")
-            if isinstance(outcome, Stored) and outcome.decreased_from is not None:
+            if isinstance(outcome, Refused):
+                reachable("vault: the guard refuses a decrease")
+            elif outcome.decreased_from is not None:
                 self._log.error("Value decreases from {old} to {new}", old=outcome.decreased_from, new=outcome.value)
             waiter.callback(outcome)
 

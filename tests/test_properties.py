@@ -38,6 +38,9 @@ class CatalogueTests(SynchronousTestCase):
         self.assertGreaterEqual(len(texts), LEAST)
         self.assertEqual([text for text, count in Counter(texts).items() if count > 1], [])
 
+    def test_the_readme_counts_them(self) -> None:
+        self.assertIn(f"(`docs/properties.md`, {len(STATED)} of them)", (ROOT / "README.md").read_text("utf-8"))
+
     def test_the_documentation_has_those_and_no_others(self) -> None:
         self.assertEqual(
             sorted((row["text"], row["kind"], row["file"]) for row in ROWS),

@@ -58,8 +58,8 @@ def test_properties_are_written_down_and_all_of_them_are_in_the_catalogue(output
     assert {
         "control: a commit has the votes of more than half of all",
         "control: a decrease is refused",
-        "control: a write is answered 200",
-        "vault: one sync at a time",
+        "control: a write is answered 200 only when more than half of the vaults have it",
+        "vault: guarded stores never lower the value",
         "vault: what it says that it holds is what it shows",
     } <= said
     broken = [line["message"] for line in lines if line["assert_type"] == "always" and not line["condition"]]

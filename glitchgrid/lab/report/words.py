@@ -19,6 +19,8 @@ def sums(report: Report) -> str:
     counts = Counter(each.standing for each in report.stated)
     calls = Counter(end for each in report.commands for end, count in each.ends.items() for _ in range(count))
     parts = [f"properties: {', '.join(f'{counts[standing]} {standing}' for standing in Standing)}"]
+    if report.ready:
+        parts.append(f"setup complete: said {report.ready} times")
     if calls:
         parts.append(f"calls of test commands: {', '.join(f'{count} {end}' for end, count in sorted(calls.items()))}")
     return "; ".join(parts)
