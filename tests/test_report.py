@@ -187,6 +187,19 @@ def test_what_is_not_what_it_should_be_is_said_in_one_line(
     assert capsys.readouterr().out == "", "the SDK's own complaints would be in the way of --json"
 
 
+@pytest.mark.parametrize(
+    ("text", "has_commands"),
+    [("vault: guarded stores never lower the value", False), ("test: the vaults differ", True)],
+)
+def test_without_a_catalogue_beside_it_this_installations_counts(tmp_path: Path, text: str, has_commands: bool) -> None:
+    """What the test commands state was not missed where none was called."""
+    write_lines(tmp_path / "sdk.jsonl", evaluated(text, True))
+    known = standings(read_report(tmp_path))
+    assert known[text] is Standing.PASSED
+    assert known["control: a decrease is refused"] is Standing.NEVER_HIT
+    assert ("test: a decrease is refused" in known) is has_commands
+
+
 @pytest.mark.parametrize("name", ["nowhere", "empty", "file"])
 def test_a_directory_without_output(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()

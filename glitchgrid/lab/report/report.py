@@ -146,13 +146,14 @@ def read_report(directory: Path) -> Report:
 
 
 def _known(directory: Path, parts: Sequence[Part]) -> tuple[Property, ...]:
-    """The catalogue that lies beside the output, or else this installation's; in a simulation nobody calls commands."""
+    """The catalogue that lies beside the output, or else this installation's: the test commands' if any was called."""
     catalogue = directory / CATALOGUE
     if catalogue.exists():
         return read_catalogue(catalogue)
-    if not any(part.calls or part.evidence.seen for part in parts):
-        return of_servers()
-    return (*of_servers(), *of_test_commands(find_templates()))
+    of_commands = of_test_commands(find_templates())
+    seen = {text for part in parts for text, _ in part.evidence.seen}
+    is_called = any(part.calls for part in parts) or any(each.text in seen for each in of_commands)
+    return (*of_servers(), *of_commands) if is_called else of_servers()
 
 
 def _stated(known: Sequence[Property], evidence: Evidence, simulated: Seen) -> tuple[Stated, ...]:
