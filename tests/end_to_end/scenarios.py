@@ -24,7 +24,7 @@ WORKLOAD = TEMPLATES.parent / "workload.sh"
 ENDS_WITHIN_S = 120
 WEIGHTS = {"larger": 4, "equal": 1, "smaller": 1, "read": 4, "leave": 0}
 ONLY_LARGER = {"larger": 1, "equal": 0, "smaller": 0, "read": 0, "leave": 0}
-TURNS_MAX = 12
+TURNS_MAX = 40
 
 
 class Ended(NamedTuple):
