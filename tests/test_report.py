@@ -166,6 +166,7 @@ def test_a_campaign(directory: Path) -> None:
     [
         ("sdk.jsonl", "no JSON\n", "sdk.jsonl: line 1 is no output of the SDK"),
         ("sdk.jsonl", "[1]\n", "sdk.jsonl: line 1 is no output of the SDK"),
+        pytest.param("sdk.jsonl", "9" * 1_000_001, "sdk.jsonl: line 1 is no output of the SDK", id="a long line"),
         ("calls.jsonl", '{"command": "x"}\n', "calls.jsonl: line 1 is not what it should be"),
         ("faults.jsonl", "[]\n", "faults.jsonl: line 1 is not what it should be"),
         ("timeline.jsonl", "{}\n", "timeline.jsonl: line 1 is not what it should be"),

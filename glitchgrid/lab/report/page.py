@@ -39,7 +39,6 @@ def as_page(report: Report) -> str:
         campaign_sums=campaign_sums(report.campaign) if report.campaign else "",
         tone=TONES,
         pictures=[(part.name, Markup(embedded(as_data(picture_of(part))))) for part in parts[:PICTURES_MAX]],
-        first=0,
         style=Markup(style()),
         script=Markup(script()),
     )

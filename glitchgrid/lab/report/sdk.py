@@ -17,6 +17,7 @@ from glitchgrid.lab.properties import Seen
 
 SDK_OUTPUT = "sdk.jsonl"
 LINE_CHARACTERS_MAX = 1_000_000
+"""A longer line is none of the SDK's."""
 
 
 @frozen
@@ -41,7 +42,7 @@ def read_evidence(path: Path) -> Evidence:
     """
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return _evidence(path, file)
+            return _evidence(path, iter(lambda: file.readline(LINE_CHARACTERS_MAX), ""))
     except OSError as error:
         raise CannotRun(f"{path}: {error.strerror}") from error
 
@@ -51,10 +52,10 @@ def _evidence(path: Path, lines: Iterable[str]) -> Evidence:
     failures: dict[str, dict[str, Any]] = {}
     ready = 0
     for number, line in enumerate(lines, start=1):
-        if not line.endswith("\n"):
+        if not line.endswith("\n") and len(line) < LINE_CHARACTERS_MAX:
             break
         try:
-            event = json.loads(line[:LINE_CHARACTERS_MAX])
+            event = json.loads(line)
             evaluated = event.get("antithesis_assert", {"hit": False})
             ready += event.get("antithesis_setup", {}).get("status") == "complete"
             if not evaluated["hit"]:
