@@ -10,6 +10,7 @@ from twisted.internet.task import react
 
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.commands.ending import CANNOT_SAY, fail, fail_by_a_bug
+from glitchgrid.commands.printing import drop_output
 from glitchgrid.errors import GlitchgridError
 
 
@@ -54,6 +55,9 @@ async def _status(command: Coroutine[Any, Any, int], status_when_stopped: int) -
         return await command
     except CancelledError:
         return status_when_stopped
+    except BrokenPipeError:
+        drop_output()
+        return CANNOT_SAY
     except (GlitchgridError, OSError) as error:
         fail(str(error))
     except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)

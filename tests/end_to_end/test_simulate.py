@@ -207,3 +207,16 @@ def test_what_cannot_be_shrunk_is_said_in_one_line(options: list[str], said: str
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    """As `| head` is one: the trace of a run is longer than a pipe."""
+    with subprocess.Popen(
+        [GLITCHGRID, "simulate", "--seed", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 2
