@@ -1,38 +1,44 @@
 """HTTP connections with limits: Twisted's parser, and what it leaves unlimited.
 
 Twisted closes a connection that is *idle* for too long. It does not limit a request's body, nor the time that
-a request may take to arrive: one byte every half second keeps a connection open for ever. `Channel` and
-`Request` add both, and answer such clients in the same plain form as everything else.
+a request may take to arrive: one byte every half second keeps a connection open for ever. Nor does it limit what a
+client may ask in one go: the answers to those who never read them would fill the memory. `Channel` and `Request` add
+these limits, and answer such clients in the same plain form as everything else.
 """
 
 import re
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
 
 from antithesis.assertions import reachable
-from twisted.internet import protocol
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime, ITransport
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
+from zope.interface import implementer
 
 from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout
+from glitchgrid.refusal import close_behind, plain_answer
 from glitchgrid.value import BODY_BYTES_MAX
 
 REQUEST_TIMEOUT_S = 10.0
 """A request that is not complete so long after its first byte is answered 408, and its connection closed."""
 
-LINGER_S = 2.0
-"""How long a connection that was refused may go on sending into the void before it is cut."""
+PIPELINED_MAX = 16
+"""So many requests of one connection are answered in one turn of the reactor; then it is the others' turn."""
+
+UNPARSED_BYTES_MAX = 16_384
+"""A client that has sent more than this behind a request waits until that is answered."""
 
 _ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
 _CONTENT_LENGTH_DIGITS_MAX = 19
+_BEGINNING = re.compile(rb"\r?\n?([!#$%&'*+.^_`|~0-9A-Za-z-]+( [^\x00-\x1f\x7f]*)?)?\r?")
+"""What a request line may begin with (RFC 9112, section 3). A TLS handshake does not."""
 
 
 Handler = Callable[["Request"], Deferred[bytes] | bytes]
@@ -52,31 +58,6 @@ class ChannelSite(Protocol):
     def answer_to(self, request: "Request", failure: Failure) -> bytes: ...
 
     def date(self) -> bytes: ...
-
-
-def plain_answer(error: RequestError, headers: dict[bytes, bytes]) -> bytes:
-    """A whole HTTP answer, for where no request is there to carry it. The connection closes behind it."""
-    body = error.message.encode("utf-8")
-    lines = [b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode("ascii"))]
-    fields = headers | {
-        b"Content-Type": b"text/plain; charset=utf-8",
-        b"Content-Length": b"%d" % len(body),
-        b"Connection": b"close",
-    }
-    lines += [name + b": " + value for name, value in fields.items()]
-    return b"\r\n".join([*lines, b"", body])
-
-
-def close_behind(transport: ITransport, reactor: IReactorTime) -> IDelayedCall:
-    """Close the sending side only, and all of it a while later.
-
-    A full close with unread bytes in the socket makes the kernel send a reset, and a client that is still
-    sending its body would lose the answer that tells it why.
-    """
-    half_close = getattr(transport, "loseWriteConnection", transport.loseConnection)
-    half_close()
-    abort = getattr(transport, "abortConnection", transport.loseConnection)
-    return reactor.callLater(LINGER_S, abort)
 
 
 class Request(server.Request):
@@ -133,39 +114,68 @@ class Request(server.Request):
         self.content = BytesIO()
         for name, value in self.channel.site.answer_headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
+        # Twisted would say "100 Continue" past the answers that are still on their way, and behind a refusal.
+        expected = self.requestHeaders.getRawHeaders(b"expect")
+        self.requestHeaders.removeHeader(b"expect")
         if length is not None and length > BODY_BYTES_MAX:
-            self._refuse_body()
+            self.channel.refuse(BodyTooLarge())
+        elif expected and expected[0].lower() == b"100-continue":
+            self.channel.send_continue()
 
     def handleContentChunk(self, data: bytes) -> None:
         if self.content.tell() + len(data) > BODY_BYTES_MAX:
-            self._refuse_body()
+            self.channel.refuse(BodyTooLarge())
         else:
             self.content.write(data)
 
-    def _refuse_body(self) -> None:
-        self.requestHeaders.removeHeader(b"expect")  # else "100 Continue" would follow the refusal
-        self.channel.refuse(BodyTooLarge())
 
-
+@implementer(IHalfCloseableProtocol)
 class Channel(HTTPChannel):
-    """One client's connection: idle, receiving a request, or answering it."""
+    """One client's connection: idle, receiving a request, or answering it.
+
+    While a request is answered, and while its client does not take its answers, the parser is `paused`: what comes
+    meanwhile waits in its buffer, and beyond `UNPARSED_BYTES_MAX` in the kernel's, where it is the client that waits.
+    """
 
     site: ChannelSite
     factory: Any
     transport: Any
     timeOut: int | None
-    _buffer: bytes  # LineReceiver's: what has come of a line that is not complete
+    _buffer: bytes  # LineReceiver's: what has come and is not parsed
 
     # CPython shares the names of up to 30 attributes among the instances of a class. Twisted's are 26; with ours
     # among them every connection would have a table of its own, of 1.5 KB.
-    __slots__ = ("_answering", "_at_once", "_draining", "_gathered", "_host", "_peer", "_refused", "_timer")
+    __slots__ = (
+        "_answered",
+        "_answering",
+        "_at_once",
+        "_backed_up",
+        "_draining",
+        "_ended",
+        "_gathered",
+        "_host",
+        "_next_turn",
+        "_parsing",
+        "_peer",
+        "_refused",
+        "_speaks_1_1",
+        "_timer",
+        "paused",
+    )
 
     def __init__(self) -> None:
         super().__init__()
+        self.paused = False  # LineReceiver's
         self._answering = False
+        self._answered = 0  # in this turn of the reactor
+        self._backed_up = False  # the client does not take what it is sent
+        self._ended = False  # the client sends nothing more
         self._refused = False
         self._draining = False
+        self._parsing = False
+        self._speaks_1_1 = False
         self._timer: IDelayedCall | None = None
+        self._next_turn: IDelayedCall | None = None
         self._gathered: list[bytes] | None = None
 
     def connectionMade(self) -> None:
@@ -183,6 +193,7 @@ class Channel(HTTPChannel):
     # Answers go to the kernel at once, in one piece. Left to the transport each costs a turn of the reactor, and two
     # calls to have it watch the socket and to have it stop. That is possible as long as nothing of this connection
     # was ever left to the transport, which could be overtaken; one such thing, and the connection goes Twisted's way.
+    # Whatever is sent passes here, so that nothing overtakes anything.
 
     def gather(self) -> None:
         """Keep what is written from now on, until `send_gathered`."""
@@ -190,48 +201,60 @@ class Channel(HTTPChannel):
             self._gathered = []
 
     def send_gathered(self) -> None:
-        """Hand what was gathered to the kernel, and what that does not take to the transport."""
+        """Send what was gathered, in one piece."""
         gathered, self._gathered = self._gathered, None
-        if not gathered:
-            return
-        data = b"".join(gathered)
-        sent = self.transport.writeSomeData(data)
-        if sent != len(data):
-            self._at_once = False
-            # An error shows again there, and is handled there.
-            self.transport.write(data[sent:] if isinstance(sent, int) and sent > 0 else data)
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        if self._gathered is None:
-            self._at_once = False
-            super().writeHeaders(version, code, reason, headers)
-            return
-        self._gathered.append(b"%b %b %b\r\n" % (version, code, reason))
-        for name, values in headers.getAllRawHeaders():
-            self._gathered.extend(b"%b: %b\r\n" % (name, value) for value in values)
-        self._gathered.append(b"\r\n")
+        if gathered:
+            self.write(b"".join(gathered))
 
     def write(self, data: bytes) -> None:
-        if self._gathered is None:
-            super().write(data)
-        else:
+        if self._gathered is not None:
             self._gathered.append(data)
+            return
+        if self._at_once:
+            sent = self.transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            self._at_once = False
+            if isinstance(sent, int) and sent > 0:  # else it is an error, which shows again there, and is handled there
+                data = data[sent:]
+        self.transport.write(data)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         self.write(b"".join(iovec))
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        lines = [b"%b %b %b\r\n" % (version, code, reason)]
+        for name, values in headers.getAllRawHeaders():
+            lines.extend(b"%b: %b\r\n" % (name, value) for value in values)
+        lines.append(b"\r\n")
+        self.write(b"".join(lines))
+
+    def send_continue(self) -> None:
+        """Let a client that asks first send its body. Those of HTTP/1.0 do not know how to ask."""
+        if self._speaks_1_1 and not self._refused:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._refused = True  # nothing that is still buffered is a request any more
         self._answering = False  # its idle timer goes, too
         self._stop_timer()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+            self._next_turn = None
         self.site.channels.pop(self, None)
         super().connectionLost(reason)
         self.site.channel_closed()
 
+    # What comes in, and how much of it.
+
     def dataReceived(self, data: bytes) -> None:
-        if not self._refused:
+        if self._refused:
+            return
+        if self._parsing:  # Twisted gives back what came behind a body
             super().dataReceived(data)
-            self._watch_the_time()
+        else:
+            self._answered = 0
+            self._parse(super().dataReceived, data)
 
     def lineReceived(self, line: bytes) -> None:
         if not self._refused:
@@ -244,21 +267,95 @@ class Channel(HTTPChannel):
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(BadRequest())
 
+    def pauseProducing(self) -> None:
+        """The transport has more to send than it should."""
+        self._backed_up = self.paused = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The transport has sent all that it had."""
+        self._backed_up = False
+        super().resumeProducing()
+        if not self._answering and self._next_turn is None:
+            self._go_on()
+
+    def readConnectionLost(self) -> None:
+        """The client sends nothing more, but may still read (RFC 9112, section 9.6): it gets what it has asked for."""
+        self._ended = True
+        if self._answering and not self._buffer:
+            self._close_behind_the_answer()
+        self._see_what_is_left()
+
+    def writeConnectionLost(self) -> None:
+        """Our own doing, behind a refusal."""
+
+    def _go_on(self) -> None:
+        """Parse what has come while the parser was paused."""
+        self._next_turn = None
+        self._answered = 0
+        if self._refused or self._backed_up or self.transport.disconnecting:
+            return
+        self.paused = False
+        self.transport.resumeProducing()
+        self._parse_the_rest()
+
+    def _parse_the_rest(self) -> None:
+        # Not by HTTPChannel's dataReceived, which would take this for a sign of life.
+        self._parse(super(HTTPChannel, self).dataReceived, b"")
+
+    def _parse(self, receive: Callable[[bytes], None], data: bytes) -> None:
+        """As far as it goes. Then hold the client back, watch its time, or leave it."""
+        self._parsing = True
+        receive(data)
+        self._parsing = False
+        self._see_what_is_left()
+
+    def _see_what_is_left(self) -> None:
+        if self._refused:
+            return
+        if self._answering or self.paused:
+            if len(self._buffer) > UNPARSED_BYTES_MAX and not self.transport.disconnecting:
+                self.transport.pauseProducing()
+        elif self._ended and (self.requests or self._buffer):
+            self.refuse(BadRequest())
+        elif self._ended:
+            self.loseConnection()
+        else:
+            self._watch_the_time()
+
+    # Requests.
+
     def headerReceived(self, line: bytes) -> bool:
-        name, _, length = line.partition(b":")
-        if name.lower() == b"content-length" and len(length.strip()) > _CONTENT_LENGTH_DIGITS_MAX:
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip()
+        if name == b"content-length" and len(value) > _CONTENT_LENGTH_DIGITS_MAX:
             # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
-            self.refuse(BodyTooLarge() if length.strip().isdigit() else BadRequest())
+            self.refuse(BodyTooLarge() if value.isdigit() else BadRequest())
             return False
-        if name.lower() == b"expect":
-            self._at_once = False  # "100 Continue" goes to the transport
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            # Twisted takes "identity" for no body, and the body for the next request.
+            self.refuse(BadRequest())
+            return False
         return bool(super().headerReceived(line))
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Is the connection to stay open behind this request? Twisted asks once for each head."""
+        headers = request.requestHeaders
+        self._speaks_1_1 = version == b"HTTP/1.1"
+        if self._speaks_1_1 and len(headers.getRawHeaders(b"host") or ()) != 1:
+            self.refuse(BadRequest())  # RFC 9112, section 3.2
+            return False
+        fields = headers.getRawHeaders(b"connection")
+        if fields and b"close" in {token.strip().lower() for field in fields for token in field.split(b",")}:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return self._speaks_1_1
 
     def allContentReceived(self) -> None:
         if self._refused:
             return
         self._stop_timer()
-        self._answering = True
+        self._answering = self.paused = True
         if self._draining:
             self._close_behind_the_answer()
         super().allContentReceived()
@@ -266,7 +363,15 @@ class Channel(HTTPChannel):
     def requestDone(self, request: Any) -> None:
         self._answering = False
         super().requestDone(request)
-        self._watch_the_time()
+        if not self.persistent or self._backed_up:
+            return
+        self._answered += 1
+        if self._buffer and self._answered >= PIPELINED_MAX:
+            self._next_turn = self.site.reactor.callLater(0, self._go_on)
+            return
+        self.paused = False
+        if not self._parsing:  # else that goes on by itself
+            self._parse_the_rest()
 
     # Twisted cancels the idle timer for each request, and sets another behind its answer.
 
@@ -287,11 +392,11 @@ class Channel(HTTPChannel):
         if self._refused:
             return
         reachable("server: a client is answered out of turn, and left")
-        self.send_gathered()  # the answer to the request before it
         self._refused = True
         self._stop_timer()
         self.setTimeout(None)
-        self.transport.write(plain_answer(error, self.site.answer_headers))
+        self.write(plain_answer(error, self.site.answer_headers))
+        self.send_gathered()  # with the answer to the request before it
         self._timer = close_behind(self.transport, self.site.reactor)
 
     def drain(self) -> None:
@@ -318,7 +423,10 @@ class Channel(HTTPChannel):
     def _watch_the_time(self) -> None:
         """Give a request that has begun to arrive, were it by half a line, its time to come to an end."""
         half_a_line = self._buffer
-        if self._refused or self._answering or self._timer is not None or not (self.requests or half_a_line):
+        if self._timer is not None or not (self.requests or half_a_line):
+            return
+        if not self.requests and not _BEGINNING.fullmatch(half_a_line):
+            self.refuse(BadRequest())  # whatever it is, it does not become a request
             return
         self._timer = self.site.reactor.callLater(REQUEST_TIMEOUT_S, self._out_of_time)
 
@@ -330,21 +438,3 @@ class Channel(HTTPChannel):
     def _out_of_time(self) -> None:
         self._timer = None
         self.refuse(RequestTimeout())
-
-
-class Overflow(protocol.Protocol):
-    """A connection beyond the limit: one answer, and gone."""
-
-    def __init__(self, answer: bytes, reactor: IReactorTime) -> None:
-        self._answer = answer
-        self._reactor = reactor
-        self._timer: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(self._answer)
-        self._timer = close_behind(self.transport, self._reactor)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()

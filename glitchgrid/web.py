@@ -6,7 +6,7 @@ its answers, and `Face` makes it a site.
 
 import time
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from klein import Klein
@@ -22,11 +22,15 @@ from twisted.web.server import Site
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from glitchgrid.channel import Channel, Handler, Overflow, Request, plain_answer
+from glitchgrid.channel import Channel, Handler, Request
 from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
+from glitchgrid.refusal import TurnedAway, plain_answer
 
 CONNECTIONS_MAX = 10_000
 """More open connections than this are answered 503 and closed."""
+
+TURNED_AWAY_MAX = 100
+"""So many connections are being told so at one time. More are closed without a word."""
 
 IDLE_TIMEOUT_S = 60
 """A connection with no request in progress is closed after so long."""
@@ -47,6 +51,12 @@ def respond(request: IRequest, text: str | bytes, status: int = 200) -> bytes:
 
 def respond_error(request: IRequest, error: RequestError) -> bytes:
     return respond(request, error.message, error.status)
+
+
+def refuse_method(request: IRequest) -> NoReturn:
+    """For a target that has no methods at all: ``*``, which is the server's."""
+    request.setHeader(b"Allow", ALLOWED_METHODS)
+    raise MethodNotAllowed
 
 
 def answer_failure(request: IRequest, failure: Failure) -> bytes:
@@ -157,6 +167,7 @@ class Face(Site):
         self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
         self.requests_answered = 0
         self._connections_max = connections_max
+        self._turned_away = 0
         self._drained: Deferred[None] | None = None
         self._date_s, self._date = 0, b""
 
@@ -169,6 +180,8 @@ class Face(Site):
 
     def handler(self, request: Request) -> Handler | None:
         """The route that a request goes to, where that is plain; Klein is to be asked otherwise."""
+        if request.path == b"*":
+            return refuse_method
         return self._routes.get((request.method, request.path))
 
     def date(self) -> bytes:
@@ -183,9 +196,15 @@ class Face(Site):
         return answer_failure(request, failure)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
-        if len(self.channels) >= self._connections_max:
-            return Overflow(plain_answer(TooManyConnections(), self.answer_headers), self.reactor)
-        return super().buildProtocol(addr)
+        if len(self.channels) < self._connections_max:
+            return super().buildProtocol(addr)
+        if self._turned_away >= TURNED_AWAY_MAX:
+            return None
+        self._turned_away += 1
+        return TurnedAway(plain_answer(TooManyConnections(), self.answer_headers), self.reactor, self._has_left)
+
+    def _has_left(self) -> None:
+        self._turned_away -= 1
 
     def drain(self) -> Deferred[None]:
         """Let requests in progress end, close all else; fires when the last connection has gone."""

@@ -95,6 +95,11 @@ class RawClient:
                 self.protocol.dataReceived(part)
         self._clock.advance(0)
 
+    def end(self) -> None:
+        """Send nothing more, and go on reading, as ``nc -N`` does."""
+        self.protocol.readConnectionLost()
+        self._clock.advance(0)
+
     def vanish(self) -> None:
         """The connection breaks."""
         self.wire.lose(ConnectionLost())

@@ -5,8 +5,16 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.channel import LINGER_S, REQUEST_TIMEOUT_S, close_behind, plain_answer
-from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout, ValueDecreases
+from glitchgrid.channel import REQUEST_TIMEOUT_S
+from glitchgrid.errors import (
+    BadRequest,
+    BodyTooLarge,
+    MethodNotAllowed,
+    RequestError,
+    RequestTimeout,
+    ValueDecreases,
+)
+from glitchgrid.refusal import LINGER_S, close_behind, plain_answer
 from glitchgrid.web import IDLE_TIMEOUT_S
 from tests.echo_face import EchoFace, site
 from tests.raw_client import RawClient, Wire, chunked, get, head, parse_answers, post
@@ -452,3 +460,123 @@ class PlainAnswerTests(SynchronousTestCase):
         wire.open = False
         clock.advance(LINGER_S)
         self.assertTrue(wire.aborted)
+
+
+class HalfCloseTests(ChannelTestCase):
+    """A client that sends nothing more may still read (RFC 9112, section 9.6)."""
+
+    def test_it_gets_the_answer_that_it_waits_for(self) -> None:
+        client = self.client()
+        client.send(get(b"/slow"))
+        client.end()
+        self.assertTrue(client.is_open)
+        self.echo.waiting[0].callback("done")
+        self.clock.advance(0)
+        answer = client.answer()
+        self.assertEqual((answer.text, answer.headers["connection"]), ("done", "close"))
+        self.assertFalse(client.is_open)
+        self.assert_nothing_is_left()
+
+    def test_it_gets_all_that_it_has_asked_for(self) -> None:
+        client = self.client()
+        client.send(get(b"/slow") + post(b"1") * 40)
+        client.end()
+        self.echo.waiting[0].callback("done")
+        for _ in range(40):
+            self.clock.advance(0)
+        self.assertEqual([answer.text for answer in client.answers()], ["done", *["1"] * 40])
+        self.assertFalse(client.is_open)
+        self.assert_nothing_is_left()
+
+    def test_one_that_waits_for_nothing_is_left_at_once(self) -> None:
+        for sent in (b"", get(), b"\r\n"):
+            client = self.client()
+            client.send(sent)
+            client.end()
+            self.assertFalse(client.is_open and not client.wire.write_closed)
+            self.clock.pump([LINGER_S, 0])
+        self.assert_nothing_is_left()
+
+    def test_half_a_request_is_none(self) -> None:
+        for request in (get()[:5], get()[:-2], post(b"42")[:-1], chunked(b"42")[:-1]):
+            client = self.client()
+            client.send(request)
+            client.end()
+            self.assert_refused(client, BadRequest())
+        self.assertEqual(self.echo.arrived, [])
+
+    def test_half_a_request_behind_one_that_is_answered(self) -> None:
+        client = self.client()
+        client.send(get(b"/slow") + post(b"42")[:-1])
+        client.end()
+        self.echo.waiting[0].callback("done")
+        self.clock.advance(0)
+        self.assertEqual([answer.status for answer in client.answers()], [200, 400])
+        self.assertEqual(self.echo.arrived, [])
+
+
+class FramingTests(ChannelTestCase):
+    """What is no request, and where one ends."""
+
+    def test_the_last_word_on_the_connection_is_heard(self) -> None:
+        for fields in (
+            (b"Connection: close",),
+            (b"Connection: x", b"Connection: close"),
+            (b"Connection: keep-alive, close",),
+            (b"Connection: keep-alive,CLOSE ,x",),
+            (b"connection:close",),
+        ):
+            client = self.client()
+            client.send(get(b"/", *fields))
+            self.assertEqual(client.answer().headers["connection"], "close", fields)
+            self.assertFalse(client.is_open, fields)
+
+    def test_any_other_word_keeps_it(self) -> None:
+        for fields in ((b"Connection: keep-alive",), (b"Connection: x-close, closed",), (b"Connection:",)):
+            client = self.client()
+            client.send(get(b"/", *fields))
+            self.assertTrue(client.is_open, fields)
+
+    def test_a_transfer_encoding_that_is_not_chunked_is_refused_with_its_body(self) -> None:
+        for fields in (
+            (b"Transfer-Encoding: identity",),
+            (b"Transfer-Encoding: gzip, chunked",),
+            (b"Transfer-Encoding: chunked, identity",),
+            (b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"),
+            (b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked"),
+            (b"Transfer-Encoding: identity", b"Content-Length: 1"),
+            (b"Transfer-Encoding:",),
+        ):
+            client = self.client()
+            client.send(head(b"POST", b"/", *fields) + get())
+            self.assert_refused(client, BadRequest())
+        self.assertEqual(self.echo.arrived, [])
+
+    def test_http_1_1_has_one_host(self) -> None:
+        for request in (b"GET / HTTP/1.1\r\n\r\n", get(b"/", b"Host: grid"), b"POST / HTTP/1.1\r\nA: b\r\n\r\n"):
+            client = self.client()
+            client.send(request)
+            self.assert_refused(client, BadRequest())
+
+    def test_what_cannot_become_a_request_is_refused_at_once(self) -> None:
+        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+        for data in (hello, b"\x00", b"GET\x00", b"GET /\x01", b" GET / ", b"\r\n\x16\x03", b"(", b"\xff"):
+            client = self.client()
+            client.send(data)
+            self.assert_refused(client, BadRequest())
+        client = self.client()
+        client.send(get() + hello)
+        self.assertEqual([answer.status for answer in client.answers()], [200, 400])
+
+    def test_what_can_has_its_time(self) -> None:
+        for data in (b"G", b"GET", b"GET ", b"GET /\xc3\xa9", b"\r\nGE", b"GET / HTTP/1.1\r", b"x-!#$%&'*+.^_`|~9"):
+            client = self.client()
+            client.send(data)
+            self.assertEqual((client.answers(), client.closing), ([], False), data)
+
+    def test_the_servers_own_target_has_no_methods(self) -> None:
+        for method in (b"OPTIONS", b"GET", b"POST", b"options"):
+            answer = self.client().ask(head(method, b"*", b"Content-Length: 0"))
+            self.assertEqual((answer.status, answer.text), (405, MethodNotAllowed.message))
+            self.assertEqual(answer.headers["allow"], "GET, HEAD, POST")
+            self.assertEqual(answer.headers["content-type"], "text/plain; charset=utf-8")

@@ -1,7 +1,9 @@
 """How answers leave: at once and in one piece, never out of order, over a socket that takes as much as it likes."""
 
+import itertools
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -12,6 +14,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from glitchgrid.channel import PIPELINED_MAX
+from glitchgrid.web import IDLE_TIMEOUT_S
 from tests.echo_face import EchoFace, site
 from tests.raw_client import Answer, get, head, parse_answers, post
 
@@ -35,8 +39,10 @@ class Reactor:
 
     def addReader(self, reader: Any) -> None:
         """What is read is the tests' to say."""
+        reader.is_reading = True
 
-    removeReader = addReader
+    def removeReader(self, reader: Any) -> None:
+        reader.is_reading = False
 
     def turn(self) -> None:
         """One turn of the loop, over sockets that have room."""
@@ -54,6 +60,7 @@ class Socket(FileDescriptor):
         self.fails = False
         self.pieces: list[bytes] = []
         self.closed = False
+        self.is_reading = True
 
     def writeSomeData(self, data: bytes) -> int | Exception:
         if self.fails:
@@ -173,6 +180,36 @@ class OrderTests(SendingTestCase):
         self.until_sent()
         self.assertEqual([(answer.status, answer.text) for answer in self.answers()], [(100, ""), (200, "5")])
 
+    def test_100_continue_does_not_overtake_an_answer_that_the_kernel_took_in_part(self) -> None:
+        self.send(get(b"/slow") + head(b"POST", b"/", b"Content-Length: 1", b"Expect: 100-continue"))
+        self.socket.room = 10
+        self.echo.waiting[0].callback("done")
+        self.socket.room = ALL
+        self.until_sent()
+        self.send(b"5")
+        self.until_sent()
+        self.assertEqual(
+            [(answer.status, answer.text) for answer in self.answers()], [(200, "done"), (100, ""), (200, "5")]
+        )
+
+    def test_whatever_the_kernel_takes_of_each_piece(self) -> None:
+        """The kinds of what is sent, each behind each, with a kernel that takes a little more at each call."""
+        asked = {
+            "hello": get(),
+            "Not found": get(b"/nowhere"),
+            "5": post(b"5", b"Expect: 100-continue"),
+            "Method not allowed": head(b"OPTIONS", b"*"),
+            "Store failed": get(b"/refuses"),
+        }
+        for room in range(1, 40, 3):
+            for first, second in itertools.permutations(asked, 2):
+                self.setUp()
+                self.socket.room = room
+                self.send(asked[first] + asked[second], get(b"/", b"Connection: close"))
+                self.until_sent()
+                texts = [answer.text for answer in self.answers() if answer.status != HTTPStatus.CONTINUE]
+                self.assertEqual(texts, [first, second, "hello"])
+
     def test_before_a_refusal_in_the_same_segment(self) -> None:
         self.socket.room = 10
         self.send(get(b"/slow") + b"no request\r\n\r\n")
@@ -196,6 +233,66 @@ class OrderTests(SendingTestCase):
         self.until_sent()
         self.assertEqual(self.texts(), ["hello"])
         self.assertTrue(self.socket.closed)
+
+
+class UnreadTests(SendingTestCase):
+    """A client that asks and asks, and reads nothing of what it is answered."""
+
+    FLOOD = get() * 2000
+
+    def held(self) -> int:
+        """What the server keeps for this client, in bytes."""
+        return len(self.protocol._buffer) + len(self.socket.dataBuffer) + self.socket._tempDataLen
+
+    def test_it_fills_no_memory(self) -> None:
+        self.socket.room = 0
+        for _ in range(20):
+            self.send(self.FLOOD)
+            for _ in range(2000):
+                self.clock.advance(0)
+            if not self.socket.is_reading:
+                break
+        self.assertFalse(self.socket.is_reading)
+        self.assertEqual(self.clock.getDelayedCalls(), self.clock.getDelayedCalls()[:1])  # its idle timer
+        self.assertLess(self.held(), len(self.FLOOD) + 2 * self.socket.bufferSize)
+
+    def test_it_is_answered_in_turns_once_it_reads(self) -> None:
+        self.socket.room = 0
+        self.send(self.FLOOD)
+        self.clock.advance(0)
+        self.socket.room = ALL
+        answered = [self.face.requests_answered]
+        while answered[-1] < 2000:
+            self.reactor.turn()
+            self.clock.advance(0)
+            answered.append(self.face.requests_answered)
+            self.assertLessEqual(answered[-1] - answered[-2], 2 * PIPELINED_MAX)
+            self.assertLess(len(answered), 2000)
+        self.until_sent()
+        self.assertEqual(len(self.answers()), 2000)
+        self.assertTrue(self.socket.is_reading)
+
+    def test_while_one_is_answered_those_behind_it_wait_outside(self) -> None:
+        self.send(get(b"/slow"))
+        self.assertTrue(self.socket.is_reading)
+        self.send(self.FLOOD)
+        self.assertFalse(self.socket.is_reading)
+        self.echo.waiting[0].callback("done")
+        for _ in range(2000):
+            self.clock.advance(0)
+        self.assertEqual(len(self.answers()), 2001)
+        self.assertTrue(self.socket.is_reading)
+
+    def test_who_goes_on_not_reading_is_left(self) -> None:
+        self.socket.room = 0
+        self.send(self.FLOOD)
+        self.clock.pump([1.0] * (IDLE_TIMEOUT_S + 1))
+        self.assertTrue(self.socket.disconnecting)
+
+    def test_one_that_leaves_meanwhile_leaves_nothing(self) -> None:
+        self.send(self.FLOOD)
+        self.protocol.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class BrokenTests(SendingTestCase):

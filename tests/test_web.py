@@ -7,13 +7,13 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.channel import LINGER_S
 from glitchgrid.errors import StoreFailed, TooManyConnections
+from glitchgrid.refusal import LINGER_S
 from glitchgrid.shield import shield
-from glitchgrid.web import CONNECTIONS_MAX, Face
+from glitchgrid.web import CONNECTIONS_MAX, TURNED_AWAY_MAX, Face
 from tests.echo_face import EchoFace, site
 from tests.fakes import CaughtLog
-from tests.raw_client import Answer, RawClient, get, head, post
+from tests.raw_client import PEER, Answer, RawClient, get, head, post
 
 
 class WebTestCase(SynchronousTestCase):
@@ -88,9 +88,9 @@ class AnswerTests(WebTestCase):
             answer = client.ask(b"GET /none HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
             self.assertEqual(answer.status, 404, host)
 
-    def test_no_host_is_needed(self) -> None:
-        self.assertEqual(self.ask(b"GET / HTTP/1.1\r\n\r\n").text, "hello")
-        self.assertEqual(self.ask(b"GET /none HTTP/1.1\r\n\r\n").status, 404)
+    def test_no_host_is_needed_by_http_1_0(self) -> None:
+        self.assertEqual(self.ask(b"GET / HTTP/1.0\r\n\r\n").text, "hello")
+        self.assertEqual(self.ask(b"GET /none HTTP/1.0\r\n\r\n").status, 404)
 
 
 class ErrorTests(WebTestCase):
@@ -182,6 +182,15 @@ class ConnectionLimitTests(SynchronousTestCase):
         self.assertEqual(beyond.answers(), [])
         self.clock.pump([LINGER_S, 0])
         self.assertFalse(beyond.is_open)
+        self.assertEqual([client.ask(get()).status for client in within], [200, 200])
+
+    def test_those_who_are_being_told_so_have_a_limit_too(self) -> None:
+        within = [self.client(), self.client()]
+        told = [self.client() for _ in range(TURNED_AWAY_MAX)]
+        self.assertIsNone(self.face.buildProtocol(PEER))
+        self.assertEqual({client.answer().status for client in told}, {503})
+        self.clock.pump([LINGER_S, 0])
+        self.assertEqual(self.client().answer().status, 503)
         self.assertEqual([client.ask(get()).status for client in within], [200, 200])
 
     def test_one_beyond_that_leaves_by_itself_leaves_nothing(self) -> None:
