@@ -42,7 +42,6 @@ setup(
         "treq>=24.9",  # the requests from control to its vaults
         "hyperlink>=21.0",  # the vaults' URL, in the form that treq takes without parsing it again
         "werkzeug>=3.0",  # the errors that klein's routing raises
-        "idna>=3.4",  # which host names can be asked for
         "zope.interface>=6.0",  # the seams: disk and register
         "antithesis>=0.4",  # the properties that control and vaults state of themselves
         "attrs>=23.1",  # values

@@ -3,7 +3,6 @@
 import ipaddress
 import re
 
-import idna
 from attrs import frozen
 
 from glitchgrid.errors import BadAddress
@@ -13,7 +12,8 @@ VAULTS_MAX = 64
 
 _PORT_MAX = 65535
 _NAME_CHARACTERS_MAX = 253
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+"""With underscores: resolvers take them, and Compose has made such names."""
 _PORT = re.compile(r"[0-9]{1,5}")
 _LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
@@ -94,10 +94,6 @@ def _is_ip(host: str, version: int | None = None) -> bool:
 def _is_name(host: str) -> bool:
     labels = host.removesuffix(".").split(".")
     if len(host) > _NAME_CHARACTERS_MAX or not all(map(_LABEL.fullmatch, labels)):
-        return False
-    try:
-        idna.encode(host.lower())  # Twisted asks for no name that this refuses
-    except idna.IDNAError:
         return False
     # A last label of digits alone would be read as an IPv4 address by some resolvers (RFC 1123, section 2.1).
     return not labels[-1].isdigit()

@@ -1,5 +1,6 @@
 """How control reaches its vaults: a treq client over persistent connections, and bodies both ways."""
 
+from contextvars import ContextVar
 from http.client import HTTPResponse
 from http.cookiejar import CookieJar
 from typing import Any
@@ -9,8 +10,8 @@ from attrs import frozen
 from hyperlink import EncodedURL
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionDone, DNSLookupError
 from twisted.internet.interfaces import IConsumer, IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -29,6 +30,7 @@ from zope.interface import implementer
 
 from glitchgrid.address import VaultAddress
 from glitchgrid.errors import VaultAnswerInvalid
+from glitchgrid.names import NameEndpoint
 from glitchgrid.value import BODY_BYTES_MAX
 
 IN_FLIGHT_MAX = 100
@@ -36,9 +38,6 @@ IN_FLIGHT_MAX = 100
 
 CACHED_CONNECTION_S = 30
 """How long an unused connection is kept: shorter than a vault keeps it, so that the vault never closes first."""
-
-ATTEMPT_DELAY_S = 0.02
-"""Between the addresses of one name. Twisted's own 0.3 s is also what it takes to see a single one refuse."""
 
 CONNECTION_ERRORS = (
     ConnectError,
@@ -58,16 +57,38 @@ def connection_broke(failure: Failure) -> bool:
     return failure.check(ConnectionClosed) is not None or any(map(connection_broke, reasons))
 
 
+_lost_by: ContextVar[Failure | None] = ContextVar("_lost_by", default=None)
+"""While a connection is lost: what has ended it."""
+
+
 @implementer(IStreamClientEndpoint)
-class _QuietEndpoint:
-    """Connects without a line in the log for every connection."""
+class _TellingEndpoint:
+    """Connects to a vault, without a line in the log, and tells what ends the connection.
+
+    Twisted takes an answer without a length for whole whenever its connection ends, be it cut in the middle.
+    """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self._endpoint = endpoint
 
     def connect(self, factory: Any) -> Deferred[IProtocol]:
         factory.noisy = False
-        return self._endpoint.connect(factory)
+        return self._endpoint.connect(factory).addCallback(_telling_its_end)
+
+
+def _telling_its_end(protocol: Any) -> Any:
+    tell = protocol.connectionLost
+
+    def connection_lost(reason: Failure = connectionDone) -> None:
+        del protocol.connectionLost  # else the two would keep each other in memory
+        before = _lost_by.set(reason)
+        try:
+            tell(reason)
+        finally:
+            _lost_by.reset(before)
+
+    protocol.connectionLost = connection_lost
+    return protocol
 
 
 @implementer(IAgentEndpointFactory)
@@ -78,7 +99,7 @@ class VaultEndpoint:
     """
 
     def __init__(self, reactor: Any, address: VaultAddress, timeout_s: float) -> None:
-        self._endpoint = _QuietEndpoint(_endpoint(reactor, address, timeout_s))
+        self._endpoint = _TellingEndpoint(_endpoint(reactor, address, timeout_s))
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         return self._endpoint
@@ -87,7 +108,7 @@ class VaultEndpoint:
 def _endpoint(reactor: Any, address: VaultAddress, timeout_s: float) -> IStreamClientEndpoint:
     host, port = address.host, address.port
     if not address.is_ip_literal:
-        return HostnameEndpoint(reactor, host, port, timeout=timeout_s, attemptDelay=ATTEMPT_DELAY_S)
+        return NameEndpoint(reactor, host, port, timeout_s)
     endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
     return endpoint(reactor, host, port, timeout=timeout_s)
 
@@ -148,9 +169,13 @@ class BytesProducer:
 
 
 class _BoundedBody(Protocol):
-    """Collects an answer's body, up to `BODY_BYTES_MAX`. Whatever ends it early closes the connection."""
+    """Collects an answer's body, up to `BODY_BYTES_MAX`. Whatever ends it early closes the connection.
 
-    def __init__(self) -> None:
+    :param ends_with_connection: may it, where nothing else tells its end?
+    """
+
+    def __init__(self, *, ends_with_connection: bool) -> None:
+        self._ends_with_connection = ends_with_connection
         self.done: Deferred[bytes] = Deferred(lambda _: self._give_up(CancelledError()))
         self._body = b""
 
@@ -164,11 +189,18 @@ class _BoundedBody(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.done.called:
             return
-        # PotentialDataLoss: an answer without a Content-Length, as the original vaults send them.
-        if reason.check(ResponseDone, PotentialDataLoss):
+        cut = _lost_by.get()
+        if reason.check(ResponseDone):
             self.done.callback(self._body)
-        else:
+        elif not reason.check(PotentialDataLoss):
             self.done.errback(reason)
+        # Nothing has told where it ends. The original vaults, which speak HTTP/1.0, send such answers.
+        elif cut is not None and not cut.check(ConnectionDone):
+            self.done.errback(cut)
+        elif not self._ends_with_connection:
+            self.done.errback(VaultAnswerInvalid("nothing tells where its body ends"))
+        else:
+            self.done.callback(self._body)
 
     def _give_up(self, error: Exception) -> None:
         # First the error: closing an answer without a Content-Length looks like its end, and what has come of
@@ -181,9 +213,10 @@ class _BoundedBody(Protocol):
 def read_body(response: IResponse) -> Deferred[bytes]:
     """An answer's body; cancelling this closes the connection.
 
-    :raises VaultAnswerInvalid: (in the Deferred) when it is longer than `BODY_BYTES_MAX`.
+    :raises VaultAnswerInvalid: (in the Deferred) when it is longer than `BODY_BYTES_MAX`, or when nothing tells
+        where it ends: from HTTP/1.1 on a server says that (RFC 9112, section 6.3).
     """
-    body = _BoundedBody()
+    body = _BoundedBody(ends_with_connection=response.version[1:] == (1, 0))
     response.deliverBody(body)
     return body.done
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from antithesis.assertions import always, reachable
 from klein import Klein
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -116,7 +115,7 @@ def control_service(
     report_every_s: float = 0.0,
     value_max: int = VALUE_MAX,
     ready: Callable[[], None] | None = None,
-) -> Service:
+) -> FaceService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
     :param protocol: one of `glitchgrid.register.PROTOCOLS`.

@@ -11,7 +11,7 @@ from glitchgrid.control import control_service
 from glitchgrid.errors import BadAddress
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S
-from glitchgrid.tap import ServerOptions, end_with, number, prepared_reactor, whole_number
+from glitchgrid.tap import ServerOptions, in_its_process, number, server_process, whole_number
 from glitchgrid.value import VALUE_MAX
 
 VAULT_TIMEOUT_MIN_S = 0.001
@@ -59,15 +59,17 @@ class Options(ServerOptions):
 
 
 def makeService(options: Options) -> IService:
-    return control_service(
-        prepared_reactor(),
+    process = server_process(options)
+    server = control_service(
+        process.prepare(),
         options.endpoint,
         options["listen"],
         options.vaults,
         options["protocol"],
         options.vault_timeout_s,
-        end_with(options.program),
+        process.cannot_start,
         options.report_every_s,
         options.value_max,
         lambda: setup_complete({"protocol": options["protocol"], "vaults": len(options.vaults)}),
     )
+    return in_its_process(process, server)

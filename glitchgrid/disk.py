@@ -7,12 +7,17 @@ through `IDisk` and `IFile`. All of it blocks, so all of it runs on the store's 
 import errno
 import fcntl
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from zope.interface import Attribute, Interface, implementer
 
 from glitchgrid.errors import DataDirectoryInUse, DataDirectoryUnusable
 
 LOCK_NAME = "lock"
+
+_CANNOT_SYNC_NAMES = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
 
 
 class IFile(Interface):
@@ -68,6 +73,44 @@ class IDisk(Interface):
         """Return once the names in the directory are on the disk."""
 
 
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Have an error say which call has failed."""
+    try:
+        yield
+    except OSError as error:
+        error.strerror = f"{what}: {error.strerror or error}"
+        raise
+
+
+def _regular_file(path: str, flags: int) -> int:
+    """Open a file; OSError for anything else that has its name. A pipe would wait for its other end, for ever."""
+    with _told(f"open {os.path.basename(path)}"):
+        try:
+            descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # a pipe without a reader
+                raise
+            raise OSError(errno.EINVAL, "it is not a regular file") from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return descriptor
+
+
+def _sync_directory(descriptor: int, path: str) -> None:
+    with _told(f"fsync of the directory {path}"):
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno in _CANNOT_SYNC_NAMES:
+                error.strerror = (
+                    f"{error.strerror}: its file system cannot tell when a name is on the disk, and a value could"
+                    " vanish with the power; choose a directory on another one"
+                )
+            raise
+
+
 @implementer(IFile)
 class LocalFile:
     """A file descriptor."""
@@ -117,31 +160,32 @@ class LocalDisk:
             self._make_directory(self.path)
             self._sync_name(self.path)
             self._held.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-            lock = os.open(self._inside(LOCK_NAME), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            lock = _regular_file(self._inside(LOCK_NAME), os.O_RDWR | os.O_CREAT)
             self._held.append(lock)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with _told(f"flock of {LOCK_NAME}"):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self.release()
             if isinstance(error, BlockingIOError):
                 raise DataDirectoryInUse(self.path) from error
-            raise DataDirectoryUnusable(self.path, os.strerror(error.errno or errno.EIO)) from error
+            raise DataDirectoryUnusable(self.path, error.strerror or str(error)) from error
 
     def release(self) -> None:
         while self._held:
             os.close(self._held.pop())
 
     def open(self, name: str) -> LocalFile:
-        return LocalFile(os.open(self._inside(name), os.O_RDONLY | os.O_CLOEXEC))
+        return LocalFile(_regular_file(self._inside(name), os.O_RDONLY))
 
     def create(self, name: str) -> LocalFile:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        return LocalFile(os.open(self._inside(name), flags, 0o666))
+        return LocalFile(_regular_file(self._inside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
 
     def replace(self, source: str, target: str) -> None:
-        os.replace(self._inside(source), self._inside(target))
+        with _told(f"rename to {target}"):
+            os.replace(self._inside(source), self._inside(target))
 
     def fsync_directory(self) -> None:
-        os.fsync(self._held[0])
+        _sync_directory(self._held[0], self.path)
 
     def _inside(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -168,6 +212,6 @@ class LocalDisk:
         except PermissionError:
             return  # then the directory was made by somebody else, who is to see to its name
         try:
-            os.fsync(descriptor)
+            _sync_directory(descriptor, os.path.dirname(path))
         finally:
             os.close(descriptor)

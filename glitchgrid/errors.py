@@ -17,6 +17,7 @@
     |   +-- InternalError        500  a bug; the log has it
     |   +-- StoreBusy            503  too many stores are waiting, or this one waits too long
     |   +-- TooManyConnections   503
+    |   +-- TooManyOperations    503  so many wait in control; this one was not begun
     +-- StartError               why a server can't start: one line, and the process ends
     |   +-- DataDirectoryUnusable
     |   +-- DataDirectoryInUse
@@ -143,6 +144,12 @@ class TooManyConnections(RequestError):
     status = 503
     code = "too-many-connections"
     message = "Too many connections"
+
+
+class TooManyOperations(RequestError):
+    status = 503
+    code = "too-many-operations"
+    message = "Too many operations"
 
 
 class StartError(GlitchgridError):

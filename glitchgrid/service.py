@@ -1,12 +1,14 @@
 """From a face to a running service: prepare, listen, and leave within a deadline."""
 
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IAddress, IReactorTime, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,9 +24,22 @@ Fatal = Callable[[StartError], None]
 """What a service calls when it can't start: the process says why in one line and ends."""
 
 
+class _Gate(Factory):
+    """Stands at the port while there is no face to stand there. Nobody is let in before."""
+
+    noisy = False
+    face: Face
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        return self.face.buildProtocol(addr)
+
+
 class FaceService(Service):
     """Serves a face at an endpoint.
 
+    :ivar listens_first: take the port before anything else, and before the process gives its privileges up.
+        Whoever connects meanwhile waits until it serves. Else they are refused.
+    :ivar started: fires once it serves, and not at all if it never does.
     :param endpoint_name: what its user calls the endpoint, for messages.
     :param prepare: makes the face, perhaps after some work; a StartError in its Deferred is fatal.
     :param serving: called when it listens.
@@ -55,9 +70,19 @@ class FaceService(Service):
         self._report_every_s = report_every_s
         self._reports = LoopingCall(self._report)
         self._reported = 0
-        self._port: IListeningPort | None = None
+        self._port: Any = None
         self._face: Face | None = None
         self._starting: Deferred[None] = succeed(None)
+        self._gate = _Gate()
+        self._listening: Deferred[Any] | None = None
+        self._is_late = False
+        self.listens_first = False
+        self.started: Deferred[None] = Deferred()
+
+    def privilegedStartService(self) -> None:
+        super().privilegedStartService()
+        if self.listens_first:
+            self._listening = self._listen(self._gate)
 
     def startService(self) -> None:
         super().startService()
@@ -69,19 +94,37 @@ class FaceService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _start(self) -> None:
+        if self._listening is not None:
+            self._port = await self._listening
         face = await self._prepare()
-        try:
-            self._port = await self._endpoint.listen(face)
-        except CannotListenError as error:
-            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
-            raise CannotListen(self._endpoint_name, reason) from error
-        except (OSError, OverflowError) as error:  # the latter for a port that no socket has
-            raise CannotListen(self._endpoint_name, getattr(error, "strerror", None) or str(error)) from error
+        if self._port is None:
+            self._port = await self._listen(face)
+        else:
+            self._gate.face = face
+            self._port.startReading()
         self._face = face
         self._serving()
         if self._report_every_s:
             self._reports.clock = self._reactor
             self._reports.start(self._report_every_s, now=False)
+        self.started.callback(None)
+
+    def _listen(self, factory: Any) -> Deferred[Any]:
+        """Take the port.
+
+        :raises CannotListen: (in the Deferred) when it cannot be had.
+        """
+        listening: Deferred[Any] = maybeDeferred(self._endpoint.listen, factory)
+        return listening.addCallbacks(self._hold_back if factory is self._gate else lambda port: port, self._no_port)
+
+    def _hold_back(self, port: Any) -> Any:
+        port.stopReading()
+        return port
+
+    def _no_port(self, failure: Failure) -> NoReturn:
+        failure.trap(CannotListenError, OSError, OverflowError)  # the last for a port that no socket has
+        error = getattr(failure.value, "socketError", failure.value)
+        raise CannotListen(self._endpoint_name, getattr(error, "strerror", None) or str(error)) from failure.value
 
     def _start_failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
@@ -94,18 +137,25 @@ class FaceService(Service):
 
     async def _stop(self) -> None:
         leaving = Deferred.fromCoroutine(self._leave())
-        leaving.addErrback(lambda bug: self._log.failure("bug while stopping", bug))
+        leaving.addErrback(self._could_not_leave)
         try:
-            # Not cancelled when its time is up: what that fails with is up to whatever it waits for.
+            # What a cancelled step fails with is up to whatever it waits for: that is not for us to wait for.
             await shield(leaving).addTimeout(STOP_TIMEOUT_S, self._reactor)
         except defer.TimeoutError:
             self._log.warn("not everything ended within {timeout_s:g} s; leaving", timeout_s=STOP_TIMEOUT_S)
-            self._starting.cancel()
+            self._is_late = True
+            leaving.cancel()
         if self._face is not None:
             self._face.abort_all()
 
+    def _could_not_leave(self, failure: Failure) -> None:
+        if not (self._is_late and failure.check(CancelledError)):
+            self._log.failure("bug while stopping", failure)
+
     async def _leave(self) -> None:
         await self._starting
+        if self._is_late:
+            return  # whatever still works on the start is left as it is
         if self._reports.running:
             self._reports.stop()
         if self._port is not None:

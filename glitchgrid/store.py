@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from glitchgrid.disk import IDisk
-from glitchgrid.errors import StoreBusy, StoreFailed
+from glitchgrid.errors import StoreBusy, StoreFailed, one_line
 from glitchgrid.fold import Refused, StoreOutcome, StoreRequest, fold
 from glitchgrid.record import Record
 from glitchgrid.slots import Contents
@@ -81,7 +81,7 @@ class Store:
                     "{path}: the {place} of its two slots is damaged: {reason}; going on with {value} from the other."
                     " A power failure in the middle of a store does that, and loses nothing; after anything else"
                     " the last store may be lost",
-                    path=self._file.path,
+                    path=one_line(self._file.path),
                     place=contents.bad.place,
                     reason=contents.bad.reason,
                     value=self.value,

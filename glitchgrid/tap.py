@@ -1,36 +1,25 @@
-"""What the two twistd plugins share: options with one-line errors, and how a process says that it can't start.
+"""What the two twistd plugins share: options with errors of one line, where twistd prints a page on standard output."""
 
-twistd prints a usage error as a page, on standard output; has no exit status of its own once the reactor runs;
-and reads the wall clock for its waits. All three are mended here.
-"""
-
-import gc
-import os
 import re
-import resource
-import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
+from twisted.application.service import IService, MultiService
 from twisted.internet import reactor as _global_reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
-from twisted.logger import Logger
 from twisted.python import usage
 
-from glitchgrid.clock import run_on_monotonic_clock
-from glitchgrid.errors import StartError, one_line
-from glitchgrid.web import CONNECTIONS_MAX
+from glitchgrid.errors import one_line
+from glitchgrid.process import ServerProcess
+from glitchgrid.service import FaceService
 
 REPORT_EVERY_MAX_S = 3600
 PORT_MAX = 65535
 BACKLOG = 1024
 
-_SPARE_DESCRIPTORS = 1000
 _TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|unix):")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_log = Logger()
 _reactor: Any = _global_reactor
 
 
@@ -99,37 +88,16 @@ def whole_number(options: usage.Options, name: str, least: int, most: int) -> in
     return int(text)
 
 
-def prepared_reactor() -> Any:
-    """The global reactor on the monotonic clock, in a process that may open as many files as a face needs.
-
-    What was imported by the time it runs stays, and the garbage collector need not look at it again and again:
-    its pauses are what a crowd of clients waits for.
-    """
-    run_on_monotonic_clock(_reactor)
-    _reactor.callWhenRunning(gc.collect)
-    _reactor.callWhenRunning(gc.freeze)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONNECTIONS_MAX + _SPARE_DESCRIPTORS
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    return _reactor
+def server_process(options: ServerOptions) -> ServerProcess:
+    """The process that twistd runs a server in, with these options of the server's."""
+    return ServerProcess(_reactor, options.program, options.parent)
 
 
-def end_with(program: str) -> Callable[[StartError], None]:
-    """A `glitchgrid.service.Fatal` that prints one line to standard error and ends the process with status 1."""
-
-    def leave() -> NoReturn:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # twistd returns from the reactor to an exit status of 0, whatever happened; nothing is left to do here.
-        os._exit(1)
-
-    def fatal(error: StartError) -> None:
-        line = one_line(f"twistd {program}: {error}")
-        _log.critical("{line}", line=line)
-        print(line, file=sys.__stderr__, flush=True)
-        _reactor.addSystemEventTrigger("after", "shutdown", leave)
-        _reactor.callWhenRunning(_reactor.stop)
-
-    return fatal
+def in_its_process(process: ServerProcess, server: FaceService) -> IService:
+    """A server, and with it the process that it runs in."""
+    server.listens_first = process.gives_up_privileges
+    server.started.addCallback(lambda _: process.has_started())
+    both = MultiService()
+    process.setServiceParent(both)
+    server.setServiceParent(both)
+    return both

@@ -7,6 +7,7 @@ record is read or the one being saved, and once `save` has returned, the new one
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 
@@ -19,6 +20,16 @@ from glitchgrid.slots import FILE_BYTES, Contents, Slot, decode_file, encode_fil
 
 VALUE_NAME = "value"
 NEW_NAME = "value.new"
+
+
+def _with_cure(error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return reason
+    return (
+        f"{reason}: a start writes the value to a new file, which takes {FILE_BYTES // 1024} KiB; make room and start"
+        " again. Nothing is lost"
+    )
 
 
 class ValueFile:
@@ -50,7 +61,7 @@ class ValueFile:
             self._write_anew(Slot(contents.sequence + 2, contents.record))
         except OSError as error:
             self.close()
-            raise DataDirectoryUnusable(self._disk.path, error.strerror or str(error)) from error
+            raise DataDirectoryUnusable(self._disk.path, _with_cure(error)) from error
         except StoreDamaged:
             unreachable("vault: neither of its slots is whole")
             self.close()

@@ -14,7 +14,7 @@ from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
 from glitchgrid.disk import IDisk
-from glitchgrid.errors import StoreBusy, UnknownGuard
+from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
 from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.service import FaceService, Fatal
 from glitchgrid.shield import shield
@@ -106,7 +106,7 @@ def vault_service(
             "vault {identity} holds {value} in {path}; serving at {endpoint}",
             identity=store.identity,
             value=store.value,
-            path=disk.path,
+            path=one_line(disk.path),
             endpoint=endpoint_name,
         )
         return Face(

@@ -7,7 +7,7 @@ from twisted.python import usage
 
 from glitchgrid.disk import LocalDisk
 from glitchgrid.pool import store_pool
-from glitchgrid.tap import ServerOptions, end_with, prepared_reactor
+from glitchgrid.tap import ServerOptions, in_its_process, server_process
 from glitchgrid.vault import vault_service
 
 IDENTITY_BYTES = 16
@@ -30,13 +30,15 @@ class Options(ServerOptions):
 
 
 def makeService(options: Options) -> IService:
-    return vault_service(
-        prepared_reactor(),
+    process = server_process(options)
+    server = vault_service(
+        process.prepare(),
         options.endpoint,
         options["listen"],
         LocalDisk(options["data-dir"]),
         store_pool(),
         lambda: secrets.token_hex(IDENTITY_BYTES),
-        end_with(options.program),
+        process.cannot_start,
         options.report_every_s,
     )
+    return in_its_process(process, server)

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
@@ -27,12 +28,22 @@ class FakeReactor(Clock):
         super().__init__()
         self.handed_over: deque[Callable[[], Any]] = deque()
         self.when_running: list[Callable[[], Any]] = []
+        self.nameResolver: Any = None
+        self.stops = 0
 
     def callWhenRunning(self, function: Callable[[], Any]) -> None:
         self.when_running.append(function)
 
     def callFromThread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         self.handed_over.append(lambda: function(*args, **kwargs))
+
+    def installNameResolver(self, resolver: Any) -> None:
+        self.nameResolver = resolver
+
+    def stop(self) -> None:
+        self.stops += 1
+        if self.stops > 1:
+            raise ReactorNotRunning
 
     def take_over(self) -> None:
         while self.handed_over:

@@ -1,5 +1,6 @@
 """The real primitives, on a real directory."""
 
+import errno
 import os
 import stat
 import tempfile
@@ -8,7 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from glitchgrid.disk import LOCK_NAME, IDisk, IFile, LocalDisk
+from glitchgrid.disk import LOCK_NAME, IDisk, IFile, LocalDisk, LocalFile
 from glitchgrid.errors import DataDirectoryInUse, DataDirectoryUnusable
 from glitchgrid.record import Record
 from glitchgrid.valuefile import ValueFile
@@ -245,10 +246,44 @@ class FileTests(DiskTestCase):
             file.close()
 
     def test_a_full_disk_is_told(self) -> None:
-        file = LocalDisk("/dev").create("full")
+        file = LocalFile(os.open("/dev/full", os.O_WRONLY))
         self.assertRaises(OSError, file.write, b"x")
         self.assertRaises(OSError, file.write_at, b"x", 0)
         file.close()
+
+    def test_what_is_no_file_is_refused_and_does_not_hang(self) -> None:
+        """A pipe without another end, with one, a directory, a device: under each name that a vault opens."""
+        disk = self.disk()
+        os.mkfifo(os.path.join(self.path, "pipe"))
+        os.mkdir(os.path.join(self.path, "directory"))
+        os.symlink("/dev/null", os.path.join(self.path, "device"))
+        reader = None
+        for _ in range(2):
+            for name in ("pipe", "directory", "device"):
+                for use in (disk.open, disk.create):
+                    error = self.assertRaises(OSError, use, name)
+                    self.assertIn(f"open {name}: ", str(error))
+            if reader is None:
+                reader = os.open(os.path.join(self.path, "pipe"), os.O_RDONLY | os.O_NONBLOCK)
+                self.addCleanup(os.close, reader)
+
+    def test_a_lock_that_is_no_file_is_refused(self) -> None:
+        os.mkdir(self.path)
+        os.mkfifo(os.path.join(self.path, LOCK_NAME))
+        error = self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path).claim)
+        self.assertIn("open lock: it is not a regular file", str(error))
+
+    def test_a_file_system_that_cannot_sync_names_is_told_as_that(self) -> None:
+        def fsync(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+        claimed = self.disk()
+        self.patch(os, "fsync", fsync)
+        error = self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path + "/new").claim)
+        self.assertIn(f"fsync of the directory {self.path}: Invalid argument: its file system cannot", str(error))
+        told = self.assertRaises(OSError, claimed.fsync_directory)
+        self.assertIn("choose a directory on another one", told.strerror)
 
     def test_files_are_made_as_the_umask_has_it(self) -> None:
         self.addCleanup(os.umask, os.umask(0o027))

@@ -48,6 +48,7 @@ class ErrorTests(SynchronousTestCase):
                 "store-busy",
                 "store-failed",
                 "too-many-connections",
+                "too-many-operations",
                 "unknown-guard",
                 "value-decreases",
                 "value-too-large",

@@ -244,6 +244,13 @@ class UnreadTests(SendingTestCase):
         """What the server keeps for this client, in bytes."""
         return len(self.protocol._buffer) + len(self.socket.dataBuffer) + self.socket._tempDataLen
 
+    def turn_of_the_clock(self) -> None:
+        """What is due by now, as a reactor does it: what that schedules comes a turn later."""
+        for call in [each for each in self.clock.calls if each.getTime() <= self.clock.seconds()]:
+            self.clock.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
     def test_it_fills_no_memory(self) -> None:
         self.socket.room = 0
         for _ in range(20):
@@ -264,7 +271,7 @@ class UnreadTests(SendingTestCase):
         answered = [self.face.requests_answered]
         while answered[-1] < 2000:
             self.reactor.turn()
-            self.clock.advance(0)
+            self.turn_of_the_clock()
             answered.append(self.face.requests_answered)
             self.assertLessEqual(answered[-1] - answered[-2], 2 * PIPELINED_MAX)
             self.assertLess(len(answered), 2000)

@@ -1,10 +1,6 @@
 """The two plugins' options: the good ones, and each bad one with its one line."""
 
-import gc
-import io
-import os
 import resource
-import sys
 from typing import Any
 from unittest.mock import patch
 
@@ -15,11 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import control_tap, tap, vault_tap
 from glitchgrid.address import VaultAddress
-from glitchgrid.errors import DataDirectoryInUse
+from glitchgrid.control import control_service
+from glitchgrid.process import ServerProcess
 from glitchgrid.register import DEFAULT_PROTOCOL
 from glitchgrid.service import FaceService
 from glitchgrid.tap import ServerOptions, with_backlog
-from tests.fakes import CaughtLog, FakeReactor
+from tests.fakes import FakeReactor
 
 VAULT = ["--data-dir", "/data"]
 CONTROL = ["--vaults", "127.0.0.1:8001"]
@@ -43,6 +40,13 @@ class OptionsTestCase(SynchronousTestCase):
         self.assertTrue(line.startswith(f"twistd {options.program}: "), line)
         self.assertNotIn("\n", line)
         return line
+
+    def assert_server(self, service: Any) -> None:
+        """The process first, and in it the server."""
+        process, server = service
+        self.assertIsInstance(process, ServerProcess)
+        self.assertIsInstance(server, FaceService)
+        self.assertFalse(server.listens_first)
 
     def bad_vault(self, *arguments: str) -> str:
         return self.refusal(vault_tap.Options(), *arguments)
@@ -153,7 +157,7 @@ class VaultTests(OptionsTestCase):
     def test_its_service(self) -> None:
         self.patch(tap, "_reactor", FakeReactor())
         self.patch(resource, "setrlimit", lambda *args: None)
-        self.assertIsInstance(vault_tap.makeService(self.vault(*VAULT)), FaceService)
+        self.assert_server(vault_tap.makeService(self.vault(*VAULT)))
 
 
 class ControlTests(OptionsTestCase):
@@ -208,7 +212,12 @@ class ControlTests(OptionsTestCase):
         given: list[Any] = []
         self.patch(tap, "_reactor", FakeReactor())
         self.patch(resource, "setrlimit", lambda *args: None)
-        self.patch(control_tap, "control_service", lambda *arguments: given.extend(arguments))
+
+        def service(*arguments: Any) -> FaceService:
+            given.extend(arguments)
+            return control_service(*arguments)
+
+        self.patch(control_tap, "control_service", service)
         arguments = ("--protocol", "classic", "--vault-timeout", "0.5", "--value-max", "99", "--report-every", "7")
         control_tap.makeService(self.control(*CONTROL, *arguments))
         self.assertEqual(given[2:6], ["tcp:8000", (VaultAddress("127.0.0.1", 8001),), "classic", 0.5])
@@ -221,7 +230,7 @@ class ControlTests(OptionsTestCase):
     def test_its_service(self) -> None:
         self.patch(tap, "_reactor", FakeReactor())
         self.patch(resource, "setrlimit", lambda *args: None)
-        self.assertIsInstance(control_tap.makeService(self.control(*CONTROL)), FaceService)
+        self.assert_server(control_tap.makeService(self.control(*CONTROL)))
 
 
 class PluginTests(SynchronousTestCase):
@@ -231,76 +240,6 @@ class PluginTests(SynchronousTestCase):
         self.assertIs(makers["control"].options, control_tap.Options)
         self.assertIs(makers["vault"].makeService, vault_tap.makeService)
         self.assertIs(makers["control"].makeService, control_tap.makeService)
-
-
-class PreparedReactorTests(SynchronousTestCase):
-    def limit_after(self, soft: int, hard: int) -> tuple[int, int] | None:
-        """What the limit of open files is set to, or None where it stays."""
-        limits: list[tuple[int, int]] = []
-        self.patch(tap, "_reactor", FakeReactor())
-        self.patch(resource, "getrlimit", lambda kind: (soft, hard))
-        self.patch(resource, "setrlimit", lambda kind, limit: limits.append(limit))
-        tap.prepared_reactor()
-        return limits[0] if limits else None
-
-    def test_as_many_files_as_a_face_needs(self) -> None:
-        infinity = resource.RLIM_INFINITY
-        self.assertEqual(self.limit_after(1024, 1_000_000), (11_000, 1_000_000))
-        self.assertEqual(self.limit_after(1024, infinity), (11_000, infinity))
-        self.assertEqual(self.limit_after(1024, 4096), (4096, 4096))
-        self.assertIsNone(self.limit_after(20_000, 1_000_000))
-        self.assertIsNone(self.limit_after(infinity, infinity))
-
-    def test_it_is_the_reactor_of_the_process_on_the_monotonic_clock(self) -> None:
-        reactor = FakeReactor()
-        self.patch(tap, "_reactor", reactor)
-        self.patch(resource, "setrlimit", lambda *args: None)
-        before = reactor.seconds
-        self.assertIs(tap.prepared_reactor(), reactor)
-        self.assertNotEqual(reactor.seconds, before)
-
-    def test_what_was_imported_is_left_alone_by_the_garbage_collector(self) -> None:
-        reactor = FakeReactor()
-        self.patch(tap, "_reactor", reactor)
-        self.patch(resource, "setrlimit", lambda *args: None)
-        tap.prepared_reactor()
-        self.addCleanup(gc.unfreeze)
-        self.assertEqual(gc.get_freeze_count(), 0)
-        for function in reactor.when_running:
-            function()
-        self.assertGreater(gc.get_freeze_count(), 10_000)
-
-
-class FatalTests(SynchronousTestCase):
-    def test_one_line_then_the_end_with_status_1(self) -> None:
-        class Reactor:
-            running: list[Any] = []
-            triggers: list[Any] = []
-            stops = 0
-
-            def callWhenRunning(self, function: Any) -> None:
-                self.running.append(function)
-
-            def addSystemEventTrigger(self, phase: str, event: str, function: Any) -> None:
-                self.triggers.append((phase, event, function))
-
-            def stop(self) -> None:
-                self.stops += 1
-
-        reactor, standard_error, statuses = Reactor(), io.StringIO(), list[int]()
-        self.patch(tap, "_reactor", reactor)
-        self.patch(sys, "__stderr__", standard_error)
-        self.patch(os, "_exit", statuses.append)
-        log = CaughtLog(self)
-        tap.end_with("vault")(DataDirectoryInUse("/data"))
-        line = "twistd vault: data directory /data is in use by another vault"
-        self.assertEqual((standard_error.getvalue(), log.errors), (line + "\n", [line]))
-        (stop,) = reactor.running
-        stop()
-        self.assertEqual((reactor.stops, statuses), (1, []))
-        ((phase, event, leave),) = reactor.triggers
-        leave()
-        self.assertEqual((phase, event, statuses), ("after", "shutdown", [1]))
 
 
 class BacklogTests(SynchronousTestCase):

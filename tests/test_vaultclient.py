@@ -299,6 +299,36 @@ class BodyTests(ClientTestCase):
         end.close(ConnectionDone())
         self.assertEqual(self.successResultOf(vote).value, 42)
 
+    def test_one_that_is_cut_does_not_count(self) -> None:
+        """A number that was cut off is another number."""
+        for reason in (ConnectionLost(), ConnectionAborted(), ConnectError()):
+            for version in (b"1.0", b"1.1"):
+                network = VaultNetwork()
+                vote = network.client.read()
+                for _ in range(2):  # a read is asked once more where its connection broke
+                    if not vote.called:
+                        end = network.accept()
+                        end.send(b"HTTP/%s 200 OK\r\n\r\n4" % version)
+                        end.close(reason)
+                self.failureResultOf(vote, VaultError)
+
+    def test_since_http_1_1_an_answer_tells_its_end(self) -> None:
+        """The process that sent half of it may have ended, and its kernel has closed the connection properly."""
+        vote, end = self.asked()
+        end.send(b"HTTP/1.1 200 OK\r\n\r\n4")
+        end.close(ConnectionDone())
+        error = self.failureResultOf(vote, VaultAnswerInvalid).value
+        self.assertEqual(str(error), "nothing tells where its body ends")
+
+    def test_a_whole_answer_counts_however_its_connection_ends(self) -> None:
+        for reason in (ConnectionLost(), ConnectionDone()):
+            network = VaultNetwork()
+            vote = network.client.read()
+            end = network.accept()
+            end.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n42")
+            end.close(reason)
+            self.assertEqual(self.successResultOf(vote).value, 42)
+
     def test_a_chunked_body(self) -> None:
         vote, end = self.asked()
         end.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n4\r\n1\r\n2\r\n0\r\n\r\n")

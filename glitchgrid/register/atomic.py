@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from antithesis.assertions import reachable, unreachable
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,11 +19,11 @@ from zope.interface import implementer
 
 from glitchgrid.coordinator import Coordinator
 from glitchgrid.effect import Began, Declined, Effect, Ended, Kind, Rest, SameVault, SendRead, SendStore, ValueLost
-from glitchgrid.errors import VaultError
+from glitchgrid.errors import TooManyOperations, VaultError
 from glitchgrid.outcome import ReadOutcome, WriteOutcome
 from glitchgrid.quorum import Vote
 from glitchgrid.register.doubles import Doubles
-from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
+from glitchgrid.register.interface import OPERATION_TIMEOUT_S, OPERATIONS_MAX, IRegister
 from glitchgrid.rounds import ReadRound, StoreRound
 from glitchgrid.vaultclient import GuardedAnswer, VaultClient
 
@@ -56,6 +56,7 @@ class AtomicRegister:
         self._coordinator: Coordinator[_Ticket] = Coordinator(len(vaults))
         self._acting = False
         self._stopped = False
+        self._waiting = 0
         self._deadlines: dict[_Round, IDelayedCall] = {}
         self._asked: dict[_Round, _Asked] = {}
         self._rests: dict[tuple[int, Kind], IDelayedCall] = {}
@@ -73,12 +74,18 @@ class AtomicRegister:
                 timer.cancel()
 
     def write(self, value: int) -> Deferred[WriteOutcome]:
+        if self._waiting >= OPERATIONS_MAX:
+            return fail(TooManyOperations())
+        self._waiting += 1
         ticket: Deferred[WriteOutcome] = Deferred()
         self._coordinator.write(value, ticket)
         self._act()
         return ticket
 
     def read(self) -> Deferred[ReadOutcome]:
+        if self._waiting >= OPERATIONS_MAX:
+            return fail(TooManyOperations())
+        self._waiting += 1
         ticket: Deferred[ReadOutcome] = Deferred()
         self._coordinator.read(ticket)
         self._act()
@@ -109,6 +116,7 @@ class AtomicRegister:
                 self._end(round_)
             case Declined(ticket, outcome):
                 reachable("control: a decrease is refused")
+                self._waiting -= 1
                 ticket.callback(outcome)
             case Rest():
                 self._rest(effect)
@@ -159,9 +167,11 @@ class AtomicRegister:
         deadline = self._deadlines.pop(round_, None)
         if deadline is not None and deadline.active():
             deadline.cancel()
-        if len(round_.tickets) > 1:
+        tickets = round_.tickets
+        if len(tickets) > 1:
             reachable("control: several clients share a round")
-        for ticket in round_.tickets:
+        self._waiting -= len(tickets)
+        for ticket in tickets:
             ticket.callback(round_.outcome)
         asked = self._asked.pop(round_, [])
         closed = DeferredList([answer for _, answer in asked], consumeErrors=True)

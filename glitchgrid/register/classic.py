@@ -9,21 +9,24 @@ a newer one, and a write that reached only some vaults leaves no majority with e
 vault is up.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from glitchgrid.errors import VaultError
+from glitchgrid.errors import TooManyOperations, VaultError
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
 from glitchgrid.quorum import Vote, agreed_value, count_once, majority
 from glitchgrid.register.doubles import Doubles
-from glitchgrid.register.interface import IRegister
+from glitchgrid.register.interface import OPERATIONS_MAX, IRegister
 from glitchgrid.shield import shield
 from glitchgrid.vaultclient import VaultClient
+
+_Outcome = TypeVar("_Outcome", WriteOutcome, ReadOutcome)
 
 
 @implementer(IRegister)
@@ -35,6 +38,7 @@ class ClassicRegister:
     def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime) -> None:
         self._vaults = vaults
         self._floor = 0
+        self._waiting = 0
         self._doubles = Doubles()
 
     def start(self) -> None:
@@ -58,10 +62,20 @@ class ClassicRegister:
         return Inconsistent() if value is None else Holds(value)
 
     def write(self, value: int) -> Deferred[WriteOutcome]:
-        return shield(Deferred.fromCoroutine(self._write(value)))
+        return self._begin(partial(self._write, value))
 
     def read(self) -> Deferred[ReadOutcome]:
-        return shield(Deferred.fromCoroutine(self._read()))
+        return self._begin(self._read)
+
+    def _begin(self, operation: Callable[[], Coroutine[Any, Any, _Outcome]]) -> Deferred[_Outcome]:
+        if self._waiting >= OPERATIONS_MAX:
+            return fail(TooManyOperations())
+        self._waiting += 1
+        return shield(Deferred.fromCoroutine(operation()).addBoth(self._has_ended))
+
+    def _has_ended(self, outcome: _Outcome) -> _Outcome:
+        self._waiting -= 1
+        return outcome
 
     async def _ask(self, answers: list[Deferred[Vote]]) -> list[Vote]:
         """Wait for every vault, and keep the votes that count, one a vault."""

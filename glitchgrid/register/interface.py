@@ -9,8 +9,15 @@ OPERATION_TIMEOUT_S = 4.0
 """The longest that an operation may take. No vault gets longer than that for its answer."""
 
 
+OPERATIONS_MAX = 20_000
+"""So many operations wait at one time: twice as many as there are connections, for what goes on without its client."""
+
+
 class IRegister(Interface):
-    """A number that clients write and read. Neither Deferred fails but for a bug; both end by a deadline."""
+    """A number that clients write and read. Both Deferreds end by a deadline.
+
+    They fail by a bug, and with TooManyOperations beyond `OPERATIONS_MAX`: then nothing was begun.
+    """
 
     def start() -> None:
         """Begin, once the reactor runs."""

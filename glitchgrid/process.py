@@ -1,0 +1,147 @@
+"""A server's process: what twistd leaves undone.
+
+twistd has no exit status of its own once the reactor runs; tells whoever starts a daemon that all is well before the
+server has tried; reads the wall clock for its waits; takes a second SIGTERM for an error; and ends at the SIGHUP with
+which logs are rotated. All of that is mended here.
+"""
+
+import atexit
+import contextlib
+import gc
+import os
+import resource
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from twisted.application.service import Service
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import Logger
+from twisted.python.logfile import BaseLogFile
+
+from glitchgrid.clock import run_on_monotonic_clock
+from glitchgrid.errors import StartError, one_line
+from glitchgrid.names import ThreadResolver
+from glitchgrid.web import CONNECTIONS_MAX
+
+STATUS_BYTES_MAX = 100
+"""What twistd reads, of what a daemon says of its start, and shows."""
+
+_SPARE_DESCRIPTORS = 1000
+_STATUS_PIPE = "statusPipe"
+
+
+class ServerProcess(Service):
+    """This process, for as long as a server of ours runs in it. Starts with the server, and before it.
+
+    :param program: what its user calls it, for messages.
+    :param twistd: twistd's own options; none where something else has started the server.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, program: str, twistd: Mapping[str, Any] | None) -> None:
+        self._reactor = reactor
+        self._program = program
+        self._twistd: Any = {} if twistd is None else twistd
+        self._status_pipe: int | None = None
+        self._log_files: list[BaseLogFile] = []
+        self._handlers: dict[int, Any] = {}
+        self._is_ending = False
+
+    @property
+    def gives_up_privileges(self) -> bool:
+        """Will it be another user's before the server starts?"""
+        return any(self._twistd.get(which) is not None for which in ("uid", "gid"))
+
+    def prepare(self) -> Any:
+        """The reactor, on the monotonic clock, in a process that may open as many files as a face needs.
+
+        What was imported by the time it runs stays, and the garbage collector need not look at it again and again:
+        its pauses are what a crowd of clients waits for.
+        """
+        run_on_monotonic_clock(self._reactor)
+        self._reactor.installNameResolver(ThreadResolver(self._reactor))
+        self._reactor.callWhenRunning(self._heed_signals)
+        self._reactor.callWhenRunning(gc.collect)
+        self._reactor.callWhenRunning(gc.freeze)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")  # else a line that it cannot encode is not there
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = CONNECTIONS_MAX + _SPARE_DESCRIPTORS
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return self._reactor
+
+    def startService(self) -> None:
+        super().startService()
+        # twistd would say that all is well as soon as this has returned. It is said when it is so.
+        self._status_pipe = self._twistd.pop(_STATUS_PIPE, None)
+
+    def has_started(self) -> None:
+        """The server serves. Whoever has started a daemon waits to hear that."""
+        self._tell_starter(b"0")
+
+    def cannot_start(self, error: StartError) -> None:
+        """A `glitchgrid.service.Fatal`: prints one line to standard error, and ends the process with status 1."""
+        line = one_line(f"twistd {self._program}: {error}")
+        self._log.critical("{line}", line=line)
+        print(line, file=sys.__stderr__, flush=True)
+        self._tell_starter(f"1 {line}".encode("ascii", "backslashreplace")[:STATUS_BYTES_MAX])
+        # twistd returns from the reactor, takes its pid file away, and leaves with 0, whatever happened.
+        atexit.register(_leave_with_1)
+        self._reactor.callWhenRunning(self._stop)
+
+    def _tell_starter(self, status: bytes) -> None:
+        pipe, self._status_pipe = self._status_pipe, None
+        if pipe is not None:
+            os.write(pipe, status)
+            os.close(pipe)
+
+    def _heed_signals(self) -> None:
+        """From now on the first signal to end is what counts. Another one while it ends changes nothing."""
+        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in self._handlers:
+            signal.signal(number, self._end)
+        # The garbage collector knows them all; twistd tells nobody.
+        self._log_files = [each for each in gc.get_objects() if isinstance(each, BaseLogFile)]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _end(self, number: int, frame: Any) -> None:
+        if not self._is_ending:
+            self._is_ending = True
+            # The status that a signal ends with is its own: Twisted sees to that, for those that it knows.
+            handler = self._handlers.get(number, self._handlers[signal.SIGTERM])
+            handler(number, frame)
+
+    def _hang_up(self, number: int, frame: Any) -> None:
+        """A server with a log file is told to open it anew. One without has lost its terminal."""
+        if self._log_files:
+            self._reactor.callFromThread(self._reopen_logs)
+        else:
+            self._end(number, frame)
+
+    def _reopen_logs(self) -> None:
+        for each in self._log_files:
+            try:
+                with open(each.path, "ab"):  # what cannot be opened is not closed
+                    pass
+            except OSError as error:
+                self._log.error("{path} cannot be opened: {reason}", path=one_line(each.path), reason=error.strerror)
+            else:
+                each.reopen()
+        self._log.info("the log was opened anew")
+
+    def _stop(self) -> None:
+        with contextlib.suppress(ReactorNotRunning):  # it is being stopped already
+            self._reactor.stop()
+
+
+def _leave_with_1() -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

@@ -1,0 +1,231 @@
+"""A server's process: its start as a daemon, its signals, its logs, its end."""
+
+import atexit
+import gc
+import io
+import os
+import resource
+import signal
+import sys
+import tempfile
+from typing import Any
+
+from twisted.python.logfile import LogFile
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid import process as process_module
+from glitchgrid.errors import DataDirectoryInUse
+from glitchgrid.names import ThreadResolver
+from glitchgrid.process import STATUS_BYTES_MAX, ServerProcess
+from tests.fakes import CaughtLog, FakeReactor
+
+
+class ProcessTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.reactor = FakeReactor()
+        self.patch(resource, "setrlimit", lambda *args: None)
+
+    def process(self, **twistd: Any) -> ServerProcess:
+        return ServerProcess(self.reactor, "vault", twistd)
+
+
+class PrepareTests(ProcessTestCase):
+    def limit_after(self, soft: int, hard: int) -> tuple[int, int] | None:
+        """What the limit of open files is set to, or None where it stays."""
+        limits: list[tuple[int, int]] = []
+        self.patch(resource, "getrlimit", lambda kind: (soft, hard))
+        self.patch(resource, "setrlimit", lambda kind, limit: limits.append(limit))
+        self.process().prepare()
+        return limits[0] if limits else None
+
+    def test_as_many_files_as_a_face_needs(self) -> None:
+        infinity = resource.RLIM_INFINITY
+        self.assertEqual(self.limit_after(1024, 1_000_000), (11_000, 1_000_000))
+        self.assertEqual(self.limit_after(1024, infinity), (11_000, infinity))
+        self.assertEqual(self.limit_after(1024, 4096), (4096, 4096))
+        self.assertIsNone(self.limit_after(20_000, 1_000_000))
+        self.assertIsNone(self.limit_after(infinity, infinity))
+
+    def test_it_is_the_reactor_of_the_process_on_the_monotonic_clock(self) -> None:
+        before = self.reactor.seconds
+        self.assertIs(self.process().prepare(), self.reactor)
+        self.assertNotEqual(self.reactor.seconds, before)
+
+    def test_names_are_looked_up_in_threads_of_their_own(self) -> None:
+        self.process().prepare()
+        self.assertIsInstance(self.reactor.nameResolver, ThreadResolver)
+
+    def test_what_was_imported_is_left_alone_by_the_garbage_collector(self) -> None:
+        process = self.process()
+        self.patch(process, "_heed_signals", lambda: None)
+        process.prepare()
+        self.addCleanup(gc.unfreeze)
+        self.assertEqual(gc.get_freeze_count(), 0)
+        for function in self.reactor.when_running:
+            function()
+        self.assertGreater(gc.get_freeze_count(), 10_000)
+
+    def test_a_line_that_the_locale_cannot_encode_is_there_all_the_same(self) -> None:
+        written = io.BytesIO()
+        self.patch(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+        self.process().prepare()
+        print("gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n", flush=True)
+        self.assertEqual(written.getvalue(), b"gr\\xfcn\n")
+
+
+class StartTests(ProcessTestCase):
+    """A daemon's starter waits at a pipe for a 0, and shows anything else as an error."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.leaving: list[Any] = []
+        self.standard_error = io.StringIO()
+        self.patch(atexit, "register", self.leaving.append)
+        self.patch(sys, "__stderr__", self.standard_error)
+
+    def started(self) -> tuple[ServerProcess, dict[str, Any], int]:
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        twistd = {"statusPipe": writer}
+        process = ServerProcess(self.reactor, "vault", twistd)
+        process.startService()
+        return process, twistd, reader
+
+    def test_twistd_is_not_left_to_say_that_all_is_well(self) -> None:
+        process, twistd, reader = self.started()
+        self.assertEqual(twistd, {})
+        process.has_started()
+        self.assertEqual((os.read(reader, 9), os.read(reader, 9)), (b"0", b""))
+        process.has_started()  # says nothing more
+
+    def test_why_it_cannot_start(self) -> None:
+        process, _twistd, reader = self.started()
+        process.cannot_start(DataDirectoryInUse("/d\N{LATIN SMALL LETTER A WITH ACUTE}ta"))
+        said = b"1 twistd vault: data directory /d\\xe1ta is in use by another vault"
+        self.assertEqual((os.read(reader, 999), os.read(reader, 9)), (said, b""))
+
+    def test_no_more_than_twistd_reads(self) -> None:
+        process, _twistd, reader = self.started()
+        process.cannot_start(DataDirectoryInUse("/" + "a" * 999))
+        self.assertEqual(len(os.read(reader, 999)), STATUS_BYTES_MAX)
+
+    def test_in_the_foreground_nobody_waits(self) -> None:
+        process = self.process()
+        process.startService()
+        process.has_started()
+
+    def test_without_twistd(self) -> None:
+        process = ServerProcess(self.reactor, "vault", None)
+        process.startService()
+        process.has_started()
+        self.assertFalse(process.gives_up_privileges)
+
+    def test_one_line_then_the_end_with_status_1(self) -> None:
+        statuses: list[int] = []
+        self.patch(os, "_exit", statuses.append)
+        log = CaughtLog(self)
+        self.process().cannot_start(DataDirectoryInUse("/data"))
+        line = "twistd vault: data directory /data is in use by another vault"
+        self.assertEqual((self.standard_error.getvalue(), log.errors), (line + "\n", [line]))
+        (stop,) = self.reactor.when_running
+        stop()
+        self.assertEqual((self.reactor.stops, statuses), (1, []))
+        (leave,) = self.leaving
+        leave()
+        self.assertEqual(statuses, [1])
+
+    def test_a_start_that_fails_while_it_is_stopped(self) -> None:
+        self.reactor.stop()
+        self.process().cannot_start(DataDirectoryInUse("/data"))
+        (stop,) = self.reactor.when_running
+        stop()
+
+    def test_whose_privileges_are_given_up(self) -> None:
+        self.assertFalse(self.process(uid=None, gid=None).gives_up_privileges)
+        self.assertTrue(self.process(uid=0, gid=None).gives_up_privileges)
+        self.assertTrue(self.process(uid=None, gid=65534).gives_up_privileges)
+
+
+class SignalTestCase(ProcessTestCase):
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ended_by: list[int] = []
+        for number in self.NUMBERS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+            signal.signal(number, lambda number, _frame: self.ended_by.append(number))
+
+    def heeding(self) -> ServerProcess:
+        process = self.process()
+        process._heed_signals()
+        return process
+
+
+class SignalTests(SignalTestCase):
+    def test_the_first_one_counts(self) -> None:
+        self.heeding()
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        self.assertEqual(self.ended_by, [signal.SIGTERM])
+
+    def test_a_lost_terminal_ends_it_as_sigterm_does(self) -> None:
+        self.heeding()
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual(self.ended_by, [signal.SIGHUP])
+
+    def test_under_nohup_it_stays(self) -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.heeding()
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual(self.ended_by, [])
+
+
+class LogFileTests(SignalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = os.path.join(directory.name, "log")
+        self.file = LogFile.fromFullPath(self.path)
+        self.addCleanup(self.file.close)
+        self.patch(process_module, "gc", _Collector(self.file))
+
+    def hang_up(self) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.reactor.take_over()
+
+    def content(self, path: str) -> str:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+
+    def test_it_is_opened_anew(self) -> None:
+        self.heeding()
+        self.file.write("before\n")
+        os.rename(self.path, self.path + ".1")
+        self.file.write("meanwhile\n")
+        self.hang_up()
+        self.file.write("after\n")
+        self.assertEqual(self.content(self.path + ".1"), "before\nmeanwhile\n")
+        self.assertEqual(self.content(self.path), "after\n")
+        self.assertEqual(self.ended_by, [])
+
+    def test_one_that_cannot_be_opened_is_kept(self) -> None:
+        log = CaughtLog(self)
+        self.heeding()
+        os.rename(self.path, self.path + ".1")
+        os.mkdir(self.path)
+        self.hang_up()
+        self.file.write("still there\n")
+        self.assertEqual(self.content(self.path + ".1"), "still there\n")
+        self.assertEqual(log.errors, [f"{self.path} cannot be opened: Is a directory"])
+
+
+class _Collector:
+    """The garbage collector of a process in which nothing else writes logs."""
+
+    def __init__(self, *objects: object) -> None:
+        self._objects = list(objects)
+
+    def get_objects(self) -> list[object]:
+        return self._objects
