@@ -10,14 +10,15 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, fail,
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.errors import VaultError, VaultTimeout, VaultUnreachable
+from glitchgrid.errors import TooManyOperations, VaultError, VaultTimeout, VaultUnreachable
 from glitchgrid.fold import Refused, Stored, StoreOutcome
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, Undecided
 from glitchgrid.quorum import Vote
-from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
+from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS, atomic
 from glitchgrid.register.atomic import LAGGING_S, REST_FIRST_S, REST_MAX_S, AtomicRegister
-from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
+from glitchgrid.register.interface import OPERATION_TIMEOUT_S, OPERATIONS_MAX, IRegister
 from glitchgrid.vaultclient import GuardedAnswer
+from glitchgrid.web import CONNECTIONS_MAX
 from tests.fakes import CaughtLog
 from tests.vault_network import VaultNetwork
 
@@ -346,6 +347,55 @@ class LeavingClientTests(AtomicTestCase):
         self.leave(self.register.read())
         self.clock.advance(OPERATION_TIMEOUT_S)
         self.assertEqual((self.log.errors, self.log.warnings), ([], []))
+
+
+class LimitTests(AtomicTestCase):
+    """Operations wait, also for clients that have left: so many, and no more."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(atomic, "OPERATIONS_MAX", 10)
+
+    def begin_all(self) -> list[Deferred[Any]]:
+        operations: list[Deferred[Any]] = []
+        for number in range(5):
+            operations += [self.register.read(), self.register.write(number + 1)]
+        for operation in operations:
+            operation.addErrback(lambda failure: failure.trap(CancelledError))
+            operation.cancel()
+        return operations
+
+    def test_the_limit_is_twice_that_of_connections(self) -> None:
+        self.assertEqual(OPERATIONS_MAX, 2 * CONNECTIONS_MAX)
+
+    def test_one_more_is_refused_and_nothing_is_sent_for_it(self) -> None:
+        self.begin_all()
+        for operation in (self.register.read(), self.register.write(1000)):
+            self.failureResultOf(operation, TooManyOperations)
+        for _ in range(4):
+            for vault in self.vaults:
+                vault.answer()
+        self.assertEqual({vault.holds for vault in self.vaults}, {5})
+
+    def test_there_is_room_again_when_they_have_ended(self) -> None:
+        self.begin_all()
+        for _ in range(4):
+            for vault in self.vaults:
+                vault.answer()
+        for _ in range(20):
+            self.assertEqual(self.successResultOf(self.register.write(2)), Decreases(5, 2))
+        reads = [self.register.read() for _ in range(10)]
+        self.failureResultOf(self.register.read(), TooManyOperations)
+        for _ in range(3):
+            for vault in self.vaults:
+                vault.answer()
+        self.assertEqual([self.successResultOf(read) for read in reads], [Holds(5)] * 10)
+
+    def test_there_is_room_again_at_their_deadlines(self) -> None:
+        self.begin_all()
+        self.clock.advance(OPERATION_TIMEOUT_S)
+        self.begin_all()
+        self.failureResultOf(self.register.read(), TooManyOperations)
 
 
 class BugTests(AtomicTestCase):

@@ -9,10 +9,10 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.errors import VaultAnswerInvalid, VaultTimeout, VaultUnreachable
+from glitchgrid.errors import TooManyOperations, VaultAnswerInvalid, VaultTimeout, VaultUnreachable
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, Undecided
 from glitchgrid.quorum import Vote
-from glitchgrid.register import PROTOCOLS
+from glitchgrid.register import PROTOCOLS, classic
 from glitchgrid.register.classic import ClassicRegister
 from glitchgrid.register.interface import IRegister
 from tests.fakes import CaughtLog
@@ -161,6 +161,20 @@ class RoundTests(ClassicTestCase):
             self.failureResultOf(operation, CancelledError)
         for fake in fakes:
             self.assertEqual(fake.still_asked, 2)
+
+    def test_so_many_wait_and_no_more(self) -> None:
+        self.patch(classic, "OPERATIONS_MAX", 2)
+        fakes = vaults(SLOW, SLOW, SLOW)
+        grid = register(fakes)
+        for operation in (grid.write(RIGHT), grid.read()):
+            operation.cancel()
+            self.failureResultOf(operation, CancelledError)
+        for operation in (grid.write(RIGHT), grid.read()):
+            self.failureResultOf(operation, TooManyOperations)
+        for fake in fakes:
+            self.assertEqual(fake.still_asked, 2)
+            fake.time_is_up()
+        self.assertNoResult(grid.read())
 
     def test_a_vault_that_fails_is_no_error_in_the_log(self) -> None:
         log = CaughtLog(self)

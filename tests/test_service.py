@@ -45,6 +45,33 @@ class SlowEndpoint:
         return succeed(self._port)
 
 
+class HeldPort:
+    is_reading = True
+    has_stopped = False
+
+    def stopReading(self) -> None:
+        self.is_reading = False
+
+    def startReading(self) -> None:
+        self.is_reading = True
+
+    def stopListening(self) -> None:
+        self.has_stopped = True
+
+
+class HeldEndpoint:
+    """Listens at once, or fails at once."""
+
+    def __init__(self) -> None:
+        self.port = HeldPort()
+        self.factory: Any = None
+        self.error: Exception | None = None
+
+    def listen(self, factory: Any) -> Deferred[HeldPort]:
+        self.factory = factory
+        return fail(self.error) if self.error is not None else succeed(self.port)
+
+
 class ServiceTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor: Any = MemoryReactorClock()
@@ -135,6 +162,65 @@ class StartTests(ServiceTestCase):
         self.assertEqual(logged, [])
 
 
+class ListensFirstTests(ServiceTestCase):
+    """The port is taken while the process may, and stands closed until the server serves."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.endpoint = HeldEndpoint()
+        self.prepared: Deferred[Face] = Deferred()
+
+    def privileged(self) -> FaceService:
+        service = FaceService(
+            self.reactor,
+            self.endpoint,  # type: ignore[arg-type]
+            "tcp:81",
+            lambda: self.prepared,
+            self.serving,
+            self.finish,
+            self.fatal.append,
+        )
+        service.listens_first = True
+        service.privilegedStartService()
+        return service
+
+    def test_nobody_is_let_in_before_it_serves(self) -> None:
+        service = self.privileged()
+        self.assertFalse(self.endpoint.port.is_reading)
+        service.startService()
+        self.assertFalse(self.endpoint.port.is_reading)
+        self.assertNoResult(service.started)
+        self.prepared.callback(self.face)
+        self.assertTrue(self.endpoint.port.is_reading)
+        self.successResultOf(service.started)
+        client = RawClient(self.endpoint.factory, self.reactor)
+        self.assertEqual(client.ask(get()).text, "hello")
+
+    def test_a_port_that_it_cannot_have_is_told_before_anything_is_begun(self) -> None:
+        self.endpoint.error = PermissionError(errno.EACCES, "Permission denied")
+        service = self.privileged()
+        service.startService()
+        self.assertEqual([str(error) for error in self.fatal], ["cannot listen on tcp:81: Permission denied"])
+        self.prepared.callback(self.face)
+        self.assertEqual(self.served_with, [])
+
+    def test_it_stops_listening(self) -> None:
+        service = self.privileged()
+        service.startService()
+        self.prepared.callback(self.face)
+        self.successResultOf(service.stopService())
+        self.assertTrue(self.endpoint.port.has_stopped)
+
+    def test_others_listen_when_they_serve(self) -> None:
+        self.prepared = Deferred()
+        service = self.service()
+        self.assertNoResult(service.started)
+        self.assertEqual(self.reactor.tcpServers, [])
+        self.prepared.callback(self.face)
+        self.assertEqual(len(self.reactor.tcpServers), 1)
+        self.successResultOf(service.started)
+
+
 class StopTests(ServiceTestCase):
     def test_the_limit_is_5_s(self) -> None:
         self.assertEqual(STOP_TIMEOUT_S, 5)
@@ -219,6 +305,14 @@ class StopTests(ServiceTestCase):
         self.reactor.advance(5)
         self.successResultOf(stopped)
         self.assertEqual((self.fatal, self.flushLoggedErrors()), ([], []))
+        self.assertEqual(self.finishes, 0)  # a disk that hangs is not waited for a second time
+
+    def test_a_start_that_fails_while_it_is_stopped_is_tidied_up(self) -> None:
+        self.prepared = Deferred()
+        stopped = self.service().stopService()
+        self.prepared.errback(DataDirectoryInUse("/data"))
+        self.successResultOf(stopped)
+        self.assertEqual((len(self.fatal), self.finishes), (1, 1))
 
     def test_a_start_that_failed_can_be_stopped(self) -> None:
         self.prepared = fail(DataDirectoryInUse("/data"))

@@ -1,7 +1,10 @@
 """Crashes and failures at every primitive: what is read afterwards is never less than what was acknowledged."""
 
 import contextlib
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -172,6 +175,22 @@ class RecoverTests(SynchronousTestCase):
                 self.assertEqual(disk.open_files, 0)
                 for survivor in disk.after_crashes():
                     self.assertEqual(read_back(survivor).value, 0 if first else 7)
+
+    def test_a_full_disk_is_told_with_its_cure(self) -> None:
+        for number in (errno.ENOSPC, errno.EDQUOT):
+            disk = disk_that_holds(7)
+            self.patch(disk, "create", self.raising(OSError(number, os.strerror(number))))
+            error = self.assertRaises(DataDirectoryUnusable, read_back, disk)
+            self.assertIn(
+                f"{os.strerror(number)}: a start writes the value to a new file, which takes 8 KiB", str(error)
+            )
+            self.assertEqual(read_back(disk.after_kill()).value, 7)
+
+    def raising(self, error: Exception) -> Callable[[str], NoReturn]:
+        def call(_name: str) -> NoReturn:
+            raise error
+
+        return call
 
     def test_a_crash_at_any_primitive_of_the_first_start_leaves_0(self) -> None:
         for step in range(1, len(RECOVER_FIRST) + 2):
