@@ -35,7 +35,7 @@ setup(
             for template in sorted(Path("workload/templates").iterdir())
         ),
     ],
-    entry_points={"console_scripts": ["glitchgrid = glitchgrid.cli:main"]},
+    entry_points={"console_scripts": ["glitchgrid = glitchgrid.__main__:main"]},
     install_requires=[
         "twisted>=25.5",  # the event loop, HTTP and twistd; 25.5 is the first whose Site can leave bodies unparsed
         "klein>=24.8",  # the routes of both faces

@@ -36,6 +36,7 @@ UNPARSED_BYTES_MAX = 16_384
 """A client that has sent more than this behind a request waits until that is answered."""
 
 _ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
+_HOST = re.compile(rb"[!$%&'()*+,.:;=~_0-9A-Za-z\[\]-]*")
 _CONTENT_LENGTH_DIGITS_MAX = 19
 _BEGINNING = re.compile(rb"\r?\n?([!#$%&'*+.^_`|~0-9A-Za-z-]+( [^\x00-\x1f\x7f]*)?)?\r?")
 """What a request line may begin with (RFC 9112, section 3). A TLS handshake does not."""
@@ -70,7 +71,11 @@ class Request(server.Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         # A server takes both forms of a request's target, "/" and "http://host/" (RFC 9112, section 3.2.2).
-        super().requestReceived(command, _ORIGIN.sub(b"/", path, count=1), version)
+        target = _ORIGIN.sub(b"/", path, count=1)
+        if target[:1] == b"/" or target == b"*":
+            super().requestReceived(command, target, version)
+        else:  # of which Twisted would drop the first character
+            self.channel.refuse(BadRequest())
 
     def process(self) -> None:
         self._site = self.channel.site
@@ -342,7 +347,8 @@ class Channel(HTTPChannel):
         """Is the connection to stay open behind this request? Twisted asks once for each head."""
         headers = request.requestHeaders
         self._speaks_1_1 = version == b"HTTP/1.1"
-        if self._speaks_1_1 and len(headers.getRawHeaders(b"host") or ()) != 1:
+        hosts = headers.getRawHeaders(b"host", ())
+        if not all(map(_HOST.fullmatch, hosts)) or len(hosts) > 1 or (self._speaks_1_1 and not hosts):
             self.refuse(BadRequest())  # RFC 9112, section 3.2
             return False
         fields = headers.getRawHeaders(b"connection")

@@ -36,8 +36,6 @@ class _OneLine(click.Group):
     def main(self, *arguments: Any, **options: Any) -> Any:
         try:
             return sys.exit(super().main(*arguments, **{**options, "standalone_mode": False}))
-        except click.Abort:
-            sys.exit(CANNOT_SAY)
         except click.ClickException as error:
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else "glitchgrid"

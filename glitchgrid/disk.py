@@ -89,9 +89,11 @@ def _regular_file(path: str, flags: int) -> int:
         try:
             descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
         except OSError as error:
-            if error.errno != errno.ENXIO:  # a pipe without a reader
-                raise
-            raise OSError(errno.EINVAL, "it is not a regular file") from error
+            # ENXIO: a pipe without a reader. ELOOP: a link that was not to be followed. A link to nowhere is no
+            # missing file: what it should lead to may be on a disk that is not there yet.
+            if error.errno in {errno.ENXIO, errno.ELOOP} or (error.errno == errno.ENOENT and os.path.islink(path)):
+                raise OSError(errno.EINVAL, "it is not a regular file") from error
+            raise
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "it is not a regular file")
@@ -178,7 +180,7 @@ class LocalDisk:
         return LocalFile(_regular_file(self._inside(name), os.O_RDONLY))
 
     def create(self, name: str) -> LocalFile:
-        return LocalFile(_regular_file(self._inside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
+        return LocalFile(_regular_file(self._inside(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW))
 
     def replace(self, source: str, target: str) -> None:
         with _told(f"rename to {target}"):

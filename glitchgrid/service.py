@@ -137,20 +137,16 @@ class FaceService(Service):
 
     async def _stop(self) -> None:
         leaving = Deferred.fromCoroutine(self._leave())
-        leaving.addErrback(self._could_not_leave)
+        leaving.addErrback(lambda bug: self._log.failure("bug while stopping", bug))
         try:
-            # What a cancelled step fails with is up to whatever it waits for: that is not for us to wait for.
+            # Not cancelled when its time is up: what that fails with is up to whatever it waits for.
             await shield(leaving).addTimeout(STOP_TIMEOUT_S, self._reactor)
         except defer.TimeoutError:
             self._log.warn("not everything ended within {timeout_s:g} s; leaving", timeout_s=STOP_TIMEOUT_S)
             self._is_late = True
-            leaving.cancel()
+            self._starting.cancel()
         if self._face is not None:
             self._face.abort_all()
-
-    def _could_not_leave(self, failure: Failure) -> None:
-        if not (self._is_late and failure.check(CancelledError)):
-            self._log.failure("bug while stopping", failure)
 
     async def _leave(self) -> None:
         await self._starting

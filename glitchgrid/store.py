@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from antithesis.assertions import always, reachable, sometimes, unreachable
 from attrs import evolve
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -119,20 +119,28 @@ class Store:
         self._file.close()
 
     def _sync(self) -> None:
-        """Make what waits durable in one step. One at a time, until nothing waits."""
+        """Make what waits durable, in one step each, until nothing waits or there is something to write."""
         if self._syncing:
             unreachable("vault: a sync begins beside another")
         if self._failed:
             unreachable("vault: something is synced after a failed sync")
-        batch, self._waiting = self._waiting, []
-        value, outcomes = fold(self.value, (request for request, _ in batch))
-        record = evolve(self._record, value=value)
         self._syncing = True
-        # A batch that ends where it began has nothing to write: that value is durable already.
-        saved = succeed(None) if record == self._record else self._in_pool(self._file.save, record)
-        saved.addCallbacks(self._saved, self._save_failed, (record, batch, outcomes), {}, (batch,), {})
-        saved.addErrback(lambda bug: self._log.failure("bug in the store", bug))
-        saved.addCallback(lambda _: self._next())
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            value, outcomes = fold(self.value, (request for request, _ in batch))
+            record = evolve(self._record, value=value)
+            if record != self._record:
+                saved = self._in_pool(self._file.save, record)
+                saved.addCallbacks(self._saved, self._save_failed, (record, batch, outcomes), {}, (batch,), {})
+                saved.addErrback(self._bug)
+                saved.addCallback(lambda _: self._sync_has_ended())
+                return
+            # A batch that ends where it began has nothing to write: that value is durable already.
+            maybeDeferred(self._saved, None, record, batch, outcomes).addErrback(self._bug)
+        self._rest()
+
+    def _bug(self, failure: Failure) -> None:
+        self._log.failure("bug in the store", failure)
 
     def _saved(self, _: None, record: Record, batch: list[_Waiter], outcomes: list[StoreOutcome]) -> None:
         is_lower = record.value < self._record.value
@@ -163,11 +171,15 @@ class Store:
         for _request, waiter in batch:
             waiter.errback(StoreFailed())
 
-    def _next(self) -> None:
+    def _sync_has_ended(self) -> None:
         self._syncing = False
         if self._waiting:
             self._sync()
-            return
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        self._syncing = False
         idle_waiters, self._idle_waiters = self._idle_waiters, []
         for idle in idle_waiters:
             idle.callback(None)

@@ -32,8 +32,15 @@ FAILED = [
     '{"op": 14, "call": "write", "value": 7, "client": "c1", "at_ns": 8000000}',
     '{"op": 14, "return": "failed", "at_ns": 9000000}',
 ]
-GOOD = [HEADER, *WRITE_8, *READ_8, *REFUSED, *FAILED]
-BAD = [HEADER, *WRITE_8, *WRITE_5, *READ_5]
+
+
+def in_order(*events: str) -> list[str]:
+    """A history of these events, as they happened one after another."""
+    return [HEADER, *sorted(events, key=lambda line: int(json.loads(line)["at_ns"]))]
+
+
+GOOD = in_order(*WRITE_8, *READ_8, *REFUSED, *FAILED)
+BAD = in_order(*WRITE_8, *WRITE_5, *READ_5)
 SENTENCE = "read #12 by c1 returned 5, although write #9 of 8 by c0 had been answered 200 before it was called"
 
 

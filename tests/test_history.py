@@ -151,6 +151,14 @@ class ReaderTests(SynchronousTestCase):
             line = f'{{"op": {op}, "return": "{bad}", "floor": 9, "value": 9, "at_ns": 11}}'
             self.assert_invalid(problem, HEADER, READ, WRITE, line)
 
+    def test_lines_are_in_the_order_of_their_times(self) -> None:
+        """Else it is for the reader to choose which of both to believe."""
+        late = READ.replace('"op": 1', '"op": 3').replace("10", "9")
+        problem = "it is at 9 ns, before the 10 ns of the line above it"
+        self.assert_invalid(problem, HEADER, WRITE, late)
+        self.assert_invalid(problem, HEADER, late, WRITE, '{"op": 3, "return": "ok", "value": 0, "at_ns": 9}')
+        self.assertEqual(len(read_lines(HEADER, late, READ, WRITE).operations), 3)
+
     def test_an_operation_is_called_once_and_then_returns_once(self) -> None:
         end = '{"op": 1, "return": "failed", "at_ns": 10}'
         self.assert_invalid("op 1 is called a second time", HEADER, READ, READ)

@@ -4,12 +4,12 @@ import io
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.commands.running import _status
+from glitchgrid.commands.running import _Running
 from glitchgrid.lab.errors import CannotRun
 
 
@@ -19,15 +19,12 @@ class StatusTests(SynchronousTestCase):
         self.patch(sys, "stderr", self.standard_error)
 
     def status_of(self, end: Callable[[], int]) -> int:
-        async def command() -> int:
+        async def command(_reactor: Any) -> int:
             return end()
 
-        def left(failure: Failure) -> int:
-            failure.trap(SystemExit)
-            return int(str(failure.value.code))  # type: ignore[union-attr]
-
-        ended = Deferred.fromCoroutine(_status(command(), status_when_stopped=7))
-        return self.successResultOf(ended.addErrback(left))
+        running = _Running(None, command, status_when_stopped=7)
+        self.assertIsNone(self.successResultOf(Deferred.fromCoroutine(running._run())))
+        return running._status
 
     def raising(self, error: BaseException) -> Callable[[], int]:
         def end() -> int:

@@ -261,6 +261,22 @@ class GroupCommitTests(SynchronousTestCase):
         self.assertEqual(outcomes, [Stored(4, decreased_from=5), Stored(5), Refused(5)])
         self.assertEqual((bench.durable, bench.store.value), (5, 5))
 
+    def test_however_many_of_them_come_one_behind_the_other(self) -> None:
+        """As pipelined stores do: each is let in by the answer to the one before it."""
+        bench = holding(7)
+        left = [1000]
+
+        def again(outcome: StoreOutcome) -> None:
+            self.assertEqual(outcome, Stored(7))
+            left[0] -= 1
+            if left[0]:
+                bench.store.submit(raises(7)).addCallback(again)
+
+        bench.store.submit(raises(7)).addCallback(again)
+        self.assertEqual((left, len(bench.pool.waiting)), ([0], 0))
+        self.successResultOf(bench.store.when_idle())
+        self.assertEqual(bench.acknowledged(sets(8)), Stored(8))
+
     def test_a_callback_that_raises_keeps_nobody_else_from_an_answer(self) -> None:
         bench = opened()
         bad = bench.store.submit(sets(1)).addCallback(lambda _: 1 // 0)

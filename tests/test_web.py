@@ -81,12 +81,20 @@ class AnswerTests(WebTestCase):
         self.assertEqual((log.infos, log.warnings, log.errors), ([], [], []))
 
     def test_the_host_is_ignored(self) -> None:
-        for host in (b"", b"[", b"a b", b"xn--\xff", b"\xc3\xa9", b"a:b:c", b"example.com:99999", b"[::1", b"%00"):
+        for host in (b"", b"[", b"a:b:c", b"example.com:99999", b"[::1", b"%00", b"my_grid", b"GRID."):
             client = self.client()
             answer = client.ask(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
             self.assertEqual((answer.status, answer.text), (200, "hello"), host)
             answer = client.ask(b"GET /none HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
             self.assertEqual(answer.status, 404, host)
+
+    def test_a_host_that_can_be_none_is_refused(self) -> None:
+        for version in (b"HTTP/1.0", b"HTTP/1.1"):
+            for host in (b"a b", b"xn--\xff", b"\xc3\xa9", b"a/b", b"a@b", b"a?b", b'"', b"a\tb", b"<a>"):
+                client = self.client()
+                answer = client.ask(b"GET / " + version + b"\r\nHost: " + host + b"\r\n\r\n")
+                self.assertEqual(answer.status, 400, host)
+                self.assertTrue(client.closing)
 
     def test_no_host_is_needed_by_http_1_0(self) -> None:
         self.assertEqual(self.ask(b"GET / HTTP/1.0\r\n\r\n").text, "hello")

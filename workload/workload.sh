@@ -47,7 +47,8 @@ seconds() {
 # ask TIMEOUT CURL_ARGUMENT...: one request to control. Sets status (000 where there is no whole answer) and message.
 ask() {
     local answer
-    if answer=$(curl --silent --globoff --noproxy '*' --max-time "$1" --write-out '\n%{http_code}' "${@:2}" "$url"); then
+    # -q: nothing of what its user has set for curl elsewhere. It counts in the first place alone.
+    if answer=$(curl -q --silent --globoff --noproxy '*' --max-time "$1" --write-out '\n%{http_code}' "${@:2}" "$url"); then
         status=${answer##*$'\n'}
         message=${answer%$'\n'*}
         message=${message:0:MESSAGE_CHARACTERS_MAX}

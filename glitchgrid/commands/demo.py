@@ -5,7 +5,6 @@ It closes with a look at the laboratory: a short campaign of simulated runs agai
 
 import json
 import os
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,9 +19,10 @@ from glitchgrid.commands.running import run
 from glitchgrid.glitches import GLITCHES
 from glitchgrid.lab.campaign.hunt import BLACK_BOX
 from glitchgrid.lab.child import Child
+from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.localgrid import HOST, LocalGrid, free_ports
-from glitchgrid.lab.watch import Watch
-from glitchgrid.lab.workload import NUM_STEPS_DEFAULT, find_workload, is_write
+from glitchgrid.lab.watch import Sight, Watch
+from glitchgrid.lab.workload import NUM_STEPS, find_workload, is_write, read_settings
 
 VAULTS = 3
 GLITCH = "no-write-back"
@@ -53,7 +53,7 @@ class Demo:
             disable=not self._console.is_terminal,
             transient=True,
         )
-        self._steps = _num_steps()
+        self._steps = read_settings(os.environ)[NUM_STEPS]
         self._task = self._bar.add_task("workload", total=self._steps)
         self._writes = 0
 
@@ -94,7 +94,7 @@ class Demo:
             self._announce(f"that took longer than {CAMPAIGN_S_MAX} s, and was given up")
             return
         finally:
-            child.signal(signal.SIGTERM)
+            child.kill_group()
         try:
             found = json.loads("\n".join(said))
             faults, operations = sum(found["faults"].values()), found["operations"]
@@ -118,10 +118,12 @@ class Demo:
         try:
             status = await child.when_ended()
         finally:
-            child.signal(signal.SIGTERM)
+            child.kill_group()
         for line in child.errors:
             self._print(line)
-        return status if status >= 0 else CANNOT_SAY
+        if status < 0:
+            raise CannotRun(f"the workload did not come to its end: {child.how_it_ended}")
+        return status
 
     def _said(self, grid: LocalGrid, line: str) -> None:
         """Pass a line of the workload's on, and do what is to be done at this point of it."""
@@ -142,12 +144,15 @@ class Demo:
 
     async def _show_the_end(self, grid: LocalGrid) -> None:
         """Say what each vault holds, once the workload has ended."""
+        for vault in grid.vaults:
+            if vault.running:
+                await grid.until_it_listens(vault)
         watch = Watch(self._reactor, grid)
         try:
             sights = await watch.look()
         finally:
             await watch.close()
-        self._announce("at the end " + ", ".join(f"{sight.name} holds {sight.answer}" for sight in sights[1:]))
+        self._announce("at the end " + ", ".join(map(_held, sights[1:])))
 
     def _announce(self, text: str) -> None:
         self._print(f"demo: {text}")
@@ -159,7 +164,8 @@ class Demo:
             print(line, flush=True)
 
 
-def _num_steps() -> int:
-    """How many writes the workload will make; what it makes of a bad number is its own to say."""
-    text = os.environ.get("NUM_STEPS", "")
-    return int(text) if text.isascii() and text.isdigit() else NUM_STEPS_DEFAULT
+def _held(vault: Sight) -> str:
+    """What a vault holds, in words."""
+    if vault.answer is not None:
+        return f"{vault.name} holds {vault.answer}"
+    return f"{vault.name} {'is down' if not vault.pid else 'does not answer'}"

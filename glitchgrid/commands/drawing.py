@@ -1,14 +1,13 @@
 """Draws a run that was kept whole, into the files that were asked for."""
 
-import os
 from pathlib import Path
 
 from attrs import frozen
 
+from glitchgrid.commands.files import prepare_file, write_file
 from glitchgrid.glitches import GLITCHES
 from glitchgrid.lab.campaign.portrait import picture_of
 from glitchgrid.lab.campaign.result import Result
-from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.picture.page import as_page
 from glitchgrid.lab.picture.perfetto import as_trace_events
 
@@ -64,17 +63,3 @@ def _told(glitch: str | None) -> list[str]:
     if glitch is None:
         return []
     return [f"The glitch {glitch} is on. {GLITCHES[glitch].what} {GLITCHES[glitch].so}"]
-
-
-def prepare_file(path: Path) -> None:
-    """:raises CannotRun: where a file cannot be written."""
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise CannotRun(f"{path}: this file cannot be written")
-
-
-def write_file(path: Path, text: str) -> None:
-    """:raises CannotRun: where it cannot be written after all."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CannotRun(f"{path}: {error.strerror}") from error

@@ -4,6 +4,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import NoReturn
 
 from glitchgrid.commands.printing import drop_output
@@ -14,31 +15,56 @@ VIOLATION = 1
 CANNOT_SAY = 2
 """The exit status for usage errors and runs that broke, too."""
 
+INTERRUPTED = "interrupted"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def tell(message: str) -> None:
+    """One line on standard error."""
+    print(one_line(f"glitchgrid: {message}"), file=sys.stderr)
+
+
+def tell_a_bug(error: Exception) -> None:
+    """A bug must not pass for a violation, which a traceback's exit status 1 would be."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    tell(f"internal error: {type(error).__name__}: {error} ({place.filename}:{place.lineno})")
+
 
 def fail(message: str) -> NoReturn:
-    print(one_line(f"glitchgrid: {message}"), file=sys.stderr)
+    tell(message)
     raise SystemExit(CANNOT_SAY)
 
 
-def fail_by_a_bug(error: Exception) -> NoReturn:
-    """A bug must not pass for a violation, which a traceback's exit status 1 would be."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    fail(f"internal error: {type(error).__name__}: {error} ({place.filename}:{place.lineno})")
-
-
 def run_to_its_end(work: Callable[[], int]) -> NoReturn:
-    """Do a command's work, and exit with the status that it returns. Whatever breaks it is one line, and status 2."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Do a command's work, and exit with the status that it returns. Whatever breaks it is one line, and status 2.
+
+    The first SIGINT or SIGTERM is a KeyboardInterrupt. Further ones, while it ends, are nothing.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    status = CANNOT_SAY
     try:
         status = work()
         sys.stdout.flush()
     except KeyboardInterrupt:
-        fail("interrupted")
+        tell(INTERRUPTED)
     except BrokenPipeError:
         drop_output()
-        raise SystemExit(CANNOT_SAY) from None
     except (GlitchgridError, OSError) as error:
-        fail(str(error))
+        tell(str(error))
     except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
-        fail_by_a_bug(error)
+        tell_a_bug(error)
+    ignore_signals()
     raise SystemExit(status)
+
+
+def ignore_signals() -> None:
+    """From now on what is left to do is to end."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    ignore_signals()
+    raise KeyboardInterrupt

@@ -1,5 +1,7 @@
 """``glitchgrid glitches``: the deliberate bugs, and with ``--find`` how soon each is found."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -8,14 +10,14 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from glitchgrid.commands.ending import CANNOT_SAY, GOOD, run_to_its_end
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, run_to_its_end, tell
+from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import shown_plan
 from glitchgrid.glitches import GLITCHES
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.hunt import Hunted, hunt
 from glitchgrid.lab.campaign.plan import encode_plan
 from glitchgrid.lab.campaign.workers import prepare, workers
-from glitchgrid.lab.errors import CannotRun
 
 SEEDS = 300
 FAULTS_FEW = 5
@@ -49,10 +51,7 @@ def _list(settings: Settings) -> int:
 def _find(settings: Settings) -> int:
     plans = None if settings.output is None else settings.output / "plans"
     if plans is not None:
-        try:
-            plans.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CannotRun(f"{plans}: {error.strerror}") from error
+        prepare_directory(plans)
     prepare()
     names = settings.only or tuple(GLITCHES)
     console = Console(stderr=True)
@@ -64,18 +63,32 @@ def _find(settings: Settings) -> int:
             done = names.index(glitch)
             progress.update(bar, completed=done, description=f"{glitch}: {seeds} seeds")
 
-        with interruption.heeded():
-            found = hunt(names, SEEDS, partial(workers, settings.jobs, None), went_on)
-    for each in found if plans is not None else ():
-        if each.shrunk is not None and plans is not None:
-            path = plans / f"glitch-{each.glitch.name}.json"
-            path.write_text(encode_plan(each.shrunk.result.plan), encoding="utf-8")
+        found = _until_interrupted(hunt(names, SEEDS, partial(workers, settings.jobs, None), went_on))
+    if len(found) < len(names):
+        tell(f"interrupted: {len(found)} of {len(names)} were looked for")
+    if plans is not None:
+        _keep_plans(found, plans)
     page = as_page(found)
     if settings.output is None:
         print(page, end="")
     else:
         (settings.output / PAGE).write_text(page, encoding="utf-8")
-    return CANNOT_SAY if any(not each.first for each in found) else GOOD
+    return GOOD if len(found) == len(names) and all(each.first for each in found) else CANNOT_SAY
+
+
+def _until_interrupted(hunted: Iterator[Hunted]) -> list[Hunted]:
+    """Those that were looked for by then."""
+    found: list[Hunted] = []
+    with suppress(KeyboardInterrupt), interruption.heeded():
+        found.extend(hunted)  # each as it comes
+    return found
+
+
+def _keep_plans(found: list[Hunted], plans: Path) -> None:
+    for each in found:
+        if each.shrunk is not None:
+            path = plans / f"glitch-{each.glitch.name}.json"
+            path.write_text(encode_plan(each.shrunk.result.plan), encoding="utf-8")
 
 
 def as_page(found: list[Hunted]) -> str:

@@ -13,6 +13,7 @@ from attrs import asdict, frozen
 from rich.console import Console
 
 from glitchgrid.commands.ending import CANNOT_SAY
+from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.report import Settings as ReportSettings
 from glitchgrid.commands.report import tell
 from glitchgrid.commands.running import run
@@ -172,10 +173,7 @@ def _kept(out: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
             yield Path(directory)
         return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise CannotRun(f"{out} is not empty")
-    except OSError as error:
-        raise CannotRun(f"{out}: {error.strerror}") from error
+    prepare_directory(out)
+    if any(out.iterdir()):
+        raise CannotRun(f"{out} is not empty; name a directory that is new")
     yield out.resolve()

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 from attrs import frozen
 
-from glitchgrid.commands.drawing import prepare_file, write_file
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
+from glitchgrid.commands.files import prepare_file, write_file
 from glitchgrid.commands.printing import show
 from glitchgrid.lab.properties import Standing
 from glitchgrid.lab.report.page import as_page

@@ -2,63 +2,81 @@
 
 import signal
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, NoReturn
 
 from twisted.internet import reactor as _global_reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import react
 
 from glitchgrid.clock import run_on_monotonic_clock
-from glitchgrid.commands.ending import CANNOT_SAY, fail, fail_by_a_bug
+from glitchgrid.commands.ending import CANNOT_SAY, ignore_signals, tell, tell_a_bug
 from glitchgrid.commands.printing import drop_output
 from glitchgrid.errors import GlitchgridError
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, what ends a process, and a terminal that was closed."""
 
-def run(command: Callable[[Any], Coroutine[Any, Any, int]], status_when_stopped: int) -> NoReturn:
+Command = Callable[[Any], Coroutine[Any, Any, int]]
+
+
+def run(command: Command, status_when_stopped: int) -> NoReturn:
     """Run `command(reactor)`, and exit with the status that it returns.
 
-    Ctrl-C, SIGTERM and SIGHUP (a closed terminal) cancel it: it gets a CancelledError where it waits, and as
-    long as its ``finally`` clauses take to end what it has begun.
+    The first signal cancels it: it gets a CancelledError where it waits, and as long as its ``finally`` clauses take
+    to end what it has begun. Further signals change nothing about that.
     """
-    reactor: Any = _global_reactor
-    run_on_monotonic_clock(reactor)
-
-    async def main() -> None:
-        raise SystemExit(await _status(command(reactor), status_when_stopped))
-
-    def started(_: Any) -> Deferred[None]:
-        # Twisted handles SIGINT and SIGTERM by itself, and leaves SIGHUP to kill the process.
-        signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reactor.stop))
-        running = Deferred.fromCoroutine(main())
-        has_ended: Deferred[None] = Deferred()
-
-        def ended(result: Any) -> Any:
-            has_ended.callback(None)
-            return result
-
-        def stop() -> Deferred[None]:
-            if not has_ended.called:
-                reactor.callLater(0, running.cancel)
-            return has_ended
-
-        running.addBoth(ended)
-        reactor.addSystemEventTrigger("before", "shutdown", stop)
-        return running
-
-    react(started, _reactor=reactor)
-    raise SystemExit(CANNOT_SAY)
+    running = _Running(_global_reactor, command, status_when_stopped)
+    raise SystemExit(running.until_it_ends())
 
 
-async def _status(command: Coroutine[Any, Any, int], status_when_stopped: int) -> int:
-    """How the command ends, whatever ends it."""
-    try:
-        return await command
-    except CancelledError:
-        return status_when_stopped
-    except BrokenPipeError:
-        drop_output()
-        return CANNOT_SAY
-    except (GlitchgridError, OSError) as error:
-        fail(str(error))
-    except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
-        fail_by_a_bug(error)
+class _Running:
+    def __init__(self, reactor: Any, command: Command, status_when_stopped: int) -> None:
+        self._reactor = reactor
+        self._command = command
+        self._status_when_stopped = status_when_stopped
+        self._status = CANNOT_SAY
+        self._is_told_to_stop = False
+        self._running: Deferred[None] | None = None
+
+    def until_it_ends(self) -> int:
+        run_on_monotonic_clock(self._reactor)
+        self._heed_signals()
+        self._reactor.callWhenRunning(self._begin)
+        self._reactor.run()
+        ignore_signals()  # Twisted has taken our handlers away
+        return self._status
+
+    def _begin(self) -> None:
+        self._heed_signals()  # Twisted has set handlers of its own
+        if not self._is_told_to_stop:
+            self._running = Deferred.fromCoroutine(self._run())
+            self._running.addBoth(lambda _: self._reactor.stop())
+        else:
+            self._status = self._status_when_stopped
+            self._reactor.stop()
+
+    async def _run(self) -> None:
+        try:
+            self._status = await self._command(self._reactor)
+        except CancelledError:
+            self._status = self._status_when_stopped
+        except BrokenPipeError:
+            drop_output()
+        except (GlitchgridError, OSError) as error:
+            tell(str(error))
+        except Exception as error:  # noqa: BLE001 - a bug, which must not pass for a violation (status 1)
+            tell_a_bug(error)
+
+    def _heed_signals(self) -> None:
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._note)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._is_told_to_stop:
+            self._is_told_to_stop = True
+            self._reactor.callFromThread(self._stop)
+
+    def _stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()

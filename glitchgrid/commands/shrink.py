@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import VIOLATION, run_to_its_end
+from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.campaign import Task, run_campaign
@@ -45,7 +46,7 @@ def shrink_command(settings: Settings) -> NoReturn:
 
 def _shrink(settings: Settings) -> int:
     settings.drawings.prepare()
-    settings.out.mkdir(parents=True, exist_ok=True)
+    prepare_directory(settings.out)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -92,7 +93,8 @@ def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
     small, finding = shrunk.result.plan, shrunk.finding
     print(f"{finding.oracle}: {finding.message}")
     print(f"was:  {_size(plan)} (seed {plan.seed})")
-    print(f"is:   {_size(small)}, after {shrunk.runs} runs")
+    stopped = "; interrupted, it may get smaller still" if shrunk.is_interrupted else ""
+    print(f"is:   {_size(small)}, after {shrunk.runs} runs{stopped}")
     for planned in small.faults:
         print(f"  at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: {planned.fault}")
     print(f"first difference: {shrunk.first_difference}")

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
-from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end, tell
+from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.commands.summary import Report, replay_line
 from glitchgrid.glitches import switched_on
@@ -101,23 +102,35 @@ def _campaign(settings: Settings) -> int:
         for seed in settings.seeds
     )
     report = Report(settings.glitch)
-    jobs = min(settings.jobs, len(settings.seeds))
-    for result in _shown(settings, run_campaign(tasks, workers(jobs, settings.dask))):
-        report.take(result)
-        if settings.out is not None and result.verdict is Verdict.VIOLATION:
-            _keep(settings.out, result)
+    is_whole = _run_all(settings, tasks, report)
     if settings.out is not None:
         (settings.out / CAMPAIGN).write_text(json.dumps(report.as_json() | report.stated()), encoding="utf-8")
     if settings.as_json:
         print(json.dumps(report.as_json()))
     else:
         report.show()
-    if report.first is not None and settings.drawings.are_wanted:
-        _draw_first(settings, report.first)
     status = _status(report.summary)
+    if not is_whole:
+        tell(f"interrupted: {report.summary.seeds} of {len(settings.seeds)} seeds were run")
+        return status if status == VIOLATION else CANNOT_SAY
+    if report.first is not None:
+        _draw_first(settings, report.first)
     if status == GOOD and settings.require_reach and report.summary.unreached:
         fail(f"never reached: {'; '.join(report.summary.unreached)}")
     return status
+
+
+def _run_all(settings: Settings, tasks: Iterator[Task], report: Report) -> bool:
+    """Run the tasks until they are done or somebody interrupts them. Returns which of these it was."""
+    jobs = min(settings.jobs, len(settings.seeds))
+    try:
+        for result in _shown(settings, run_campaign(tasks, workers(jobs, settings.dask))):
+            report.take(result)
+            if settings.out is not None and result.verdict is Verdict.VIOLATION:
+                _keep(settings.out, result)
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 def _prepare_files(settings: Settings) -> None:
@@ -127,14 +140,13 @@ def _prepare_files(settings: Settings) -> None:
     """
     settings.drawings.prepare()
     if settings.out is not None:
-        try:
-            settings.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CannotRun(f"{settings.out}: {error.strerror}") from error
+        prepare_directory(settings.out)
 
 
 def _draw_first(settings: Settings, failure: Result) -> None:
-    """Run the first failure again, to draw it."""
+    """Run the first failure again, to draw it, where that is wanted."""
+    if not settings.drawings.are_wanted:
+        return
     with switched_on(settings.glitch), interruption.heeded():
         result = run_plan(failure.plan, keep_trace=True)
     settings.drawings.draw(result, replay_line(failure, settings.glitch), settings.glitch)

@@ -8,7 +8,7 @@ and nobody could watch a grid with a vault down.
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -45,23 +45,11 @@ class Child(ProcessProtocol):
     def start(cls, reactor: Any, argv: Sequence[str], on_line: LineReceiver, **environment: str) -> "Child":
         """Run `argv` with this process's environment and what is added to it.
 
-        :raises CannotRun: when setpriv is missing.
-        """
-        return cls._start(reactor, [_tool("setpriv"), "--pdeathsig", "KILL", "--", *argv], on_line, environment)
-
-    @classmethod
-    def start_group(cls, reactor: Any, argv: Sequence[str], on_line: LineReceiver, **environment: str) -> "Child":
-        """As `start`, in a process group of its own, so that `kill_group` also ends what it has started itself.
+        In a process group of its own: what a terminal tells its group by Ctrl-C is ours to hear, and to act on.
 
         :raises CannotRun: when setpriv or setsid is missing.
         """
         guarded = [_tool("setsid"), _tool("setpriv"), "--pdeathsig", "KILL", "--", *argv]
-        return cls._start(reactor, guarded, on_line, environment)
-
-    @classmethod
-    def _start(
-        cls, reactor: Any, guarded: Sequence[str], on_line: LineReceiver, environment: Mapping[str, str]
-    ) -> "Child":
         child = cls(on_line)
         reactor.spawnProcess(child, guarded[0], guarded, env=os.environ | environment)
         return child
@@ -76,7 +64,7 @@ class Child(ProcessProtocol):
             os.kill(self.pid, number)
 
     def kill_group(self) -> None:
-        """Kill it and all that it has started, unless it has ended. For those that `start_group` has started."""
+        """Kill it and all that it has started, unless it has ended."""
         if self.running and self.transport is not None:
             try:
                 os.killpg(self.pid, signal.SIGKILL)

@@ -19,8 +19,9 @@ read       failed     anything else
 =========  =========  =======================================================================================
 
 What has no return is open: an open write is ambiguous, an open read has failed. `at_ns` counts the nanoseconds
-of *one* monotonic clock: two clients on two clocks can't be compared. Fields that are not named here are
-skipped. A retry is an operation of its own. `glitchgrid.lab.recorder` writes histories.
+of *one* monotonic clock: two clients on two clocks can't be compared. No line is earlier than the one above it.
+Fields that are not named here are skipped. A retry is an operation of its own. `glitchgrid.lab.recorder` writes
+histories.
 """
 
 import enum
@@ -193,6 +194,7 @@ class _Reader:
 
     def __init__(self, initial: int) -> None:
         self.initial = initial
+        self._at_ns = 0
         self.operations: dict[int, Operation] = {}
 
     def take(self, line: _Line) -> None:
@@ -204,6 +206,9 @@ class _Reader:
             self._call(line, op, at_ns)
         else:
             self._return(line, op, at_ns)
+        if at_ns < self._at_ns:
+            raise line.invalid(f"it is at {at_ns} ns, before the {self._at_ns} ns of the line above it")
+        self._at_ns = at_ns
 
     def _call(self, line: _Line, op: int, at_ns: int) -> None:
         kind = next((each for each in Kind if each.value == line.text("call")), None)

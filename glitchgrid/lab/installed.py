@@ -1,21 +1,37 @@
 """Where the files lie that come with the package and are no part of it: the workload, the test templates."""
 
-import sysconfig
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from glitchgrid.lab.errors import CannotRun
 
+SHARE = Path("share") / "glitchgrid"
+
 
 def find_installed(path: Path, what: str) -> Path:
-    """A file or directory: in the checkout that this package runs from, or where a wheel has put it.
+    """A file or directory: in the checkout that this package runs from, or where its installer has put it.
 
     :param path: below the checkout, and below ``share/glitchgrid``.
     :raises CannotRun: when it is in neither place.
     """
-    checkout = Path(__file__).resolve().parents[2]
-    schemes = [sysconfig.get_path("data"), sysconfig.get_path("data", sysconfig.get_preferred_scheme("user"))]
-    places = [checkout / path, *(Path(scheme) / "share" / "glitchgrid" / path for scheme in schemes)]
-    for place in places:
-        if place.exists():
-            return place
-    raise CannotRun(f"{what} not where it was installed: {places[1]}")
+    for place in _places():
+        if (place / path).exists():
+            return place / path
+    raise CannotRun(f"{what} not where it was installed: {path} of this package is missing; install it again")
+
+
+def _places() -> Iterator[Path]:
+    package = Path(__file__).resolve().parents[2]
+    yield package
+    yield package / SHARE  # pip install --target
+    # Wherever else (a virtual environment, --user, --prefix): the installer has written it down.
+    try:
+        files = distribution("glitchgrid").files or ()
+    except PackageNotFoundError:
+        return
+    for file in files:
+        for above in Path(str(file.locate())).resolve().parents:
+            if above.parts[-2:] == SHARE.parts:
+                yield above
+                return

@@ -1,6 +1,7 @@
-"""Runs twistd with a glitch switched on: ``python -m glitchgrid.lab.launcher NAME TWISTD-ARGUMENTS...``
+"""Runs twistd, with a glitch switched on where one is named: ``python -m glitchgrid.lab.launcher NAME ARGUMENTS...``
 
-The servers themselves know of no glitch, and need not be told: it is in place before they begin.
+The servers themselves know of no glitch, and need not be told: it is in place before they begin. No NAME, an empty
+one, is plain twistd, by the Python that runs this: the program of that name may be anywhere, or nowhere.
 """
 
 import sys
@@ -13,7 +14,7 @@ from glitchgrid.glitches import switched_on
 def main() -> None:
     name, *arguments = sys.argv[1:]
     sys.argv = ["twistd", *arguments]
-    with switched_on(name):
+    with switched_on(name or None):
         run()
 
 

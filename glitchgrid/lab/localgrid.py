@@ -9,24 +9,24 @@ import re
 import signal
 import socket
 import sys
-import sysconfig
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 from twisted.internet import defer
-from twisted.internet.defer import DeferredList, gatherResults
 from twisted.internet.task import deferLater
-from twisted.python.procutils import which
 
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.waiting import settled
 
 HOST = "127.0.0.1"
 LAUNCHER = "glitchgrid.lab.launcher"
 START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 7.0
+STOP_TIMEOUT_S = 2.0
+"""A server that has not ended so long after SIGTERM is killed: whoever presses Ctrl-C waits for it."""
+
 POLL_S = 0.1
 REPORT_EVERY_S = 1.0
 
@@ -136,7 +136,7 @@ class LocalGrid:
     ) -> None:
         self._reactor = reactor
         added = environment or {}
-        twistd = [find_twistd()] if glitch is None else [sys.executable, "-m", LAUNCHER, glitch]
+        twistd = [sys.executable, "-m", LAUNCHER, glitch or ""]
         self.vaults = [
             Member(
                 reactor,
@@ -200,25 +200,12 @@ class LocalGrid:
         for child in children:
             child.signal(signal.SIGTERM)
             child.signal(signal.SIGCONT)  # one that was stopped would not see the other
-        all_ended = DeferredList([child.when_ended() for child in children])
         try:
-            await all_ended.addTimeout(STOP_TIMEOUT_S, self._reactor)
+            await settled(child.when_ended() for child in children).addTimeout(STOP_TIMEOUT_S, self._reactor)
         except defer.TimeoutError:
             for child in children:
-                child.signal(signal.SIGKILL)
-            await gatherResults([child.when_ended() for child in children if child.running])
-
-
-def find_twistd() -> str:
-    """The twistd of this installation.
-
-    :raises CannotRun: when there is none.
-    """
-    beside_us = Path(sysconfig.get_path("scripts")) / "twistd"
-    found = [str(beside_us)] if beside_us.exists() else which("twistd")
-    if not found:
-        raise CannotRun("twistd is missing: it comes with the package 'twisted'")
-    return found[0]
+                child.kill_group()
+            await settled(child.when_ended() for child in children)
 
 
 def free_ports(count: int) -> list[int]:

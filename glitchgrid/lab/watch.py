@@ -7,12 +7,13 @@ from rich.table import Table
 from rich.text import Text
 from treq import text_content
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.web.http import OK
 
 from glitchgrid.address import VaultAddress
 from glitchgrid.connections import vault_http
 from glitchgrid.lab.localgrid import HOST, LocalGrid, Member
+from glitchgrid.lab.waiting import settled
 
 ASK_TIMEOUT_S = 1.5
 ANSWER_CHARACTERS_MAX = 40
@@ -42,7 +43,7 @@ class Watch:
 
     async def look(self) -> list[Sight]:
         """Ask all of them at once; takes `ASK_TIMEOUT_S` at the most."""
-        answers = await DeferredList([self._ask(member) for member in self._grid.members], consumeErrors=True)
+        answers = await settled(self._ask(member) for member in self._grid.members)
         return [
             _sight(member, answer if answered else None)
             for member, (answered, answer) in zip(self._grid.members, answers, strict=True)

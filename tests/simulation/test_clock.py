@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.simulation.clock import BOOTED_NS, EPOCH_NS, Clock
+from glitchgrid.lab.simulation.clock import BOOTED_NS, EPOCH_NS, READING_NS, READINGS_FREE, Clock
 
 TIMES = some.integers(0, 10**15)
 DRIFTS = some.integers(-500_000, 1_000_000)
@@ -40,3 +40,27 @@ class ClockTests(SynchronousTestCase):
         clock = Clock()
         clock.jump(-5)
         self.assertEqual((clock.monotonic_ns(7), clock.wall_ns(7)), (BOOTED_NS + 7, EPOCH_NS + 2))
+
+
+class ReadingTests(SynchronousTestCase):
+    def test_it_stands_still_within_a_turn(self) -> None:
+        clock = Clock(drift_ppm=100)
+        said = clock.monotonic_ns(5)
+        self.assertEqual({clock.monotonic_ns(5) for _ in range(READINGS_FREE)}, {said})
+        self.assertEqual(clock.ahead_ns(5), 0)
+
+    def test_whoever_reads_it_all_the_time_sees_it_go_on_and_has_been_busy(self) -> None:
+        clock = Clock()
+        for _ in range(READINGS_FREE + 1):
+            said = clock.monotonic_ns(5)
+        for number in range(1, 100):
+            self.assertEqual(clock.monotonic_ns(5), said + number * READING_NS)
+        self.assertEqual(clock.ahead_ns(5), 99 * READING_NS)
+
+    def test_it_never_goes_back_and_the_world_catches_up(self) -> None:
+        clock = Clock()
+        said = max(clock.monotonic_ns(5) for _ in range(READINGS_FREE + 1000))
+        self.assertEqual(clock.monotonic_ns(6), said)
+        caught_up = 5 + clock.ahead_ns(5)
+        self.assertEqual(clock.monotonic_ns(caught_up + 1), said + 1)
+        self.assertEqual(clock.ahead_ns(caught_up), 0)

@@ -1,11 +1,13 @@
 """Processes: their turns, their ends, their threads, and what the dead do not do."""
 
+import itertools
 import time
 from functools import partial
 from typing import Any
 
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator
 from twisted.internet.threads import deferToThreadPool
 
 from glitchgrid.lab.simulation.process import Process
@@ -37,6 +39,32 @@ class TimeTests(WorldTestCase):
         def again(process: Process) -> None:
             turns.append(None)
             process.reactor.callLater(0, again, process)
+
+        self.program(self.near, again)
+        self.world.run(10 * MS)
+        self.assertEqual(self.world.now_ns, 10 * MS)
+        self.assertGreater(len(turns), 100)
+
+    def test_work_without_an_end_that_minds_the_time_does_not_stop_it(self) -> None:
+        """Cooperator works for 10 ms at a time, by the clock."""
+        fired: list[int] = []
+
+        def begin(process: Process) -> None:
+            work = Cooperator(scheduler=lambda step: process.reactor.callLater(0, step))
+            work.coiterate(itertools.repeat(None))
+            process.reactor.callLater(0.1, lambda: fired.append(self.world.now_ns))
+
+        self.program(self.near, begin)
+        self.world.run(150 * MS)
+        (at_ns,) = fired
+        self.assertLess(abs(at_ns - 100 * MS), 12 * MS)
+
+    def test_a_reactor_that_calls_itself_as_from_a_thread_does_not_stop_time(self) -> None:
+        turns: list[None] = []
+
+        def again(process: Process) -> None:
+            turns.append(None)
+            process.reactor.callFromThread(again, process)
 
         self.program(self.near, again)
         self.world.run(10 * MS)

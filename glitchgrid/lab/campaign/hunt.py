@@ -1,6 +1,6 @@
 """How soon each glitch is found, by whom, and what is left of a run that shows it: the table of the documentation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from attrs import frozen
 
@@ -44,12 +44,12 @@ class Hunted:
 
 def hunt(
     names: Sequence[str], seeds: int, workers: Callable[[], Workers], progress: Callable[[str, int], object]
-) -> list[Hunted]:
+) -> Iterator[Hunted]:
     """Look for each glitch in the seeds of the clean campaign, from 0 on.
 
     :param progress: is told of the glitch, and of how many of its seeds were run.
     """
-    return [_hunt(GLITCHES[name], seeds, workers(), progress) for name in names]
+    return (_hunt(GLITCHES[name], seeds, workers(), progress) for name in names)
 
 
 def _hunt(glitch: Glitch, seeds: int, workers: Workers, progress: Callable[[str, int], object]) -> Hunted:

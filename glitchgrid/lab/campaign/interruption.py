@@ -32,7 +32,16 @@ def heeded() -> Iterator[None]:
         check()
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # Who was told once has something to tidy up, and is not told again.
+            signal.signal(number, signal.SIG_IGN if _asked else handler)
+
+
+def heed_no_more() -> None:
+    """What was asked for is being done: a run that still belongs to it goes on to its end."""
+    global _asked  # noqa: PLW0603 - as below
+    _asked = False
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:

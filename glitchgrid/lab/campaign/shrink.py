@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from attrs import evolve, field, frozen
 
 from glitchgrid.glitches import switched_on
+from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.plan import KILL, Layout, Plan
 from glitchgrid.lab.campaign.result import Finding, Result, Verdict
 from glitchgrid.lab.campaign.run import run_plan
@@ -32,6 +33,7 @@ class Shrunk:
     :ivar result: of the smallest plan, with its trace.
     :ivar passing: of the nearest run that was seen to pass, with its trace; None where nothing near passes.
     :ivar differs_by: how that run differs, in words.
+    :ivar is_interrupted: somebody did not wait for the smallest; nor was a run that passes looked for.
     """
 
     oracle: str
@@ -39,6 +41,7 @@ class Shrunk:
     runs: int
     passing: Result | None = None
     differs_by: str = ""
+    is_interrupted: bool = False
 
     @property
     def finding(self) -> Finding:
@@ -48,6 +51,8 @@ class Shrunk:
     @property
     def first_difference(self) -> str:
         """Where the two runs part, in words."""
+        if self.is_interrupted:
+            return "not looked for"
         if self.passing is None:
             return "no run near it passes"
         pairs = zip(self.result.trace, self.passing.trace, strict=False)
@@ -129,15 +134,16 @@ def shrink(
     shown_ns = next(finding.at_ns for finding in first.findings if finding.oracle == search.oracle)
     for end_ns in (first.duration_ns, shown_ns):
         search.still_fails(evolve(plan, faults=[each for each in plan.faults if each.at_ms * MS_NS <= end_ns]))
-    before = None
-    while before != search.best[-1]:
-        before = search.best[-1]
-        # Most of the faults, then what else there is, then fault by fault: a run of few clients takes less time.
-        _shrink_faults(search, COARSE)
-        _shrink_rest(search)
-        _shrink_faults(search, 1)
+    is_interrupted = False
+    try:
+        _shrink_all(search)
+    except KeyboardInterrupt:
+        interruption.heed_no_more()
+        is_interrupted = True
     smallest = search.best[-1]
     result = _run(smallest, glitch, keep_trace=True)
+    if is_interrupted:
+        return Shrunk(search.oracle, result, search.runs[0], is_interrupted=True)
     for differs_by, other, other_glitch in _neighbours(smallest, glitch):
         passing = _run(other, other_glitch, keep_trace=True)
         if passing.verdict is not Verdict.VIOLATION:
@@ -150,6 +156,16 @@ def _run(plan: Plan, glitch: str | None, *, keep_trace: bool = False) -> Result:
         result = run_plan(plan, keep_trace=keep_trace)
     gc.collect()
     return result
+
+
+def _shrink_all(search: _Search) -> None:
+    before = None
+    while before != search.best[-1]:
+        before = search.best[-1]
+        # Most of the faults, then what else there is, then fault by fault: a run of few clients takes less time.
+        _shrink_faults(search, COARSE)
+        _shrink_rest(search)
+        _shrink_faults(search, 1)
 
 
 def _shrink_faults(search: _Search, least: int) -> None:

@@ -63,8 +63,10 @@ class LocalWorkers(Workers):
         )
 
     def break_off(self) -> None:
+        # Those that are just being started, too: they would not heed a signal yet, and then miss us aloud.
         for worker in multiprocessing.active_children():
-            worker.terminate()
+            worker.kill()
+            worker.join()
 
 
 class DaskWorkers(Workers):

@@ -60,7 +60,7 @@ class Running:
         self._is_late = self._is_stopped = False
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._began_ns = monotonic_ns()
-        self._child = Child.start_group(reactor, [str(command.path)], self._lines.append, **environment)
+        self._child = Child.start(reactor, [str(command.path)], self._lines.append, **environment)
         self.ended: Deferred[Call] = self._child.when_ended().addCallback(self._has_ended)
         self._patience_s = patience_s
         self._timer = reactor.callLater(patience_s, self._expire)

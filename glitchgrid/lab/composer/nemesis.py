@@ -17,6 +17,7 @@ from twisted.internet.task import deferLater
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.localgrid import LocalGrid, Member
 from glitchgrid.lab.testkit.weights import draw, pick
+from glitchgrid.lab.waiting import abandon
 
 FAULTS = "faults.jsonl"
 BETWEEN_S_MAX = 2.0
@@ -74,6 +75,12 @@ class Nemesis:
         self._is_on = False
         if self._working is not None:
             await self._working
+
+    def abandon(self) -> None:
+        """No more faults, and nothing that was hurt comes up again. Nothing where it has been stopped."""
+        self._is_on = False
+        if self._working is not None:
+            abandon(self._working)
 
     async def _work(self) -> None:
         while self._is_on:

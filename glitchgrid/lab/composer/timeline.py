@@ -14,13 +14,14 @@ from time import monotonic_ns
 from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer.calls import Call, Running
 from glitchgrid.lab.composer.nemesis import Nemesis
 from glitchgrid.lab.composer.templates import Command, Prefix, Template
 from glitchgrid.lab.testkit.surroundings import SEED
+from glitchgrid.lab.waiting import abandon, settled
 
 AT_ONCE_MAX = 3
 """Drivers beside each other: on two processors more would mostly wait for each other."""
@@ -84,6 +85,7 @@ class Timeline:
             await self._drive()
             await self._end()
         finally:
+            self._nemesis.abandon()
             await self._kill_all()
         return Ended(began_ns, monotonic_ns(), self._calls)
 
@@ -96,11 +98,15 @@ class Timeline:
         driving = self._alone(single) if single is not None else self._drivers(others)
         driven = Deferred.fromCoroutine(driving)
         anytimes = template.with_prefix(Prefix.ANYTIME)
-        while not driven.called:
-            if anytimes:
-                await self._alone(draws.choice(anytimes))
-            await self._pause(draws.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
-        await driven
+        try:
+            while not driven.called:
+                if anytimes:
+                    await self._alone(draws.choice(anytimes))
+                await self._pause(draws.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
+            await driven
+        except CancelledError:
+            abandon(driven)
+            raise
 
     async def _drivers(self, commands: Sequence[Command]) -> None:
         end_s = self._reactor.seconds() + self._drivers_s
@@ -112,7 +118,7 @@ class Timeline:
             if not is_alone and len(drivers) < at_once:
                 command = self._draws.choice(commands)
                 if command.prefix is Prefix.SERIAL and drivers:
-                    await DeferredList([each.ended for each in drivers])
+                    await settled(each.ended for each in drivers)
                 drivers.append(self._begin(command))
             await self._pause(POLL_S)
         if not commands:
@@ -124,7 +130,7 @@ class Timeline:
         if end is not None and end.prefix is Prefix.EVENTUALLY:
             await self._kill_all()
         else:
-            await DeferredList([each.ended for each in self._running])
+            await settled(each.ended for each in self._running)
         await self._nemesis.stop()
         if end is not None:
             await self._alone(end)
@@ -150,7 +156,7 @@ class Timeline:
     async def _kill_all(self) -> None:
         for running in self._running:
             running.stop()
-        await DeferredList([each.ended for each in self._running])
+        await settled(each.ended for each in self._running)
 
     async def _pause(self, seconds: float) -> None:
         await deferLater(self._reactor, seconds)

@@ -12,6 +12,13 @@ EPOCH_NS = 1_800_000_000 * SECOND_NS
 """The time of day at the beginning: 2027-01-15 08:00 UTC."""
 
 
+READINGS_FREE = 1_000
+"""So often a program may read its clocks in one turn, and they stand still."""
+
+READING_NS = 1_000
+"""What each further reading takes: work that goes on until some time has passed must come to its end."""
+
+
 class Clock:
     """:ivar usual_ppm: how much it gains, in millionths, where nothing is done to it; from -1,000 to 1,000 or so."""
 
@@ -19,11 +26,29 @@ class Clock:
         self.usual_ppm = drift_ppm
         self._drift_ppm = drift_ppm
         self._since_ns = 0
+        self._read_at_ns = 0
+        self._readings = 0
+        self._least_ns = 0
         self._monotonic_ns = BOOTED_NS
         self._set_by_ns = EPOCH_NS - BOOTED_NS
 
     def monotonic_ns(self, now_ns: int) -> int:
-        """What it says when the world's time is `now_ns`."""
+        """What it says when the world's time is `now_ns`. A program that reads it all the time sees it go on."""
+        says_ns = self._says_ns(now_ns)
+        if now_ns != self._read_at_ns:
+            self._read_at_ns = now_ns
+            self._readings = 0
+        elif self._readings < READINGS_FREE:
+            self._readings += 1
+        else:
+            self._least_ns = max(self._least_ns, says_ns) + READING_NS
+        return max(says_ns, self._least_ns)
+
+    def ahead_ns(self, now_ns: int) -> int:
+        """How far it has gone on by its readings: for so long whoever reads it is busy."""
+        return max(0, self._least_ns - self._says_ns(now_ns))
+
+    def _says_ns(self, now_ns: int) -> int:
         elapsed_ns = now_ns - self._since_ns
         return self._monotonic_ns + elapsed_ns + elapsed_ns * self._drift_ppm // MILLION
 
@@ -41,6 +66,6 @@ class Clock:
 
     def drift(self, now_ns: int, drift_ppm: int | None) -> None:
         """Gain so much from now on; None for what it usually gains."""
-        self._monotonic_ns = self.monotonic_ns(now_ns)
+        self._monotonic_ns = self._says_ns(now_ns)
         self._since_ns = now_ns
         self._drift_ppm = self.usual_ppm if drift_ppm is None else drift_ppm

@@ -50,6 +50,7 @@ class Process:
         self._threads: list[greenlet] = []
         self._next_descriptor = FIRST_DESCRIPTOR
         self._next_turn: Event | None = None
+        self._is_in_turn = False
         self._next_turn_ns = 0
         self._program = program
         self._ended = ended
@@ -101,6 +102,11 @@ class Process:
         finally:
             world.current = before
 
+    def wake_up(self) -> None:
+        """A thread, or the reactor itself, has left something for it to do. The end of a turn looks by itself."""
+        if not self._is_in_turn:
+            self.wake()
+
     def wake(self, after_ns: int = 0) -> None:
         """Let the reactor have a turn, in so many nanoseconds at the latest."""
         at_ns = self.world.now_ns + after_ns
@@ -117,9 +123,11 @@ class Process:
 
     def _turn(self) -> None:
         reactor: Any = self.reactor
+        self._is_in_turn = True
         if self.epoll.may_have_ready:
             reactor.doIteration(0)
         reactor.runUntilCurrent()
+        self._is_in_turn = False
         if not self.alive:
             return
         if reactor.has_stopped:
@@ -127,9 +135,12 @@ class Process:
             return
         timeout_s = reactor.timeout()
         if self.epoll.has_ready or reactor.threadCallQueue or timeout_s == 0:
-            self.wake(self.machine.turn_ns())
+            self.wake(self._turn_took_ns())
         elif timeout_s is not None:
-            self.wake(max(self.machine.turn_ns(), self.clock.until(int(timeout_s * SECOND_NS) + 1)))
+            self.wake(max(self._turn_took_ns(), self.clock.until(int(timeout_s * SECOND_NS) + 1)))
+
+    def _turn_took_ns(self) -> int:
+        return self.machine.turn_ns() + self.clock.until(self.clock.ahead_ns(self.world.now_ns))
 
     def _begin(self) -> None:
         service = self._program(self)

@@ -31,7 +31,7 @@ class Kernel(Protocol):
 
     def wall_ns(self) -> int: ...
 
-    def wake(self) -> None: ...
+    def wake_up(self) -> None: ...
 
     def pool(self, threads_max: int) -> Pool: ...
 
@@ -80,7 +80,7 @@ class SimulatedReactor(EPollReactor):
         """Waking is the process's business."""
 
     def wakeUp(self) -> None:
-        self.process.wake()
+        self.process.wake_up()
 
     def _initThreads(self) -> None:
         self.installNameResolver(_Names(self.process))

@@ -1,0 +1,37 @@
+"""Waiting for many things at once, and being told to stop waiting."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+
+_T = TypeVar("_T")
+
+
+def settled(waited_for: Iterable[Deferred[_T]]) -> Deferred[list[tuple[bool, Any]]]:
+    """Fires once all of them have a result: (True, result) or (False, failure) for each.
+
+    Cancelling it cancels all of them, and it fails with CancelledError. A bare `DeferredList` does not: its parts fail,
+    it calls that a result, and whoever waits for it goes on as if nobody had told them to stop.
+    """
+    together = DeferredList(list(waited_for), consumeErrors=True)
+    stopped = False
+
+    def stop(_: object) -> None:
+        nonlocal stopped
+        stopped = True
+        together.cancel()
+
+    def end(results: list[tuple[bool, Any]]) -> None:
+        if not stopped:
+            waiting.callback(results)
+
+    waiting: Deferred[list[tuple[bool, Any]]] = Deferred(stop)
+    together.addCallback(end)
+    return waiting
+
+
+def abandon(work: Deferred[Any]) -> None:
+    """Cancel what nobody waits for any more. Its CancelledError is no news; whatever else it fails with is."""
+    work.cancel()
+    work.addErrback(lambda failure: None if failure.check(CancelledError) else failure)
