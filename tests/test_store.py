@@ -267,15 +267,16 @@ class GroupCommitTests(SynchronousTestCase):
         left = [1000]
 
         def again(outcome: StoreOutcome) -> None:
-            self.assertEqual(outcome, Stored(7))
+            self.assertEqual(outcome, Stored(8))
             left[0] -= 1
             if left[0]:
-                bench.store.submit(raises(7)).addCallback(again)
+                bench.store.submit(raises(8)).addCallback(again)
 
-        bench.store.submit(raises(7)).addCallback(again)
+        bench.store.submit(raises(8)).addCallback(again)
+        bench.pool.finish()
         self.assertEqual((left, len(bench.pool.waiting)), ([0], 0))
         self.successResultOf(bench.store.when_idle())
-        self.assertEqual(bench.acknowledged(sets(8)), Stored(8))
+        self.assertEqual(bench.acknowledged(sets(9)), Stored(9))
 
     def test_a_callback_that_raises_keeps_nobody_else_from_an_answer(self) -> None:
         bench = opened()

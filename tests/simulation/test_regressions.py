@@ -44,13 +44,18 @@ class RegressionTests(SynchronousTestCase):
     def test_a_control_that_is_stopped_for_long_enough_says_nothing_of_it(self) -> None:
         """Its time was up while connections to vaults without power were being closed: a traceback in its log."""
         plan = decode_plan((PLANS / "stopped-while-paused.json").read_text(encoding="utf-8"))
+
+        def found_without_the_shield() -> str:
+            with patch.object(glitchgrid.service, "shield", lambda work: work):
+                return run_plan(plan).findings[0].message
+
+        self.assertIn("bug while stopping", found_without_the_shield(), "this plan would show it")
+        # The next run lets go of the world of the last one.
         self.assertEqual(run_plan(plan).findings, ())
-        with patch.object(glitchgrid.service, "shield", lambda work: work):
-            again = run_plan(plan)
         # What nobody has heard of is logged when it is thrown away, and what is logged keeps more of it until then.
-        while gc.collect() and self.flushLoggedErrors():
-            pass
-        self.assertIn("bug while stopping", again.findings[0].message, "this plan would show it")
+        for _ in range(5):
+            gc.collect()
+            self.flushLoggedErrors()
 
     def test_a_bug_while_an_answer_is_taken_is_logged(self) -> None:
         """The round's DeferredList swallowed it."""
