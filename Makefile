@@ -1,12 +1,14 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test explore rehearse lint lock images container-test bench bench-quick bench-simulation glitch-table clean
+.PHONY: help setup demo up test test-all test-lowest explore rehearse lint lock images container-test bench bench-quick bench-simulation glitch-table clean
 
 help:
 	@printf '%s\n' \
 	  'make demo             a grid of three vaults, the workload against it, a vault killed on the way' \
 	  'make up               a grid to play with, on http://127.0.0.1:8000/' \
-	  'make test             all tests' \
+	  'make test             the tests; four minutes' \
+	  'make test-all         those that take long, too; a quarter of an hour' \
+	  'make test-lowest      the unit tests, on the lowest version of each dependency' \
 	  'make explore          every run of a small grid, and each condition broken: some ten minutes' \
 	  'make lint             linters and types' \
 	  'make images           the images, and what tells Antithesis how to run them' \
@@ -32,6 +34,12 @@ up: setup
 
 test: setup
 	@scripts/run-tests
+
+test-all: setup
+	@scripts/run-tests --all
+
+test-lowest: setup
+	@scripts/test-lowest
 
 explore: setup
 	@.venv/bin/python -m tests.exploration --instance full
@@ -65,6 +73,6 @@ bench-simulation:
 	@scripts/bench simulation
 
 clean:
-	rm -rf .venv .venv-bench .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
+	rm -rf .venv .venv-bench .venv-lowest .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find glitchgrid twisted tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

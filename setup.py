@@ -36,19 +36,20 @@ setup(
         ),
     ],
     entry_points={"console_scripts": ["glitchgrid = glitchgrid.__main__:main"]},
+    # Each bound is a version that was tried: `make test-lowest` installs the lowest of all.
     install_requires=[
-        "twisted>=25.5",  # the event loop, HTTP and twistd; 25.5 is the first whose Site can leave bodies unparsed
+        "twisted>=26.10",  # the event loop, HTTP and twistd; before it, a bare LF in a header value was a new line
         "klein>=24.8",  # the routes of both faces
         "treq>=24.9",  # the requests from control to its vaults
         "hyperlink>=21.0",  # the vaults' URL, in the form that treq takes without parsing it again
-        "werkzeug>=3.0",  # the errors that klein's routing raises
-        "zope.interface>=6.0",  # the seams: disk and register
+        "werkzeug>=3.0.0",  # the errors that klein's routing raises
+        "zope.interface>=8.0",  # the seams: disk and register
         "antithesis>=0.4",  # the properties that control and vaults state of themselves
         "attrs>=23.1",  # values
-        "click>=8.1",  # the command line
+        "click>=8.2.1",  # the command line
         "rich>=13.7",  # its table and bars
         "jinja2>=3.1",  # the pages that show a run
-        "markupsafe>=2.1",  # what of them is markup already
+        "markupsafe>=2.1.2",  # what of them is markup already
         "greenlet>=3.0",  # the threads of simulated machines: they wait in simulated time
     ],
     extras_require={

@@ -25,8 +25,8 @@ from glitchgrid.errors import StartError, one_line
 from glitchgrid.names import ThreadResolver
 from glitchgrid.web import CONNECTIONS_MAX
 
-STATUS_BYTES_MAX = 100
-"""What twistd reads, of what a daemon says of its start, and shows."""
+STATUS = b"it could not start, as said above"
+"""What twistd adds to it. Of what a daemon tells it there it would show 98 bytes."""
 
 _SPARE_DESCRIPTORS = 1000
 _STATUS_PIPE = "statusPipe"
@@ -46,6 +46,7 @@ class ServerProcess(Service):
         self._program = program
         self._twistd: Any = {} if twistd is None else twistd
         self._status_pipe: int | None = None
+        self._terminal: int | None = None
         self._log_files: list[BaseLogFile] = []
         self._handlers: dict[int, Any] = {}
         self._is_ending = False
@@ -66,6 +67,9 @@ class ServerProcess(Service):
         self._reactor.callWhenRunning(self._heed_signals)
         self._reactor.callWhenRunning(gc.collect)
         self._reactor.callWhenRunning(gc.freeze)
+        if self._twistd.get("nodaemon") == 0:
+            # A daemon's standard error leads nowhere. Until it has started its starter still waits at this one.
+            self._terminal = os.dup(sys.__stderr__.fileno() if sys.__stderr__ is not None else 2)
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # else a line that it cannot encode is not there
@@ -89,8 +93,11 @@ class ServerProcess(Service):
         """A `glitchgrid.service.Fatal`: prints one line to standard error, and ends the process with status 1."""
         line = one_line(f"twistd {self._program}: {error}")
         self._log.critical("{line}", line=line)
-        print(line, file=sys.__stderr__, flush=True)
-        self._tell_starter(f"1 {line}".encode("ascii", "backslashreplace")[:STATUS_BYTES_MAX])
+        if self._terminal is None:
+            print(line, file=sys.__stderr__, flush=True)
+        else:
+            os.write(self._terminal, f"{line}\n".encode("utf-8", "backslashreplace"))
+        self._tell_starter(b"1 " + STATUS)
         # twistd returns from the reactor, takes its pid file away, and leaves with 0, whatever happened.
         atexit.register(_leave_with_1)
         self._reactor.callWhenRunning(self._stop)
@@ -100,6 +107,9 @@ class ServerProcess(Service):
         if pipe is not None:
             os.write(pipe, status)
             os.close(pipe)
+        terminal, self._terminal = self._terminal, None
+        if terminal is not None:
+            os.close(terminal)
 
     def _heed_signals(self) -> None:
         """From now on the first signal to end is what counts. Another one while it ends changes nothing."""

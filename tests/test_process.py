@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid import process as process_module
 from glitchgrid.errors import DataDirectoryInUse
 from glitchgrid.names import ThreadResolver
-from glitchgrid.process import STATUS_BYTES_MAX, ServerProcess
+from glitchgrid.process import STATUS, ServerProcess
 from tests.fakes import CaughtLog, FakeReactor
 
 
@@ -99,15 +99,25 @@ class StartTests(ProcessTestCase):
         process.has_started()  # says nothing more
 
     def test_why_it_cannot_start(self) -> None:
+        """All of it on the standard error that its starter has, while its own leads nowhere by now."""
         process, _twistd, reader = self.started()
-        process.cannot_start(DataDirectoryInUse("/d\N{LATIN SMALL LETTER A WITH ACUTE}ta"))
-        said = b"1 twistd vault: data directory /d\\xe1ta is in use by another vault"
-        self.assertEqual((os.read(reader, 999), os.read(reader, 9)), (said, b""))
-
-    def test_no_more_than_twistd_reads(self) -> None:
-        process, _twistd, reader = self.started()
+        terminal, process._terminal = os.pipe()
+        self.addCleanup(os.close, terminal)
         process.cannot_start(DataDirectoryInUse("/" + "a" * 999))
-        self.assertEqual(len(os.read(reader, 999)), STATUS_BYTES_MAX)
+        self.assertEqual((os.read(reader, 100), os.read(reader, 9)), (b"1 " + STATUS, b""))
+        line = f"twistd vault: data directory /{'a' * 999} is in use by another vault\n".encode()
+        self.assertEqual((os.read(terminal, 9999), os.read(terminal, 9)), (line, b""))
+        self.assertEqual(self.standard_error.getvalue(), "")
+
+    def test_a_daemon_keeps_its_starters_standard_error_until_it_serves(self) -> None:
+        with tempfile.TemporaryFile("w") as standard_error:
+            self.patch(sys, "__stderr__", standard_error)
+            for twistd, keeps in (({"nodaemon": 0}, True), ({"nodaemon": 1}, False), ({}, False)):
+                process = self.process(**twistd)
+                process.prepare()
+                self.assertEqual(process._terminal is not None, keeps)
+                process.has_started()
+                self.assertIsNone(process._terminal)
 
     def test_in_the_foreground_nobody_waits(self) -> None:
         process = self.process()
