@@ -14,7 +14,6 @@ from glitchgrid.commands.ending import CANNOT_SAY, GOOD, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import shown_plan
 from glitchgrid.glitches import GLITCHES
-from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.hunt import Hunted, hunt
 from glitchgrid.lab.campaign.plan import encode_plan
 from glitchgrid.lab.campaign.workers import prepare, workers
@@ -79,7 +78,7 @@ def _find(settings: Settings) -> int:
 def _until_interrupted(hunted: Iterator[Hunted]) -> list[Hunted]:
     """Those that were looked for by then."""
     found: list[Hunted] = []
-    with suppress(KeyboardInterrupt), interruption.heeded():
+    with suppress(KeyboardInterrupt):
         found.extend(hunted)  # each as it comes
     return found
 

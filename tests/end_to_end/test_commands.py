@@ -169,6 +169,7 @@ def test_up_shows_a_killed_vault_and_starts_it_again_with_what_it_had(tmp_path: 
         assert command.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.thorough
 def test_up_ends_in_one_line_when_its_directory_is_gone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running_up(tmp_path, "--data-dir", str(data)) as (command, _):

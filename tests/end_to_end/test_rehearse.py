@@ -74,6 +74,7 @@ def rehearse(tmp_path: Path, *arguments: object) -> "subprocess.CompletedProcess
     return glitchgrid("rehearse", "--templates", tmp_path / "templates", "--out", tmp_path / "out", *arguments)
 
 
+@pytest.mark.thorough
 def test_what_runs_beside_what(tmp_path: Path) -> None:
     names = ("first_a.sh", "parallel_driver_p.sh", "serial_driver_s.sh", "anytime_x.sh", "finally_f.sh")
     log = template(tmp_path, "mine", *names)
@@ -89,6 +90,7 @@ def test_what_runs_beside_what(tmp_path: Path) -> None:
     assert not {pair for pair in pairs if "first_a.sh" in pair or "finally_f.sh" in pair}
 
 
+@pytest.mark.thorough
 def test_a_singleton_is_the_only_driver_and_runs_once(tmp_path: Path) -> None:
     log = template(tmp_path, "mine", "singleton_driver_d.sh", "anytime_x.sh", seconds=2.0)
     assert rehearse(tmp_path, "--timelines", 1, "--minutes", 0.05).returncode == 0
@@ -109,6 +111,7 @@ def test_an_eventually_kills_what_runs_with_all_that_it_has_started(tmp_path: Pa
     assert re.search(r"parallel_driver_p.sh: \d stopped", done.stdout)
 
 
+@pytest.mark.thorough
 def test_a_command_that_never_ends_is_killed_and_said(tmp_path: Path) -> None:
     template(tmp_path, "mine", "anytime_x.sh", seconds=600)
     done = rehearse(tmp_path, "--timelines", 1, "--minutes", 0.05, "--patience", 1)
@@ -122,7 +125,10 @@ def test_a_command_that_never_ends_is_killed_and_said(tmp_path: Path) -> None:
         (("--template", "yours"), "glitchgrid: there is no template 'yours' in "),
         (("--glitch", "gremlin"), "glitchgrid: Invalid value for '--glitch': there is no glitch 'gremlin'"),
         (("--templates", "/nowhere"), "glitchgrid: /nowhere: No such file or directory"),
-        (("--out", "/proc/nowhere"), "glitchgrid: /proc/nowhere: No such file or directory"),
+        (
+            ("--out", "/proc/nowhere"),
+            "glitchgrid: /proc/nowhere cannot be made: No such file or directory; name another",
+        ),
         (("--out", "."), "glitchgrid: . is not empty"),
         (("--timelines", "0"), "glitchgrid: Invalid value for '--timelines'"),
     ],
@@ -148,6 +154,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str | None, tupl
     return done
 
 
+@pytest.mark.thorough
 def test_a_sound_grid_holds(rehearsed: dict[str | None, tuple[int, str, Path]]) -> None:
     status, told, out = rehearsed[None]
     assert status == 0, told
@@ -184,6 +191,7 @@ def test_reach_is_asked_for_by_an_option_alone(rehearsed: dict[str | None, tuple
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_report_on_a_simulation(tmp_path: Path) -> None:
     out = tmp_path / "out"
     simulated = glitchgrid("simulate", "--seeds", "0:25", "--glitch", "forget-on-restart", "--out", out)

@@ -7,6 +7,8 @@ time, a control is killed too, while clients write and read at both.
 import time
 from pathlib import Path
 
+import pytest
+
 from glitchgrid.lab.checker import Linearizable, check
 from glitchgrid.lab.history import count
 from tests.end_to_end.processes import Control, Servers, Vault, ask, wait_until
@@ -32,6 +34,7 @@ def meanwhile(clients: Clients, operations: int) -> None:
     wait_until(lambda: clients.answered >= wanted and time.monotonic() >= begun_at + FAULT_S, "the clients go on")
 
 
+@pytest.mark.thorough
 def test_a_history_of_two_controls_under_faults_is_linearizable(tmp_path: Path) -> None:
     with Servers(tmp_path) as servers:
         controls, vaults = two_controls(servers)

@@ -21,6 +21,7 @@ def test_the_documentation_names_these_glitches_and_no_others() -> None:
     assert told == {(text, glitch) for glitch, _, texts in SCENARIOS.values() for text in texts}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_a_glitch_is_found(make_rig: Callable[[str | None], Rig], name: str) -> None:
     glitch, scenario, properties = SCENARIOS[name]

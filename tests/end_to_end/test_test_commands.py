@@ -13,6 +13,7 @@ from glitchgrid.lab.composer.templates import Prefix, read_template
 from tests.end_to_end.scenarios import COMMANDS, SCENARIOS, TEMPLATES, WEIGHTS, Rig
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_faults_alone_are_nothing_to_fail_for(make_rig: Callable[[str | None], Rig], name: str) -> None:
     rig = make_rig(None)

@@ -11,6 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.processes import HOST, Answer, Servers, Vault, ask, ask_over
 
 KILLS = 100
@@ -91,6 +93,7 @@ def one_life(vault: Vault, ledger: Ledger, moment_s: float) -> None:
         assert not client.is_alive(), "a client hangs after the kill"
 
 
+@pytest.mark.thorough
 def test_acknowledged_values_survive_a_hundred_kills(servers: Servers, tmp_path: Path) -> None:
     seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(2**32)))
     print(f"KILL_SEED={seed}")

@@ -43,6 +43,7 @@ def cluster() -> Iterator[Any]:
         yield cluster
 
 
+@pytest.mark.thorough
 def test_a_cluster_runs_the_same_campaign(cluster: Any, tmp_path: Path) -> None:
     options = ("--seeds", "0:12", "--steps", "5", "--json")
     there = simulate(*options, "--dask", cluster.scheduler_address, cwd=tmp_path)
@@ -57,6 +58,7 @@ def test_a_cluster_finds_what_a_glitch_does(cluster: Any, tmp_path: Path) -> Non
     assert {each["oracle"] for each in json.loads(done.stdout)["violations"]} >= {"invariant"}
 
 
+@pytest.mark.thorough
 def test_a_cluster_whose_worker_dies(tmp_path: Path) -> None:
     """Its seeds are run by the other one."""
     with LocalCluster(
@@ -76,6 +78,7 @@ def test_a_cluster_whose_worker_dies(tmp_path: Path) -> None:
     assert json.loads(said) == json.loads(simulate(*options, cwd=tmp_path).stdout)
 
 
+@pytest.mark.thorough
 def test_no_cluster_is_one_clear_line(tmp_path: Path) -> None:
     for address in (f"tcp://127.0.0.1:{free_port()}", "nonsense://x", ""):
         done = simulate("--seeds", "0:2", "--dask", address, cwd=tmp_path)
@@ -84,6 +87,7 @@ def test_no_cluster_is_one_clear_line(tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.mark.thorough
 def test_a_process_that_dies_costs_its_seeds_nothing(tmp_path: Path) -> None:
     options = ["--seeds", "0:200", "--steps", "10", "--jobs", "2", "--json"]
     command = [str(Path(sys.executable).parent / "glitchgrid"), "simulate", *options]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from attrs import evolve
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
@@ -69,6 +70,7 @@ class SameTests(SynchronousTestCase):
             ).stdout
             self.assertIn(here, said)
 
+    @pytest.mark.thorough
     def test_a_campaign_is_the_same_for_any_number_of_jobs_and_any_order_of_hashes(self) -> None:
         """Some of these seeds have hostile clients, two controls, and every kind of fault."""
         said = set()
@@ -297,6 +299,7 @@ class ClassicTests(SynchronousTestCase):
             {(message.source, message.text) for message in heard},
         )
 
+    @pytest.mark.thorough
     def test_it_is_not_linearizable(self) -> None:
         results = [run_seed(str(seed), Layout(protocol="classic")) for seed in range(SEEDS_UNTIL_FOUND)]
         oracles = Counter(finding.oracle for result in results for finding in result.findings)

@@ -1,5 +1,6 @@
 """Shrinking: what is left fails in the same way, is small, and is the same each time."""
 
+import pytest
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -45,10 +46,12 @@ class ShrinkTests(SynchronousTestCase):
                 result = run_plan(evolve(small, faults=(*small.faults[:place], *small.faults[place + 1 :])))
             self.assertNotIn(oracle, [finding.oracle for finding in result.findings], "nothing that is left can go")
 
+    @pytest.mark.thorough
     def test_it_is_the_same_each_time(self) -> None:
         plan = failing("half-is-majority", Wanted())
         self.assertEqual(shrink(plan, "half-is-majority").result.plan, shrink(plan, "half-is-majority").result.plan)
 
+    @pytest.mark.thorough
     def test_without_a_glitch_the_nearest_run_lacks_a_fault(self) -> None:
         plan = failing(None, Wanted(protocol="classic", vaults=3, controls=1, steps=6))
         shrunk = shrink(plan, None)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import frozen
 
 from glitchgrid.glitches import GLITCHES, Glitch
+from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.campaign import Task, run_campaign
 from glitchgrid.lab.campaign.plan import Plan, Wanted
 from glitchgrid.lab.campaign.result import Result, Verdict
@@ -65,7 +66,12 @@ def _hunt(glitch: Glitch, seeds: int, workers: Workers, progress: Callable[[str,
             results.close()
             break
     oracle = BLACK_BOX if BLACK_BOX in first else min(first, key=lambda each: first[each], default=None)
-    shrunk = None if oracle is None else shrink(plans[oracle], glitch.name, oracle=oracle, runs_max=SHRINKING_RUNS_MAX)
+    if oracle is None:
+        return Hunted(glitch, count, first, None)
+    with interruption.heeded():
+        shrunk = shrink(plans[oracle], glitch.name, oracle=oracle, runs_max=SHRINKING_RUNS_MAX)
+    if shrunk.is_interrupted:
+        raise KeyboardInterrupt
     return Hunted(glitch, count, first, shrunk)
 
 
