@@ -1,6 +1,7 @@
 """The order of the tests, which of them are run, skips, and errors that nobody has handled."""
 
 import os
+import signal
 import unittest
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -49,6 +50,17 @@ def _nothing_is_unhandled() -> Iterator[None]:
     _unhandled.clear()
     if told:
         pytest.fail(told, pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_as_before() -> Iterator[None]:
+    """A command that is run within a test ignores signals at its end, as if its process ended with it."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(hookwrapper=True)

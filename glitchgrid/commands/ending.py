@@ -4,11 +4,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from types import FrameType
 from typing import NoReturn
 
 from glitchgrid.commands.printing import drop_output
 from glitchgrid.errors import GlitchgridError, one_line
+from glitchgrid.lab.campaign import interruption
 
 GOOD = 0
 VIOLATION = 1
@@ -42,12 +42,13 @@ def run_to_its_end(work: Callable[[], int]) -> NoReturn:
     """
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+            signal.signal(number, interruption.interrupt)
     status = CANNOT_SAY
     try:
         status = work()
         sys.stdout.flush()
     except KeyboardInterrupt:
+        ignore_signals()
         tell(INTERRUPTED)
     except BrokenPipeError:
         drop_output()
@@ -63,8 +64,3 @@ def ignore_signals() -> None:
     """From now on what is left to do is to end."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    ignore_signals()
-    raise KeyboardInterrupt

@@ -37,7 +37,7 @@ def read_settings(environment: Mapping[str, str]) -> dict[str, int]:
     for name, least in LEAST.items():
         text = environment.get(name) or str(DEFAULTS[name])
         if not _NUMBER.fullmatch(text) or int(text) < least:
-            raise CannotRun(f"{name} is {text!r}, and must be a whole number from {least} to {MOST}")
+            raise CannotRun(f"{name} is '{text}', and must be a whole number from {least} to {MOST}")
         settings[name] = int(text)
     return settings
 

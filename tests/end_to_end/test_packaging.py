@@ -6,11 +6,15 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.end_to_end.processes import ask
+from tests.end_to_end.test_commands import free_ports_in_a_row
 
 ROOT = Path(__file__).parents[2]
 BUILD_TIMEOUT_S = 120
@@ -34,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = work / "source"
     for directory in SOURCES:
         shutil.copytree(ROOT / directory, source / directory, ignore=shutil.ignore_patterns("__pycache__", "*.cache"))
-    for file in ["setup.py", "pyproject.toml", "README.md", "LICENSE"]:
+    for file in ["setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"]:
         shutil.copy(ROOT / file, source)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
     run(sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", work / "wheels", source, cwd=work)
@@ -105,3 +109,69 @@ def test_installed_test_commands(environment: Path) -> None:
         capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False,
     )  # fmt: skip
     assert done.stderr == f"glitchgrid: there is no template 'nosuch' in {installed}: it has curl, register\n"
+
+
+def installed(how: str, wheel: Path, where: Path) -> tuple[Path, dict[str, str]]:
+    """Install the wheel outside a virtual environment: its command, and the environment in which that finds itself.
+
+    Its dependencies are those of the environment that runs the tests.
+    """
+    python = Path(getattr(sys, "_base_executable", sys.executable))
+    settings = {"PATH": os.defpath, "HOME": str(where), "PYTHONUSERBASE": str(where)}
+    options = {"user": ["--user"], "prefix": ["--prefix", str(where)], "target": ["--target", str(where)]}[how]
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", *options, "--no-deps", "--no-index"]
+    subprocess.run(
+        [*command, "--quiet", "--break-system-packages", "--no-warn-script-location", str(wheel)],
+        env=settings, capture_output=True, check=True, timeout=BUILD_TIMEOUT_S,
+    )  # fmt: skip
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = where if how == "target" else where / "lib" / version / "site-packages"
+    settings["PYTHONPATH"] = os.pathsep.join([str(packages), sysconfig.get_path("purelib")])
+    return where / "bin" / "glitchgrid", settings
+
+
+@pytest.mark.parametrize("how", ["user", "prefix", "target"])
+def test_it_runs_however_it_was_installed(how: str, wheel: Path, tmp_path: Path) -> None:
+    """With its commands off the PATH, too: it needs no program beside it to start a server."""
+    command, settings = installed(how, wheel, tmp_path / "there")
+    find = "from glitchgrid.lab.workload import find_workload; print(find_workload())"
+    shebang = command.read_text(encoding="utf-8").splitlines()[0].removeprefix("#!")
+    found = subprocess.run(
+        [shebang, "-c", find], env=settings, capture_output=True, text=True, check=True, cwd=tmp_path
+    ).stdout.strip()
+    assert Path(found).is_relative_to(tmp_path / "there")
+    port = free_ports_in_a_row()
+    process = subprocess.Popen(
+        [command, "up", "--port", str(port)], env=settings, cwd=tmp_path, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == f"Try: curl -d 7 http://127.0.0.1:{port}/\n"
+        assert ask(port, "POST", "7").status == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=BUILD_TIMEOUT_S)
+    assert process.returncode == 0
+
+
+def test_python_m_is_the_command(environment: Path, tmp_path: Path) -> None:
+    said = run(environment / "bin" / "python", "-P", "-m", "glitchgrid", "--version", cwd=tmp_path)
+    assert said == run(environment / "bin" / "glitchgrid", "--version", cwd=tmp_path)
+
+
+def test_the_source_distribution_is_the_checkout(tmp_path: Path) -> None:
+    """What is tested here can be tested there: no test without its helpers, no file without what it is held against."""
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("this is no git checkout (git clone the repository)")
+    files = {name for name in done.stdout.splitlines() if (ROOT / name).exists()}
+    source = tmp_path / "source"
+    for name in files:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, source / name)
+    run(sys.executable, "setup.py", "--quiet", "sdist", cwd=source)
+    (archive,) = (source / "dist").iterdir()
+    with tarfile.open(archive) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    assert files - names == set()

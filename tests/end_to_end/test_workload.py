@@ -67,6 +67,15 @@ class Workload:
             assert any(re.fullmatch(pattern, line) for pattern in LINES), line
         return run
 
+    def _home(self) -> Path:
+        """Of a user whose settings for curl would spoil every answer."""
+        home = self._directory / "home"
+        home.mkdir(exist_ok=True)
+        (home / ".curlrc").write_text(
+            "include\nrequest = PUT\nfail\noutput = answer\nmax-time = 0.001\n", encoding="utf-8"
+        )
+        return home
+
     @contextmanager
     def started(self, *arguments: str, **settings: int | str) -> Iterator[subprocess.Popen[str]]:
         with self._lock:
@@ -78,6 +87,7 @@ class Workload:
         environment = {name: str(value) for name, value in values.items() if value != "unset"}
         # A proxy that nobody is: the workload must not ask it.
         environment |= {"PATH": os.environ["PATH"], "TMPDIR": str(temporary), "http_proxy": f"http://{HOST}:1/"}
+        environment["HOME"] = str(self._home())
         process = subprocess.Popen(
             [str(WORKLOAD), *arguments],
             stdin=subprocess.DEVNULL,

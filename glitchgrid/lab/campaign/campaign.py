@@ -4,12 +4,14 @@ import gc
 import hashlib
 from collections import Counter, deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import BrokenExecutor, CancelledError, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
 from threading import Lock
+from time import monotonic
 
 from attrs import evolve, field, frozen
 
 from glitchgrid.glitches import switched_on
+from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.reach import FAULT, LINES
@@ -25,6 +27,9 @@ SEEDS_AHEAD = 4
 
 SEED_S_MAX = 3600
 """A run that takes longer goes round in circles; the longest that the limits of a plan allow takes minutes."""
+
+LOOK_EVERY_S = 0.2
+"""While a seed is waited for: has anybody asked us to stop?"""
 
 _alone = Lock()
 """A run is patched into its process. Dask's workers have threads."""
@@ -125,14 +130,20 @@ class _Queue:
         """Wait for the first of them, and take it out."""
         while True:
             task, future = self._waiting[0]
+            end_s = monotonic() + SEED_S_MAX
+            while not wait([future], LOOK_EVERY_S).done:
+                interruption.check()
+                if monotonic() > end_s:
+                    raise CannotRun(f"seed {task.seed} has no result after {SEED_S_MAX} s")
             try:
-                result = future.result(SEED_S_MAX)
+                result = future.result()
             except BrokenExecutor as error:
                 self._begin_anew(task, error)
                 continue
-            except (TimeoutError, CancelledError) as error:
-                raise CannotRun(f"seed {task.seed} has no result after {SEED_S_MAX} s") from error
+            except CancelledError as error:
+                raise CannotRun(f"seed {task.seed} was given up by whoever ran it") from error
             self._waiting.popleft()
+            interruption.check()
             return result
 
     def _begin_anew(self, task: Task, error: BrokenExecutor) -> None:

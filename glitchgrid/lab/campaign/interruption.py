@@ -15,7 +15,7 @@ _asked = False
 
 
 def check() -> None:
-    """Between two events.
+    """Between two events, and while seeds are waited for.
 
     :raises KeyboardInterrupt: where somebody has asked for it.
     """
@@ -34,6 +34,17 @@ def heeded() -> Iterator[None]:
         for number, handler in before.items():
             # Who was told once has something to tidy up, and is not told again.
             signal.signal(number, signal.SIG_IGN if _asked else handler)
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    """A signal's handler, for everything else that a command does: the first signal is a KeyboardInterrupt.
+
+    Where that is raised in a place that swallows it, a note is left for whoever checks.
+    """
+    global _asked  # noqa: PLW0603 - as below
+    if not _asked:
+        _asked = True
+        raise KeyboardInterrupt
 
 
 def heed_no_more() -> None:
