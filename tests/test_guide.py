@@ -57,6 +57,7 @@ def test_the_files_that_it_names_are_there() -> None:
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("line", SIMULATE.findall(GUIDE))
 def test_what_it_says_is_found_by_simulation_is_found(line: str) -> None:
     assert "--glitch" in line

@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self, TypeVar
+from typing import IO, Any, NamedTuple, Self, TypeVar
+
+import pytest
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
@@ -94,6 +96,11 @@ def ask_over(
 def guarded(port: int, value: int) -> Answer:
     """A guarded store at a vault."""
     return ask(port, "POST", str(value), {"Glitchgrid-Guard": "increase"})
+
+
+def some_of(all_of_them: Iterable[str], *these: str) -> list[Any]:
+    """Parameters for a test, of which all but `these` take too long for every day."""
+    return [each if each in these else pytest.param(each, marks=pytest.mark.thorough) for each in all_of_them]
 
 
 def using(protocol: str) -> tuple[str, str]:

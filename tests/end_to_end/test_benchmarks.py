@@ -134,6 +134,7 @@ def test_values_go_to_etcd_and_come_back_in_base64() -> None:
     assert seen.wrong == 0
 
 
+@pytest.mark.thorough
 def test_a_tiny_run(tmp_path: Path) -> None:
     """The threaded grid alone, a second each: figures, table and picture are there, and nothing is left running."""
     options = ["--contenders", "threaded", "--worlds", "healthy,closed", "--kinds", "get,mixed", "--connections", "2"]

@@ -100,6 +100,7 @@ def test_vault_timeout_keeps_its_length(
     assert ask(control.port, "POST", "8").plain in sent(protocol, 3)
 
 
+@pytest.mark.thorough
 def test_slow_sender_s_deadline_and_the_stop_keep_their_length(servers: Servers, wall_clock: WallClock) -> None:
     vault = servers.vault(env=wall_clock.environment()).restart()
     with RawConnection(vault.port) as client:

@@ -17,12 +17,14 @@ import pytest
 
 from tests.end_to_end.processes import (
     HOST,
+    PROTOCOLS,
     alive,
     ask,
     free_port,
     guarded,
     read_from_terminal,
     sent,
+    some_of,
     using,
     wait_until,
 )
@@ -253,6 +255,7 @@ def test_help_and_version(arguments: list[str]) -> None:
     assert "glitchgrid" in done.stdout
 
 
+@pytest.mark.parametrize("protocol", some_of(PROTOCOLS, "atomic"), indirect=True)
 def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(tmp_path: Path, protocol: str) -> None:
     done = run(
         "demo", *using(protocol), NUM_STEPS="30", CHECK_WHEN_MULTIPLE_OF="13", FINAL_DELAY="0", TMPDIR=str(tmp_path)

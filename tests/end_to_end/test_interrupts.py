@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import HOST, wait_until
+from tests.end_to_end.processes import HOST, some_of, wait_until
 from tests.end_to_end.test_commands import GLITCHGRID, free_ports_in_a_row
 
 GONE_S = 3.0
@@ -115,7 +115,7 @@ def interrupt(command: Command, *numbers: signal.Signals, between_s: float = 0.0
     return command.assert_gone(began)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", some_of(COMMANDS, "up", "campaign"))
 def test_under_way(name: str, start: Callable[..., Command]) -> None:
     """Told once by Ctrl-C, and by one who does not wait to see what the first SIGTERM does."""
     for numbers, between_s in (((signal.SIGINT,), 0.0), ((signal.SIGTERM, signal.SIGTERM), 0.2)):
@@ -161,6 +161,7 @@ def test_a_campaign_tells_what_it_has_by_then(start: Callable[..., Command]) -> 
     assert (kept / "campaign.json").exists()
 
 
+@pytest.mark.thorough
 def test_shrinking_keeps_what_it_has_by_then(start: Callable[..., Command]) -> None:
     command = start("shrink", "--glitch", "torn-write", "--seed", "0", "--out", "kept")
     time.sleep(4.0)

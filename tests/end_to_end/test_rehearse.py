@@ -98,6 +98,7 @@ def test_a_singleton_is_the_only_driver_and_runs_once(tmp_path: Path) -> None:
     assert ("anytime_x.sh", "singleton_driver_d.sh") in beside(log)
 
 
+@pytest.mark.thorough
 def test_an_eventually_kills_what_runs_with_all_that_it_has_started(tmp_path: Path) -> None:
     log = template(tmp_path, "mine", "parallel_driver_p.sh", "eventually_e.sh", seconds=0.3)
     path = tmp_path / "templates" / "mine" / "parallel_driver_p.sh"
@@ -172,6 +173,7 @@ def test_a_sound_grid_holds(rehearsed: dict[str | None, tuple[int, str, Path]]) 
     assert report["commands"]["first_write.py"] == {"passed": 1}
 
 
+@pytest.mark.thorough
 def test_a_glitch_is_found_and_told(rehearsed: dict[str | None, tuple[int, str, Path]]) -> None:
     status, told, out = rehearsed["half-is-majority"]
     assert status == 1
@@ -182,6 +184,7 @@ def test_a_glitch_is_found_and_told(rehearsed: dict[str | None, tuple[int, str, 
     assert "1 of 3 vaults for a majority" in done.stdout
 
 
+@pytest.mark.thorough
 def test_reach_is_asked_for_by_an_option_alone(rehearsed: dict[str | None, tuple[int, str, Path]]) -> None:
     out = rehearsed[None][2]
     done = glitchgrid("report", out, "--require-reach")

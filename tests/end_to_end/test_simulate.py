@@ -68,6 +68,7 @@ def test_a_glitch_is_found_and_replayed(tmp_path: Path) -> None:
     assert "forget-on-restart\n    A vault begins with nothing" in listed
 
 
+@pytest.mark.thorough
 def test_json(tmp_path: Path) -> None:
     options = ("--seeds", "0:3", "--steps", "5", "--json")
     found = [json.loads(simulate(*options, "--jobs", jobs, cwd=tmp_path).stdout) for jobs in ("1", "2")]

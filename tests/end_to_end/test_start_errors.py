@@ -250,6 +250,7 @@ BAD_OPTIONS_OF_A_VAULT: dict[str, tuple[list[str], str]] = {
 }
 
 
+@pytest.mark.thorough
 def test_bad_options_of_control(tmp_path: Path) -> None:
     def started(name: str) -> None:
         options, culprit = BAD_OPTIONS_OF_CONTROL[name]

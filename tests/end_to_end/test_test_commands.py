@@ -21,6 +21,7 @@ def test_faults_alone_are_nothing_to_fail_for(make_rig: Callable[[str | None], R
     assert rig.broken() == set()
 
 
+@pytest.mark.thorough
 def test_all_of_them_find_nothing_in_a_sound_grid(make_rig: Callable[[str | None], Rig]) -> None:
     rig = make_rig(None)
     drivers = (Prefix.FIRST, Prefix.PARALLEL, Prefix.SERIAL, Prefix.SINGLETON, Prefix.ANYTIME)

@@ -3,6 +3,7 @@
 import gc
 from pathlib import Path
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.glitches import GLITCHES, switched_on
@@ -70,6 +71,7 @@ class FoundTests(SynchronousTestCase):
     """One test a glitch, made below."""
 
 
+@pytest.mark.thorough
 class SeenByClientsTests(SynchronousTestCase):
     """One test a glitch, made below."""
 

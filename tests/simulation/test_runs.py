@@ -222,6 +222,7 @@ class TeethTests(SynchronousTestCase):
         with patch.object(ValueFile, "save", save):
             self.assertIn("invariant", self.found_by(5))
 
+    @pytest.mark.thorough
     def test_a_failure_that_counts_as_an_acknowledgement(self) -> None:
         def fail(self: Any, vault: int) -> Any:
             return self.acknowledge(vault, f"vault {vault}, which has not answered", self.value)
@@ -229,6 +230,7 @@ class TeethTests(SynchronousTestCase):
         with patch.object(StoreRound, "fail", fail):
             self.assertIn("invariant", self.found_by(SEEDS_UNTIL_FOUND))
 
+    @pytest.mark.thorough
     def test_a_read_that_does_not_heal(self) -> None:
         original = ReadRound._decide
 
