@@ -36,7 +36,7 @@ UNPARSED_BYTES_MAX = 16_384
 """A client that has sent more than this behind a request waits until that is answered."""
 
 _ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
-_HOST = re.compile(rb"[!$%&'()*+,.:;=~_0-9A-Za-z\[\]-]*")
+_HOST = re.compile(rb"(\[[.:0-9A-Za-z]*\]|[!$%&'()*+,.;=~_0-9A-Za-z-]*)(:[0-9]*)?")
 _CONTENT_LENGTH_DIGITS_MAX = 19
 _BEGINNING = re.compile(rb"\r?\n?([!#$%&'*+.^_`|~0-9A-Za-z-]+( [^\x00-\x1f\x7f]*)?)?\r?")
 """What a request line may begin with (RFC 9112, section 3). A TLS handshake does not."""
@@ -253,11 +253,7 @@ class Channel(HTTPChannel):
     # What comes in, and how much of it.
 
     def dataReceived(self, data: bytes) -> None:
-        if self._refused:
-            return
-        if self._parsing:  # Twisted gives back what came behind a body
-            super().dataReceived(data)
-        else:
+        if not self._refused:
             self._answered = 0
             self._parse(super().dataReceived, data)
 
@@ -268,6 +264,11 @@ class Channel(HTTPChannel):
     def rawDataReceived(self, data: bytes) -> None:
         if not self._refused:
             super().rawDataReceived(data)
+
+    def setLineMode(self, extra: bytes = b"") -> None:
+        """Behind an answer. `extra` came behind the request's body, and so before what has come since."""
+        super().setLineMode()
+        self._buffer = extra + self._buffer
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(BadRequest())

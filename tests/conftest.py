@@ -1,4 +1,4 @@
-"""The order of the tests, which of them are run, skips, and errors that nobody has handled."""
+"""The order of the tests, skips, errors that nobody has handled, and signals that somebody has."""
 
 import os
 import signal
@@ -11,17 +11,8 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import provider
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="Those that are marked as thorough, too: they take long.")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """trial's asynchronous test cases come first: pytest-twisted's reactor would look like their leavings."""
-    # A test that was asked for by its name is run whatever it takes.
-    if not config.getoption("--all") and not any("::" in each for each in config.args):
-        thorough = [item for item in items if item.get_closest_marker("thorough")]
-        config.hook.pytest_deselected(items=thorough)
-        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     items.sort(key=lambda item: not (isinstance(item, pytest.Function) and _is_trials(item)))
 
 

@@ -515,6 +515,37 @@ class HalfCloseTests(ChannelTestCase):
         self.assertEqual(self.echo.arrived, [])
 
 
+class PipelineTests(ChannelTestCase):
+    """Requests one behind the other, bodies among them, in segments that end anywhere."""
+
+    def test_what_comes_while_one_is_answered_comes_behind_what_came_with_it(self) -> None:
+        slow = get(b"/slow", b"Content-Length: 1") + b"x"
+        requests = slow + post(b"1") + slow + post(b"2") + get() + post(b"3") + slow + post(b"4")
+        for first in range(1, len(requests), 7):
+            for second in range(first, len(requests), 31):
+                self.setUp()
+                client = self.client()
+                client.send(requests[:first], requests[first:second])
+                for _ in range(3):
+                    if self.echo.waiting:
+                        self.echo.waiting.pop().callback("done")
+                        self.clock.advance(0)
+                client.send(requests[second:])
+                while self.echo.waiting:
+                    self.echo.waiting.pop().callback("done")
+                    self.clock.advance(0)
+                texts = [answer.text for answer in client.answers()]
+                self.assertEqual(texts, ["done", "1", "done", "2", "hello", "3", "done", "4"], (first, second))
+
+    def test_thousands_of_them(self) -> None:
+        client = self.client()
+        for start in range(0, 3000, 1000):
+            client.send(b"".join(post(b"%d" % number) for number in range(start, start + 1000)))
+            while self.clock.getDelayedCalls() and len(self.echo.arrived) < start + 1000:
+                self.clock.advance(0)
+        self.assertEqual([answer.body for answer in client.answers()], [b"%d" % number for number in range(3000)])
+
+
 class FramingTests(ChannelTestCase):
     """What is no request, and where one ends."""
 

@@ -12,6 +12,7 @@ from glitchgrid.glitches import GLITCHES
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "antithesis.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = re.split(r"^## \d+\. ", GUIDE, flags=re.MULTILINE)[1:]
 AFTER = re.compile(r"<th>after: <code>([^<]+)</code></th>")
 BLOCK = re.compile(r"^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -63,6 +64,16 @@ def test_what_it_says_is_found_by_simulation_is_found(line: str) -> None:
     assert "--glitch" in line
     ended = CliRunner().invoke(main, [*shlex.split(line), "--jobs", "1"])
     assert ended.exit_code == 1, ended.output
+
+
+@pytest.mark.parametrize("line", [line for line in SIMULATE.findall(README) if "--protocol classic --seed" in line])
+def test_the_seed_that_the_readme_shows_fails(line: str) -> None:
+    ended = CliRunner().invoke(main, [*shlex.split(line), "--jobs", "1"])
+    assert ended.exit_code == 1, ended.output
+
+
+def test_the_readme_shows_such_a_seed() -> None:
+    assert "simulate --protocol classic --seed " in README
 
 
 @pytest.mark.parametrize("page", ["antithesis.md", "properties.md", "containers.md"])
