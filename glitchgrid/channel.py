@@ -36,6 +36,7 @@ UNPARSED_BYTES_MAX = 16_384
 """A client that has sent more than this behind a request waits until that is answered."""
 
 _ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
+_HEEDED = frozenset({b"host", b"connection", b"expect", b"transfer-encoding", b"content-length"})
 _HOST = re.compile(rb"(\[[.:0-9A-Za-z]*\]|[!$%&'()*+,.;=~_0-9A-Za-z-]*)(:[0-9]*)?")
 _CONTENT_LENGTH_DIGITS_MAX = 19
 _BEGINNING = re.compile(rb"\r?\n?([!#$%&'*+.^_`|~0-9A-Za-z-]+( [^\x00-\x1f\x7f]*)?)?\r?")
@@ -71,11 +72,12 @@ class Request(server.Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         # A server takes both forms of a request's target, "/" and "http://host/" (RFC 9112, section 3.2.2).
-        target = _ORIGIN.sub(b"/", path, count=1)
-        if target[:1] == b"/" or target == b"*":
-            super().requestReceived(command, target, version)
-        else:  # of which Twisted would drop the first character
-            self.channel.refuse(BadRequest())
+        if path[:1] != b"/":
+            path = _ORIGIN.sub(b"/", path, count=1)
+            if path[:1] != b"/" and path != b"*":  # Twisted would drop its first character
+                self.channel.refuse(BadRequest())
+                return
+        super().requestReceived(command, path, version)
 
     def process(self) -> None:
         self._site = self.channel.site
@@ -119,12 +121,9 @@ class Request(server.Request):
         self.content = BytesIO()
         for name, value in self.channel.site.answer_headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
-        # Twisted would say "100 Continue" past the answers that are still on their way, and behind a refusal.
-        expected = self.requestHeaders.getRawHeaders(b"expect")
-        self.requestHeaders.removeHeader(b"expect")
         if length is not None and length > BODY_BYTES_MAX:
             self.channel.refuse(BodyTooLarge())
-        elif expected and expected[0].lower() == b"100-continue":
+        else:
             self.channel.send_continue()
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -155,10 +154,13 @@ class Channel(HTTPChannel):
         "_answering",
         "_at_once",
         "_backed_up",
+        "_closes",
         "_draining",
         "_ended",
+        "_expects",
         "_gathered",
         "_host",
+        "_hosts",
         "_next_turn",
         "_parsing",
         "_peer",
@@ -178,7 +180,9 @@ class Channel(HTTPChannel):
         self._refused = False
         self._draining = False
         self._parsing = False
-        self._speaks_1_1 = False
+        # Of the head that is being received:
+        self._speaks_1_1 = self._expects = self._closes = False
+        self._hosts = 0
         self._timer: IDelayedCall | None = None
         self._next_turn: IDelayedCall | None = None
         self._gathered: list[bytes] | None = None
@@ -228,16 +232,20 @@ class Channel(HTTPChannel):
         self.write(b"".join(iovec))
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        lines = [b"%b %b %b\r\n" % (version, code, reason)]
+        lines = [] if self._gathered is None else self._gathered
+        lines.append(b"%b %b %b\r\n" % (version, code, reason))
         for name, values in headers.getAllRawHeaders():
             lines.extend(b"%b: %b\r\n" % (name, value) for value in values)
         lines.append(b"\r\n")
-        self.write(b"".join(lines))
+        if self._gathered is None:
+            self.write(b"".join(lines))
 
     def send_continue(self) -> None:
         """Let a client that asks first send its body. Those of HTTP/1.0 do not know how to ask."""
-        if self._speaks_1_1 and not self._refused:
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._expects:
+            self._expects = False
+            if self._speaks_1_1 and not self._refused:
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._refused = True  # nothing that is still buffered is a request any more
@@ -253,9 +261,14 @@ class Channel(HTTPChannel):
     # What comes in, and how much of it.
 
     def dataReceived(self, data: bytes) -> None:
-        if not self._refused:
-            self._answered = 0
-            self._parse(super().dataReceived, data)
+        if self._refused:
+            return
+        self._answered = 0
+        self._parsing = True
+        super().dataReceived(data)
+        self._parsing = False
+        if self._buffer or self._ended or (self.requests and not self._answering):
+            self._see_what_is_left()
 
     def lineReceived(self, line: bytes) -> None:
         if not self._refused:
@@ -306,17 +319,13 @@ class Channel(HTTPChannel):
         self._parse_the_rest()
 
     def _parse_the_rest(self) -> None:
-        # Not by HTTPChannel's dataReceived, which would take this for a sign of life.
-        self._parse(super(HTTPChannel, self).dataReceived, b"")
-
-    def _parse(self, receive: Callable[[bytes], None], data: bytes) -> None:
-        """As far as it goes. Then hold the client back, watch its time, or leave it."""
         self._parsing = True
-        receive(data)
+        super(HTTPChannel, self).dataReceived(b"")  # HTTPChannel's own would take this for a sign of life
         self._parsing = False
         self._see_what_is_left()
 
     def _see_what_is_left(self) -> None:
+        """It goes no further for now: hold the client back, watch its time, or leave it."""
         if self._refused:
             return
         if self._answering or self.paused:
@@ -333,30 +342,44 @@ class Channel(HTTPChannel):
 
     def headerReceived(self, line: bytes) -> bool:
         name, _, value = line.partition(b":")
-        name, value = name.lower(), value.strip()
-        if name == b"content-length" and len(value) > _CONTENT_LENGTH_DIGITS_MAX:
-            # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
-            self.refuse(BodyTooLarge() if value.isdigit() else BadRequest())
-            return False
-        if name == b"transfer-encoding" and value.lower() != b"chunked":
-            # Twisted takes "identity" for no body, and the body for the next request.
-            self.refuse(BadRequest())
-            return False
+        name = name.lower()
+        if name in _HEEDED:
+            problem = self._heed(name, value.strip())
+            if problem is not None:
+                self.refuse(problem)
+                return False
+            if name == b"expect":
+                return True  # Twisted would answer past what is still on its way
         return bool(super().headerReceived(line))
+
+    def _heed(self, name: bytes, value: bytes) -> RequestError | None:
+        """Note what a field says of its request, or what is wrong with it."""
+        if name == b"host":
+            self._hosts += 1
+            return None if _HOST.fullmatch(value) else BadRequest()  # RFC 9112, section 3.2
+        if name == b"connection":
+            self._closes = self._closes or b"close" in [token.strip() for token in value.lower().split(b",")]
+        elif name == b"expect":
+            self._expects = value.lower() == b"100-continue"
+        elif name == b"transfer-encoding":
+            # Twisted takes "identity" for no body, and the body for the next request.
+            return None if value.lower() == b"chunked" else BadRequest()
+        elif len(value) > _CONTENT_LENGTH_DIGITS_MAX:
+            # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
+            return BodyTooLarge() if value.isdigit() else BadRequest()
+        return None
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Is the connection to stay open behind this request? Twisted asks once for each head."""
-        headers = request.requestHeaders
+        hosts, self._hosts = self._hosts, 0
+        closes, self._closes = self._closes, False
         self._speaks_1_1 = version == b"HTTP/1.1"
-        hosts = headers.getRawHeaders(b"host", ())
-        if not all(map(_HOST.fullmatch, hosts)) or len(hosts) > 1 or (self._speaks_1_1 and not hosts):
-            self.refuse(BadRequest())  # RFC 9112, section 3.2
+        if hosts > 1 or (self._speaks_1_1 and not hosts):
+            self.refuse(BadRequest())
             return False
-        fields = headers.getRawHeaders(b"connection")
-        if fields and b"close" in {token.strip().lower() for field in fields for token in field.split(b",")}:
+        if closes:
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-            return False
-        return self._speaks_1_1
+        return self._speaks_1_1 and not closes
 
     def allContentReceived(self) -> None:
         if self._refused:
@@ -377,7 +400,8 @@ class Channel(HTTPChannel):
             self._next_turn = self.site.reactor.callLater(0, self._go_on)
             return
         self.paused = False
-        if not self._parsing:  # else that goes on by itself
+        # While it is parsing that goes on by itself.
+        if (self._buffer or self._ended) and not self._parsing:
             self._parse_the_rest()
 
     # Twisted cancels the idle timer for each request, and sets another behind its answer.

@@ -171,11 +171,11 @@ class BytesProducer:
 class _BoundedBody(Protocol):
     """Collects an answer's body, up to `BODY_BYTES_MAX`. Whatever ends it early closes the connection.
 
-    :param ends_with_connection: may it, where nothing else tells its end?
+    :param version: of HTTP, as its answer has it.
     """
 
-    def __init__(self, *, ends_with_connection: bool) -> None:
-        self._ends_with_connection = ends_with_connection
+    def __init__(self, version: tuple[Any, ...]) -> None:
+        self._version = version
         self.done: Deferred[bytes] = Deferred(lambda _: self._give_up(CancelledError()))
         self._body = b""
 
@@ -189,15 +189,19 @@ class _BoundedBody(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.done.called:
             return
-        cut = _lost_by.get()
         if reason.check(ResponseDone):
             self.done.callback(self._body)
-        elif not reason.check(PotentialDataLoss):
+        elif reason.check(PotentialDataLoss):
+            self._end_with_its_connection()
+        else:
             self.done.errback(reason)
-        # Nothing has told where it ends. The original vaults, which speak HTTP/1.0, send such answers.
-        elif cut is not None and not cut.check(ConnectionDone):
+
+    def _end_with_its_connection(self) -> None:
+        """Nothing else has told where it ends. The original vaults, which speak HTTP/1.0, send such answers."""
+        cut = _lost_by.get()
+        if cut is not None and not cut.check(ConnectionDone):
             self.done.errback(cut)
-        elif not self._ends_with_connection:
+        elif self._version[1:] != (1, 0):
             self.done.errback(VaultAnswerInvalid("nothing tells where its body ends"))
         else:
             self.done.callback(self._body)
@@ -216,7 +220,7 @@ def read_body(response: IResponse) -> Deferred[bytes]:
     :raises VaultAnswerInvalid: (in the Deferred) when it is longer than `BODY_BYTES_MAX`, or when nothing tells
         where it ends: from HTTP/1.1 on a server says that (RFC 9112, section 6.3).
     """
-    body = _BoundedBody(ends_with_connection=response.version[1:] == (1, 0))
+    body = _BoundedBody(response.version)
     response.deliverBody(body)
     return body.done
 

@@ -180,9 +180,8 @@ class Face(Site):
 
     def handler(self, request: Request) -> Handler | None:
         """The route that a request goes to, where that is plain; Klein is to be asked otherwise."""
-        if request.path == b"*":
-            return refuse_method
-        return self._routes.get((request.method, request.path))
+        found = self._routes.get((request.method, request.path))
+        return refuse_method if found is None and request.path == b"*" else found
 
     def date(self) -> bytes:
         """The time of day, as answers have it: made once a second."""

@@ -61,6 +61,7 @@ def test_each_condition_is_needed(name: str) -> None:
     assert report.steps == STEPS[name] == len(story) - 1, "\n".join(story)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in STEPS if name not in {"no-guard", "any-412-counts"}])
 def test_and_with_it_the_same_instance_has_no_violation(name: str) -> None:
     report = search(World(BREAKS[name].intact))
@@ -68,6 +69,7 @@ def test_and_with_it_the_same_instance_has_no_violation(name: str) -> None:
     assert report.violation is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["answer-before-sync", "time-out-counts", "no-write-back", "join-running-round"])
 def test_leaving_actions_for_later_leaves_out_no_shorter_story(name: str) -> None:
     """The second argument of `tests.exploration.plans`, by experiment: without it, much more is explored."""

@@ -1,6 +1,7 @@
 """The benchmark with real servers and a real wrk: a tiny run, and servers that answer wrongly."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.wrk import Load, run_wrk
+from tests.end_to_end.processes import some_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 RUN_TIMEOUT_S = 60
@@ -168,7 +170,7 @@ def test_a_tiny_run(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout, "no colours in a pipe"
 
 
-@pytest.mark.parametrize("how", ["sample", "cprofile"])
+@pytest.mark.parametrize("how", some_of(["sample", "cprofile"], "sample"))
 def test_a_profile_says_where_the_time_goes(how: str, tmp_path: Path) -> None:
     options = ["--how", how, "--seconds", "1", "--connections", "4", "--scratch", str(tmp_path)]
     done = subprocess.run(
@@ -181,8 +183,15 @@ def test_a_profile_says_where_the_time_goes(how: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Packages, by their own time" in done.stdout
-    assert "glitchgrid." in done.stdout, "on a busy machine there are few samples, and which they hit is chance"
-    assert "twisted." in done.stdout
+    shares = {
+        name: (float(own), float(with_below))
+        for own, with_below, name in re.findall(r"([\d.]+)% │ +([\d.]+)% │[^│]*│ (\S+) *│", done.stdout)
+    }
+    ours = [shares[name] for name in shares if name.startswith("glitchgrid.")]
+    # Whichever of them few samples on a busy machine hit: an exchange with a vault, or an answer, is most of the work.
+    assert max(with_below for _, with_below in ours) >= 20, done.stdout
+    assert sum(own for own, _ in ours) >= 2, done.stdout
+    assert shares["twisted.internet"][1] >= 50
     assert not list(tmp_path.iterdir())
 
 
