@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import machine, properties
+from benchmarks import compare, machine, properties
 from benchmarks.contenders import CHECKOUT, WORLDS, contenders, missing_packages
 from benchmarks.errors import CannotMeasure
 from benchmarks.plan import CONNECTIONS, KINDS, Plan, full_plan, quick_plan
@@ -235,6 +235,34 @@ def properties_command(seconds: int, rounds: int, output: Path, scratch: Path) -
     output.mkdir(parents=True, exist_ok=True)
     (output / "properties-cost.md").write_text(report, encoding="utf-8")
     click.echo(report)
+
+
+@main.command("compare")
+@click.argument("other", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path))
+@click.option("--connections", default="64", show_default=True, callback=_counts, help="A list, such as 1,64.")
+@click.option("--seconds", type=click.IntRange(1, 600), default=1, show_default=True, help="Of each cell.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="So often both are started anew."
+)
+@_scratch
+def compare_command(other: Path, connections: tuple[int, ...], seconds: int, rounds: int, scratch: Path) -> None:
+    """This checkout beside OTHER, another checkout of the grid: requests a second, in turns, as a ratio.
+
+    Exits with 1 where this one has less than 0.97 of the other's.
+    """
+    if not (other / "glitchgrid").is_dir():
+        _give_up(f"{other} is no checkout of the grid: it has no glitchgrid/")
+    _refuse_without(missing_packages(()))
+    planned = compare.plan(connections, seconds, rounds)
+    try:
+        machine.must_be_a_disk(scratch)
+        with _shown(Console(), planned.count * compare.TURNS) as show:
+            found = compare.compared(planned, CHECKOUT, other, scratch, show)
+    except CannotMeasure as error:
+        _give_up(str(error))
+    for each in found:
+        click.echo(str(each))
+    sys.exit(any(not each.ratio.void and each.ratio.median < compare.LEAST for each in found))
 
 
 def _subject(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ these limits, and answer such clients in the same plain form as everything else.
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -41,6 +42,11 @@ _HOST = re.compile(rb"(\[[.:0-9A-Za-z]*\]|[!$%&'()*+,.;=~_0-9A-Za-z-]*)(:[0-9]*)
 _CONTENT_LENGTH_DIGITS_MAX = 19
 _BEGINNING = re.compile(rb"\r?\n?([!#$%&'*+.^_`|~0-9A-Za-z-]+( [^\x00-\x1f\x7f]*)?)?\r?")
 """What a request line may begin with (RFC 9112, section 3). A TLS handshake does not."""
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 Handler = Callable[["Request"], Deferred[bytes] | bytes]
@@ -248,7 +254,7 @@ class Channel(HTTPChannel):
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._refused = True  # nothing that is still buffered is a request any more
+        self._parse_no_more()
         self._answering = False  # its idle timer goes, too
         self._stop_timer()
         if self._next_turn is not None:
@@ -270,18 +276,11 @@ class Channel(HTTPChannel):
         if self._buffer or self._ended or (self.requests and not self._answering):
             self._see_what_is_left()
 
-    def lineReceived(self, line: bytes) -> None:
-        if not self._refused:
-            super().lineReceived(line)
-
-    def rawDataReceived(self, data: bytes) -> None:
-        if not self._refused:
-            super().rawDataReceived(data)
-
     def setLineMode(self, extra: bytes = b"") -> None:
         """Behind an answer. `extra` came behind the request's body, and so before what has come since."""
-        super().setLineMode()
-        self._buffer = extra + self._buffer
+        self.line_mode = 1
+        if extra:
+            self._buffer = extra + self._buffer
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(BadRequest())
@@ -356,7 +355,7 @@ class Channel(HTTPChannel):
         """Note what a field says of its request, or what is wrong with it."""
         if name == b"host":
             self._hosts += 1
-            return None if _HOST.fullmatch(value) else BadRequest()  # RFC 9112, section 3.2
+            return None if _is_host(value) else BadRequest()  # RFC 9112, section 3.2
         if name == b"connection":
             self._closes = self._closes or b"close" in [token.strip() for token in value.lower().split(b",")]
         elif name == b"expect":
@@ -371,8 +370,8 @@ class Channel(HTTPChannel):
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Is the connection to stay open behind this request? Twisted asks once for each head."""
-        hosts, self._hosts = self._hosts, 0
-        closes, self._closes = self._closes, False
+        hosts, closes = self._hosts, self._closes
+        self._hosts, self._closes = 0, False
         self._speaks_1_1 = version == b"HTTP/1.1"
         if hosts > 1 or (self._speaks_1_1 and not hosts):
             self.refuse(BadRequest())
@@ -423,12 +422,17 @@ class Channel(HTTPChannel):
         if self._refused:
             return
         reachable("server: a client is answered out of turn, and left")
-        self._refused = True
+        self._parse_no_more()
         self._stop_timer()
         self.setTimeout(None)
         self.write(plain_answer(error, self.site.answer_headers))
         self.send_gathered()  # with the answer to the request before it
         self._timer = close_behind(self.transport, self.site.reactor)
+
+    def _parse_no_more(self) -> None:
+        """Nothing that is still buffered, or comes, is a request any more."""
+        self._refused = self.paused = True
+        self._buffer = b""
 
     def drain(self) -> None:
         """Finish what is in progress, and close then; at once where nothing is."""

@@ -170,6 +170,23 @@ def test_a_tiny_run(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout, "no colours in a pipe"
 
 
+@pytest.mark.thorough
+def test_a_checkout_beside_itself(tmp_path: Path) -> None:
+    options = ["--connections", "4", "--rounds", "1", "--scratch", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "compare", str(CHECKOUT), *options],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=RUN_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stdout + done.stderr  # a busy machine may prefer either of two equals
+    ratios = re.findall(r"^(GET|POST) 4: \d+/s here, \d+/s there, (\d\.\d{3}) ", done.stdout, re.MULTILINE)
+    assert [kind for kind, _ in ratios] == ["GET", "POST"], done.stdout
+    assert all(0.5 < float(ratio) < 2 for _, ratio in ratios)
+
+
 @pytest.mark.parametrize("how", some_of(["sample", "cprofile"], "sample"))
 def test_a_profile_says_where_the_time_goes(how: str, tmp_path: Path) -> None:
     options = ["--how", how, "--seconds", "1", "--connections", "4", "--scratch", str(tmp_path)]
