@@ -300,8 +300,6 @@ class Channel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The client sends nothing more, but may still read (RFC 9112, section 9.6): it gets what it has asked for."""
         self._ended = True
-        if self._answering and not self._buffer:
-            self._close_behind_the_answer()
         self._see_what_is_left()
 
     def writeConnectionLost(self) -> None:
