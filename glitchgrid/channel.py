@@ -2,30 +2,24 @@
 
 Twisted closes a connection that is *idle* for too long. It does not limit a request's body, nor the time that
 a request may take to arrive: one byte every half second keeps a connection open for ever. Nor does it limit what a
-client may ask in one go: the answers to those who never read them would fill the memory. `Channel` and `Request` add
-these limits, and answer such clients in the same plain form as everything else.
+client may ask in one go: the answers to those who never read them would fill the memory. `Channel` adds these limits,
+and `glitchgrid.request` that of the body; such clients are answered in the same plain form as everybody else.
 """
 
 import re
-from collections.abc import Callable, Iterable
 from functools import lru_cache
-from io import BytesIO
 from typing import Any, Protocol
 
 from antithesis.assertions import reachable
-from twisted.internet.abstract import FileDescriptor
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web import server
 from twisted.web.http import HTTPChannel
-from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout
 from glitchgrid.refusal import close_behind, plain_answer
-from glitchgrid.value import BODY_BYTES_MAX
+from glitchgrid.sending import SendingChannel
 
 REQUEST_TIMEOUT_S = 10.0
 """A request that is not complete so long after its first byte is answered 408, and its connection closed."""
@@ -36,7 +30,6 @@ PIPELINED_MAX = 16
 UNPARSED_BYTES_MAX = 16_384
 """A client that has sent more than this behind a request waits until that is answered."""
 
-_ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
 _HEEDED = frozenset({b"host", b"connection", b"expect", b"transfer-encoding", b"content-length"})
 _HOST = re.compile(rb"(\[[.:0-9A-Za-z]*\]|[!$%&'()*+,.;=~_0-9A-Za-z-]*)(:[0-9]*)?")
 _CONTENT_LENGTH_DIGITS_MAX = 19
@@ -49,9 +42,6 @@ def _is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-Handler = Callable[["Request"], Deferred[bytes] | bytes]
-
-
 class ChannelSite(Protocol):
     """What a channel needs of the site that it belongs to."""
 
@@ -61,86 +51,9 @@ class ChannelSite(Protocol):
 
     def channel_closed(self) -> None: ...
 
-    def handler(self, request: "Request") -> Handler | None: ...
-
-    def answer_to(self, request: "Request", failure: Failure) -> bytes: ...
-
-    def date(self) -> bytes: ...
-
-
-class Request(server.Request):
-    """A request whose body is bounded, kept in memory, and never parsed as a form."""
-
-    channel: "Channel"
-    content: BytesIO
-    _handling: Deferred[bytes] | None = None
-    _client_left = False
-
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        # A server takes both forms of a request's target, "/" and "http://host/" (RFC 9112, section 3.2.2).
-        if path[:1] != b"/":
-            path = _ORIGIN.sub(b"/", path, count=1)
-            if path[:1] != b"/" and path != b"*":  # Twisted would drop its first character
-                self.channel.refuse(BadRequest())
-                return
-        super().requestReceived(command, path, version)
-
-    def process(self) -> None:
-        self._site = self.channel.site
-        handler = self._site.handler(self)
-        if handler is None:
-            super().process()
-            return
-        self.setHeader(b"Date", self._site.date())
-        try:
-            result = handler(self)
-        except Exception:  # noqa: BLE001 - a RequestError or a bug: either has an answer
-            self._answer(self._site.answer_to(self, Failure()))
-            return
-        if isinstance(result, Deferred):
-            self._handling = result
-            result.addCallbacks(self._answer, self._handler_failed)
-        else:
-            self._answer(result)
-
-    def connectionLost(self, reason: Failure) -> None:
-        # As Klein does it: what was begun for a client that has gone is cancelled. What must not be is shielded.
-        self._client_left = True
-        if self._handling is not None:
-            self._handling.cancel()
-        super().connectionLost(reason)
-
-    def _handler_failed(self, failure: Failure) -> None:
-        if not (self._client_left and failure.check(CancelledError)):
-            self._answer(self._site.answer_to(self, failure))  # a bug is logged there, whoever is left to be told
-
-    def _answer(self, body: bytes) -> None:
-        self._handling = None
-        if not self._client_left:
-            channel = self.channel
-            channel.gather()
-            self.write(body)
-            self.finish()
-            channel.send_gathered()
-
-    def gotLength(self, length: int | None) -> None:
-        self.content = BytesIO()
-        for name, value in self.channel.site.answer_headers.items():
-            self.responseHeaders.setRawHeaders(name, [value])
-        if length is not None and length > BODY_BYTES_MAX:
-            self.channel.refuse(BodyTooLarge())
-        else:
-            self.channel.send_continue()
-
-    def handleContentChunk(self, data: bytes) -> None:
-        if self.content.tell() + len(data) > BODY_BYTES_MAX:
-            self.channel.refuse(BodyTooLarge())
-        else:
-            self.content.write(data)
-
 
 @implementer(IHalfCloseableProtocol)
-class Channel(HTTPChannel):
+class Channel(SendingChannel):
     """One client's connection: idle, receiving a request, or answering it.
 
     While a request is answered, and while its client does not take its answers, the parser is `paused`: what comes
@@ -158,13 +71,11 @@ class Channel(HTTPChannel):
     __slots__ = (
         "_answered",
         "_answering",
-        "_at_once",
         "_backed_up",
         "_closes",
         "_draining",
         "_ended",
         "_expects",
-        "_gathered",
         "_host",
         "_hosts",
         "_next_turn",
@@ -191,11 +102,9 @@ class Channel(HTTPChannel):
         self._hosts = 0
         self._timer: IDelayedCall | None = None
         self._next_turn: IDelayedCall | None = None
-        self._gathered: list[bytes] | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._at_once = isinstance(self.transport, FileDescriptor)
         self._peer, self._host = self.transport.getPeer(), self.transport.getHost()
         self.site.channels[self] = None
 
@@ -204,47 +113,6 @@ class Channel(HTTPChannel):
 
     def getHost(self) -> Any:
         return self._host
-
-    # Answers go to the kernel at once, in one piece. Left to the transport each costs a turn of the reactor, and two
-    # calls to have it watch the socket and to have it stop. That is possible as long as nothing of this connection
-    # was ever left to the transport, which could be overtaken; one such thing, and the connection goes Twisted's way.
-    # Whatever is sent passes here, so that nothing overtakes anything.
-
-    def gather(self) -> None:
-        """Keep what is written from now on, until `send_gathered`."""
-        if self._at_once and self._gathered is None:
-            self._gathered = []
-
-    def send_gathered(self) -> None:
-        """Send what was gathered, in one piece."""
-        gathered, self._gathered = self._gathered, None
-        if gathered:
-            self.write(b"".join(gathered))
-
-    def write(self, data: bytes) -> None:
-        if self._gathered is not None:
-            self._gathered.append(data)
-            return
-        if self._at_once:
-            sent = self.transport.writeSomeData(data)
-            if sent == len(data):
-                return
-            self._at_once = False
-            if isinstance(sent, int) and sent > 0:  # else it is an error, which shows again there, and is handled there
-                data = data[sent:]
-        self.transport.write(data)
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        self.write(b"".join(iovec))
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        lines = [] if self._gathered is None else self._gathered
-        lines.append(b"%b %b %b\r\n" % (version, code, reason))
-        for name, values in headers.getAllRawHeaders():
-            lines.extend(b"%b: %b\r\n" % (name, value) for value in values)
-        lines.append(b"\r\n")
-        if self._gathered is None:
-            self.write(b"".join(lines))
 
     def send_continue(self) -> None:
         """Let a client that asks first send its body. Those of HTTP/1.0 do not know how to ask."""

@@ -22,9 +22,10 @@ from twisted.web.server import Site
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from glitchgrid.channel import Channel, Handler, Request
+from glitchgrid.channel import Channel
 from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
 from glitchgrid.refusal import TurnedAway, plain_answer
+from glitchgrid.request import Handler, Request
 
 CONNECTIONS_MAX = 10_000
 """More open connections than this are answered 503 and closed."""
