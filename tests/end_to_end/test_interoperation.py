@@ -189,6 +189,7 @@ def vaults(servers: Servers) -> list[Vault]:
     return [vault.wait_ready() for vault in made]
 
 
+@pytest.mark.thorough
 def test_original_control_over_our_vaults(vaults: list[Vault]) -> None:
     control = OriginalControl(vaults)
     assert control.read() == 0

@@ -85,6 +85,7 @@ class SlowClient(threading.Thread):
                     return
 
 
+@pytest.mark.thorough
 def test_slow_senders_are_turned_away(both: dict[str, Server]) -> None:
     """All of them at one time, for each takes its ten seconds."""
     vault, control = both["vault"], both["control"]

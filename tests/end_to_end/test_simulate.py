@@ -26,6 +26,7 @@ def simulate(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.thorough
 def test_a_clean_campaign(tmp_path: Path) -> None:
     done = simulate("--seeds", "0:6", "--steps", "8", "--check-determinism", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -218,7 +219,10 @@ def test_what_cannot_be_shrunk_is_said_in_one_line(options: list[str], said: str
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     """As `| head` is one: the trace of a run is longer than a pipe."""
     with subprocess.Popen(
-        [GLITCHGRID, "simulate", "--seed", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [GLITCHGRID, "simulate", "--seed", "0", "--steps", "200"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -76,6 +76,7 @@ def test_idle_connections_do_not_hold_it(server: Server) -> None:
         connection.close()
 
 
+@pytest.mark.thorough
 def test_half_a_request_does_not_hold_it_longer_than_the_deadline(servers: Servers) -> None:
     """A vault and a control at one time, for both take the whole deadline."""
     vault = servers.vault().restart()

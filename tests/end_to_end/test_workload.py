@@ -387,6 +387,7 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_verdicts(workload: Workload) -> None:
     """Several at a time, for what they do is wait."""
 

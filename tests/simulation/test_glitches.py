@@ -29,6 +29,9 @@ SEEN_EARLY = (
     "straggler-counts-late",
     "timeout-counts",
 )
+LATE = ("cancel-commit", "torn-write")
+"""It takes ten seeds and more to find these."""
+
 TEXT_CHARACTERS_MAX = 200
 PLANS = Path(__file__).parents[2] / "docs" / "plans"
 FAULTS_FEW = 5
@@ -114,7 +117,7 @@ def _add(case: type[SynchronousTestCase], glitch: str, seeds: int, *, from_outsi
     def test(self: SynchronousTestCase) -> None:
         self.assertTrue(_is_found(glitch, seeds, from_outside=from_outside), f"{glitch} was not found in {seeds} seeds")
 
-    setattr(case, f"test_{glitch.replace('-', '_')}", test)
+    setattr(case, f"test_{glitch.replace('-', '_')}", pytest.mark.thorough(test) if glitch in LATE else test)
 
 
 for _name in GLITCHES:

@@ -23,6 +23,7 @@ def failing(glitch: str | None, wanted: Wanted) -> Plan:
 
 
 class ShrinkTests(SynchronousTestCase):
+    @pytest.mark.thorough
     def test_it_is_small_and_fails_by_the_same_oracle(self) -> None:
         glitch = "acknowledge-after-failed-fsync"
         plan = failing(glitch, Wanted())
