@@ -113,9 +113,11 @@ class ServerProcess(Service):
 
     def _heed_signals(self) -> None:
         """From now on the first signal to end is what counts. Another one while it ends changes nothing."""
-        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        for number in self._handlers:
-            signal.signal(number, self._end)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            handler = signal.getsignal(number)
+            if callable(handler):  # Twisted's; where it was told to set none, signals are somebody else's
+                self._handlers[number] = handler
+                signal.signal(number, self._end)
         # The garbage collector knows them all; twistd tells nobody.
         self._log_files = [each for each in gc.get_objects() if isinstance(each, BaseLogFile)]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -124,9 +126,12 @@ class ServerProcess(Service):
     def _end(self, number: int, frame: Any) -> None:
         if not self._is_ending:
             self._is_ending = True
-            # The status that a signal ends with is its own: Twisted sees to that, for those that it knows.
-            handler = self._handlers.get(number, self._handlers[signal.SIGTERM])
-            handler(number, frame)
+            # The status that a signal ends with is its own: Twisted's handlers see to that.
+            handler = self._handlers.get(number) or self._handlers.get(signal.SIGTERM)
+            if handler is not None:
+                handler(number, frame)
+            else:
+                self._reactor.callFromThread(self._stop)
 
     def _hang_up(self, number: int, frame: Any) -> None:
         """A server with a log file is told to open it anew. One without has lost its terminal."""

@@ -184,6 +184,16 @@ class SignalTests(SignalTestCase):
         os.kill(os.getpid(), signal.SIGHUP)
         self.assertEqual(self.ended_by, [signal.SIGHUP])
 
+    def test_signals_that_twisted_was_told_to_leave_alone_are_left_alone(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        self.heeding()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.assertIs(signal.getsignal(number), signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.reactor.take_over()
+        self.assertEqual((self.ended_by, self.reactor.stops), ([], 1))
+
     def test_under_nohup_it_stays(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.heeding()
