@@ -222,16 +222,18 @@ class Channel(SendingChannel):
         if name == b"host":
             self._hosts += 1
             return None if _is_host(value) else BadRequest()  # RFC 9112, section 3.2
+        if name == b"content-length":
+            if len(value) <= _CONTENT_LENGTH_DIGITS_MAX:
+                return None
+            # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
+            return BodyTooLarge() if value.isdigit() else BadRequest()
         if name == b"connection":
             self._closes = self._closes or b"close" in [token.strip() for token in value.lower().split(b",")]
         elif name == b"expect":
             self._expects = value.lower() == b"100-continue"
-        elif name == b"transfer-encoding":
+        elif value.lower() != b"chunked":  # a transfer encoding
             # Twisted takes "identity" for no body, and the body for the next request.
-            return None if value.lower() == b"chunked" else BadRequest()
-        elif len(value) > _CONTENT_LENGTH_DIGITS_MAX:
-            # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
-            return BodyTooLarge() if value.isdigit() else BadRequest()
+            return BadRequest()
         return None
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:

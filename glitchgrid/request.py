@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from io import BytesIO
-from typing import Protocol, cast
+from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -47,7 +47,7 @@ class Request(server.Request):
         super().requestReceived(command, path, version)
 
     def process(self) -> None:
-        self._site = cast(RequestSite, self.channel.site)
+        self._site = self.channel.site  # type: ignore[assignment]
         handler = self._site.handler(self)
         if handler is None:
             super().process()
