@@ -96,7 +96,8 @@ class ServerProcess(Service):
         if self._terminal is None:
             print(line, file=sys.__stderr__, flush=True)
         else:
-            os.write(self._terminal, f"{line}\n".encode("utf-8", "backslashreplace"))
+            with contextlib.suppress(OSError):  # a terminal that has been closed meanwhile; the log has the line
+                os.write(self._terminal, f"{line}\n".encode("utf-8", "backslashreplace"))
         self._tell_starter(b"1 " + STATUS)
         # twistd returns from the reactor, takes its pid file away, and leaves with 0, whatever happened.
         atexit.register(_leave_with_1)
@@ -105,7 +106,8 @@ class ServerProcess(Service):
     def _tell_starter(self, status: bytes) -> None:
         pipe, self._status_pipe = self._status_pipe, None
         if pipe is not None:
-            os.write(pipe, status)
+            with contextlib.suppress(BrokenPipeError):  # the starter was interrupted, and waits no more
+                os.write(pipe, status)
             os.close(pipe)
         terminal, self._terminal = self._terminal, None
         if terminal is not None:

@@ -119,6 +119,18 @@ class StartTests(ProcessTestCase):
                 process.has_started()
                 self.assertIsNone(process._terminal)
 
+    def test_a_starter_that_waits_no_more_is_no_error(self) -> None:
+        for tell in (ServerProcess.has_started, lambda process: process.cannot_start(DataDirectoryInUse("/data"))):
+            reader, writer = os.pipe()
+            process = self.process(statusPipe=writer)
+            process.startService()
+            terminal, process._terminal = os.pipe()
+            os.close(reader)
+            os.close(terminal)
+            tell(process)
+            self.assertIsNone(process._terminal)
+            self.assertRaises(OSError, os.fstat, writer)
+
     def test_in_the_foreground_nobody_waits(self) -> None:
         process = self.process()
         process.startService()
