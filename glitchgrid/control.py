@@ -104,6 +104,12 @@ class _Readiness:
             self._again.cancel()
 
 
+class ControlService(FaceService):
+    """:ivar register: what it serves, to be looked at from outside."""
+
+    register: IRegister
+
+
 def control_service(
     reactor: Any,
     endpoint: IStreamServerEndpoint,
@@ -115,7 +121,7 @@ def control_service(
     report_every_s: float = 0.0,
     value_max: int = VALUE_MAX,
     ready: Callable[[], None] | None = None,
-) -> FaceService:
+) -> ControlService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
     :param protocol: one of `glitchgrid.register.PROTOCOLS`.
@@ -152,7 +158,7 @@ def control_service(
         register.stop()
         await gatherResults([http.close() for http in connections])
 
-    return FaceService(
+    service = ControlService(
         reactor,
         endpoint,
         endpoint_name,
@@ -162,3 +168,5 @@ def control_service(
         fatal,
         report_every_s,
     )
+    service.register = register
+    return service

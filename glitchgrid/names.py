@@ -7,7 +7,8 @@ a lookup longer than he has to: a name leads to where it led before, until somet
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -47,12 +48,30 @@ class _Lookup:
         """It ends by itself, and by then nobody listens."""
 
 
+InThread = Callable[[str, Callable[[], None]], object]
+
+
+def _in_new_thread(name: str, work: Callable[[], None]) -> None:
+    Thread(target=work, name=name, daemon=True).start()
+
+
 @implementer(IHostnameResolver)
 class ThreadResolver:
-    """Asks the system, each time in a new thread, which does not keep the process from ending."""
+    """Asks the system, each time in a new thread, which does not keep the process from ending.
 
-    def __init__(self, reactor: Any) -> None:
+    :param in_thread: does that: it takes a name for the thread, and what is to be done in it.
+    :param look_up: `socket.getaddrinfo`, or what takes its place.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        in_thread: "InThread | None" = None,
+        look_up: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo,
+    ) -> None:
         self._reactor = reactor
+        self._in_thread = in_thread or _in_new_thread
+        self._getaddrinfo = look_up
 
     def resolveHostName(
         self,
@@ -64,13 +83,13 @@ class ThreadResolver:
     ) -> IHostResolution:
         lookup = _Lookup(hostName)
         resolutionReceiver.resolutionBegan(lookup)
-        asking = (resolutionReceiver, hostName, portNumber)
-        Thread(target=self._look_up, args=asking, name=f"lookup of {hostName}", daemon=True).start()
+        asking = partial(self._look_up, resolutionReceiver, hostName, portNumber)
+        self._in_thread(f"lookup of {hostName}", asking)
         return lookup
 
     def _look_up(self, receiver: IResolutionReceiver, name: str, port: int) -> None:
         try:
-            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+            found = self._getaddrinfo(name, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):  # there is no such name, or nobody says
             found = []
         addresses = [_ADDRESS_OF[family]("TCP", *where[:2]) for family, *_, where in found if family in _ADDRESS_OF]

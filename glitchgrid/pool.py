@@ -16,10 +16,11 @@ class _DaemonThread(Thread):
 class StorePool(ThreadPool):
     threadFactory = _DaemonThread
 
-    def stop(self) -> None:
-        """Take nothing more, and wait for nobody: a thread that hangs in the disk is left to the process's end."""
-        self.threads.clear()
-        super().stop()
+
+def abandon(pool: ThreadPool) -> None:
+    """Have it take nothing more, and wait for nobody: a thread that hangs in the disk is left to the process's end."""
+    pool.threads.clear()
+    pool.stop()
 
 
 def store_pool() -> ThreadPool:

@@ -16,6 +16,7 @@ from twisted.web.iweb import IRequest
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
 from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
+from glitchgrid.pool import abandon
 from glitchgrid.service import FaceService, Fatal
 from glitchgrid.shield import shield
 from glitchgrid.store import Store
@@ -118,7 +119,7 @@ def vault_service(
     async def finish() -> None:
         await store.when_idle()
         store.close()
-        pool.stop()
+        abandon(pool)
 
     service = VaultService(
         reactor,

@@ -1,11 +1,14 @@
-"""How much of what `make test-all` catches `make test` catches: small changes to the product's code, drawn by chance.
+"""Small changes to the product's code, drawn by chance, and who notices them. Two questions are asked of them:
 
-    .venv/bin/python -m tests.mutants --seed 13 --count 100 --out build/mutants.jsonl
+    .venv/bin/python -m tests.mutants tests         how much of what `make test-all` catches does `make test` catch?
+    .venv/bin/python -m tests.mutants laboratory    how much do 30 simulated seeds find, alone and with the unit tests?
 
-Each change is made in a copy of the checkout, and the tests run there in three steps, until one of them fails: the
-unit tests of `make test`, the rest of `make test`, what `make test-all` has beyond that. A mutant that is caught by one
-of the first two is caught by `make test`. What is in the file already is not run again: a run that was interrupted goes
-on. A mutant that nothing notices takes a quarter of an hour.
+Each change is made in a copy of the checkout, and there one step is taken after another until one fails: that one has
+noticed it. What has begun to go round in circles is noticed, too. What is in the file of results is not done again: a run
+that was interrupted goes on, and one with `--until` can be taken further later. `--list` shows the changes.
+
+The tools that there are (cosmic-ray, mutmut) run one command for each change, and one only; here a change that the
+first second shows is not tried for a quarter of an hour, and one that nothing shows is tried by everything.
 """
 
 import ast
@@ -18,25 +21,56 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from typing import Any
 
 import click
 from attrs import asdict, frozen
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 ROOT = Path(__file__).parents[1]
 NOT_OURS = shutil.ignore_patterns(".git", ".venv*", ".mypy_cache", ".ruff_cache", "build", "__pycache__", "*.egg-info")
 NOT_THE_PRODUCT = {"cli.py", "glitches.py", "__init__.py", "__main__.py"}
-STEP_S_MAX = 1800
-"""A step that takes longer goes round in circles, which is noticed."""
+SAME = ROOT / "tests" / "equivalent_mutants.json"
+"""Changes that change no behaviour, each with the reason."""
 
-_UNIT = ["tests", "--ignore", "tests/end_to_end", "--ignore", "tests/picture"]
-_REST = ["tests/end_to_end", "tests/picture"]
-STEPS: dict[str, list[str]] = {
-    "unit tests": [*_UNIT, "-m", "not thorough"],
-    "make test": [*_REST, "-m", "not thorough"],
-    "make test-all": ["tests", "-m", "thorough"],
-}
-UNCAUGHT = "nothing"
+SEEDS = 30
+
+
+@frozen
+class Step:
+    """:ivar arguments: what Python is given; None where there is nothing to do, which nothing notices.
+    :ivar takes_s_max: some times what it takes here.
+    """
+
+    name: str
+    arguments: "Callable[[Mutant, Path], list[str] | None]"
+    takes_s_max: float
+
+
+def _pytest(*arguments: str) -> "Callable[[Mutant, Path], list[str]]":
+    return lambda _mutant, _copy: ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+
+
+def _own_tests(mutant: "Mutant", copy: Path) -> list[str] | None:
+    own = [str(path) for path in (copy / "tests").glob(f"test_{Path(mutant.file).stem}*.py")]
+    return ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not thorough", *own] if own else None
+
+
+_UNIT = ("tests", "--ignore", "tests/end_to_end", "--ignore", "tests/picture", "-m", "not thorough")
+_THREE = ("--numprocesses", "3", "--dist", "worksteal")
+SIMULATION = Step("simulation", lambda _mutant, _copy: ["-m", "tests.some_seeds", str(SEEDS)], 120)
+OWN = Step("its own unit tests", _own_tests, 120)
+UNIT = Step("unit tests", _pytest(*_UNIT), 600)
+QUICK_UNIT = Step("unit tests", _pytest(*_UNIT, *_THREE), 300)
+TEST = Step("make test", _pytest("tests/end_to_end", "tests/picture", "-m", "not thorough", *_THREE), 900)
+ALL = Step("make test-all", _pytest("tests", "-m", "thorough", *_THREE), 2400)
+
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -152,41 +186,46 @@ def _sites(source: str) -> list[tuple[ast.stmt, str, ast.AST, ast.AST]]:
     return sites.found
 
 
-def drawn(seed: int, count: int) -> list[Mutant]:
-    """So many of them, of the product alone."""
+def drawn(seed: int, count: int, without: Container[str] = ()) -> list[Mutant]:
+    """So many of them, of the product alone.
+
+    :param without: the names of files that are left out.
+    """
     files = [path for path in (ROOT / "glitchgrid").glob("*.py") if path.name not in NOT_THE_PRODUCT]
-    files += (ROOT / "glitchgrid" / "register").glob("*.py")
+    files += [path for path in (ROOT / "glitchgrid" / "register").glob("*.py") if path.name not in without]
     places = [
         (path, number) for path in sorted(files) for number in range(len(_sites(path.read_text(encoding="utf-8"))))
     ]
     return [_mutant(path, number) for path, number in random.Random(seed).sample(places, count)]
 
 
-def caught_by(mutant: Mutant, copy: Path) -> str:
-    """The first of the steps that notices it."""
+def first_to_fail(mutant: Mutant, steps: Sequence[Step], copy: Path) -> Step | None:
+    """The first of these steps that notices it; None where none does."""
     path = copy / mutant.file
     before = path.read_text(encoding="utf-8")
     lines = before.splitlines(keepends=True)
     lines[mutant.line - 1 : mutant.end] = [mutant.becomes + "\n"]
     path.write_text("".join(lines), encoding="utf-8")
     try:
-        return next((step for step, arguments in STEPS.items() if not _passes(arguments, copy)), UNCAUGHT)
+        return next((step for step in steps if not _passes(step, mutant, copy)), None)
     finally:
         path.write_text(before, encoding="utf-8")
 
 
-def _passes(arguments: list[str], copy: Path) -> bool:
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--numprocesses", "3", "--dist", "worksteal"]
+def _passes(step: Step, mutant: Mutant, copy: Path) -> bool:
+    arguments = step.arguments(mutant, copy)
+    if arguments is None:
+        return True
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *options, *arguments],
+        [sys.executable, *arguments],
         cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy)},
+        env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        return process.wait(STEP_S_MAX) == 0
+        return process.wait(step.takes_s_max) == 0
     except subprocess.TimeoutExpired:
         return False
     finally:
@@ -195,36 +234,224 @@ def _passes(arguments: list[str], copy: Path) -> bool:
             process.wait()
 
 
-@click.command()
-@click.option("--seed", type=int, default=13, show_default=True)
-@click.option("--count", type=click.IntRange(1, 10_000), default=100, show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=ROOT / "build" / "mutants.jsonl")
-@click.option("--list", "lists", is_flag=True, help="Show them, and run nothing.")
-def main(seed: int, count: int, out: Path, *, lists: bool) -> None:
-    """Draw mutants, and see which tests catch them."""
-    mutants = drawn(seed, count)
-    if lists:
-        for mutant in mutants:
-            click.echo(f"{mutant.file}:{mutant.line} {mutant.what}: {mutant.becomes.strip().splitlines()[0]}")
-        return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    known = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()] if out.exists() else []
-    caught: Counter[str] = Counter()
+class Log:
+    """What is known of each mutant: the steps that it has passed, and the one that caught it. A line of JSON for each try."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[Mutant, tuple[set[str], str | None]] = {}
+        self._lock = Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            fields = json.loads(line)
+            self._learn(Mutant(**fields["mutant"]), fields["passed"], fields["caught_by"])
+
+    def add(self, mutant: Mutant, passed: Sequence[str], caught_by: str | None) -> None:
+        with self._lock:
+            with self._path.open("a", encoding="utf-8") as file:
+                print(json.dumps({"mutant": asdict(mutant), "passed": passed, "caught_by": caught_by}), file=file)
+            self._learn(mutant, passed, caught_by)
+
+    def _learn(self, mutant: Mutant, passed: Sequence[str], caught_by: str | None) -> None:
+        self._known[mutant] = (self.passed(mutant) | set(passed), caught_by)
+
+    def passed(self, mutant: Mutant) -> set[str]:
+        return self._known.get(mutant, (set(), None))[0]
+
+    def caught_by(self, mutant: Mutant) -> str | None:
+        return self._known.get(mutant, (set(), None))[1]
+
+
+def try_all(mutants: Sequence[Mutant], steps: Sequence[Step], log: Log, jobs: int) -> None:
+    """Take the steps that each of them has not passed yet, in so many copies at one time."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
-        copy = Path(directory) / "checkout"
-        shutil.copytree(ROOT, copy, ignore=NOT_OURS, symlinks=True)
-        for number, mutant in enumerate(mutants, start=1):
-            fields = asdict(mutant)
-            step = next((each["caught_by"] for each in known if each["mutant"] == fields), None)
-            if step is None:
-                step = caught_by(mutant, copy)
-                with out.open("a", encoding="utf-8") as file:
-                    print(json.dumps({"mutant": fields, "caught_by": step}), file=file)
-            caught[step] += 1
-            click.echo(f"{number}/{count} {mutant.file}:{mutant.line} {mutant.what}: {step}")
-    by_test = caught["unit tests"] + caught["make test"]
-    by_all = by_test + caught["make test-all"]
-    click.echo(f"make test catches {by_test}, make test-all {by_all} of {count}")
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(jobs):
+            copy = Path(directory) / str(number)
+            shutil.copytree(ROOT, copy, ignore=NOT_OURS, symlinks=True)
+            if _passes(steps[0], mutants[0], copy):
+                copies.put(copy)
+            else:
+                raise click.ClickException(f"{steps[0].name} fails without any change")
+
+        def try_one(mutant: Mutant) -> None:
+            left = [step for step in steps if step.name not in log.passed(mutant)]
+            if log.caught_by(mutant) is None and left:
+                copy = copies.get()
+                noticed = first_to_fail(mutant, left, copy)
+                copies.put(copy)
+                passed = left if noticed is None else left[: left.index(noticed)]
+                log.add(mutant, [step.name for step in passed], noticed.name if noticed else None)
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            bar = progress.add_task("mutants", total=len(mutants))
+            with ThreadPoolExecutor(jobs) as executor:
+                for _ in executor.map(try_one, mutants):
+                    progress.advance(bar)
+
+
+@click.group()
+def main() -> None:
+    """Draw mutants of the product, and see who notices them."""
+
+
+def _shared(name: str, seed: int, count: int) -> Callable[[Any], Any]:
+    def add(command: Any) -> Any:
+        for option in (
+            click.option("--seed", type=int, default=seed, show_default=True, help="Of the draw."),
+            click.option("--count", type=click.IntRange(1, 10_000), default=count, show_default=True),
+            click.option(
+                "--results",
+                type=click.Path(dir_okay=False, path_type=Path),
+                default=ROOT / "build" / f"mutants-{name}.jsonl",
+            ),
+            click.option("--list", "lists", is_flag=True, help="Show them, and run nothing."),
+        ):
+            command = option(command)
+        return main.command(name)(command)
+
+    return add
+
+
+def _list(mutants: Sequence[Mutant], log: Log) -> None:
+    for mutant in mutants:
+        first = mutant.becomes.strip().splitlines()[0]
+        click.echo(f"{mutant.file}:{mutant.line} {mutant.what}: {first}  [{log.caught_by(mutant) or '-'}]")
+
+
+@_shared("tests", 13, 100)
+@click.option("--until", type=click.Choice([step.name for step in (OWN, QUICK_UNIT, TEST, ALL)]), default=ALL.name)
+def of_tests(seed: int, count: int, results: Path, until: str, *, lists: bool) -> None:
+    """What `make test` catches of what `make test-all` catches."""
+    mutants, log = drawn(seed, count), Log(results)
+    if lists:
+        _list(mutants, log)
+        return
+    steps = [OWN, QUICK_UNIT, TEST, ALL]
+    names = [step.name for step in steps]
+    try_all(mutants, steps[: names.index(until) + 1], log, jobs=1)
+    click.echo(of_make_test(log, mutants))
+
+
+def of_make_test(log: Log, mutants: Sequence[Mutant]) -> str:
+    """What share of those that `make test-all` catches `make test` catches: at least so much, where some were not tried to the end."""
+    caught = Counter(log.caught_by(mutant) for mutant in mutants)
+    by_test = sum(caught[step.name] for step in (OWN, QUICK_UNIT, TEST))
+    left = sum(log.caught_by(mutant) is None and ALL.name not in log.passed(mutant) for mutant in mutants)
+    said = f"of {len(mutants)}, make test catches {by_test}, make test-all {by_test + caught[ALL.name]}"
+    return said + (f" and at most {left} more, not tried yet" if left else "")
+
+
+@_shared("laboratory", 14, 400)
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1)
+@click.option("--until", type=click.Choice([step.name for step in (SIMULATION, OWN, UNIT)]), default=UNIT.name)
+@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the score and the survivors there.")
+@click.option("--least", type=click.IntRange(0, 100), default=0, help="Fail where simulation finds a smaller share.")
+def of_laboratory(
+    seed: int, count: int, results: Path, until: str, jobs: int, page: Path | None, least: int, *, lists: bool
+) -> None:
+    """What some simulated seeds find, and what the unit tests find beyond that."""
+    mutants, log = drawn(seed, count, without={"classic.py"}), Log(results)
+    if lists:
+        _list(mutants, log)
+        return
+    steps = [SIMULATION, OWN, UNIT]
+    try_all(mutants, steps[: [step.name for step in steps].index(until) + 1], log, jobs)
+    score = Score.of(mutants, log)
+    click.echo(score.text)
+    if page is not None:
+        page.write_text(score.as_page(seed), encoding="utf-8")
+    if score.simulated_percent < least:
+        raise click.ClickException(f"simulation found {score.simulated_percent:.0f}%, and {least}% are asked for")
+
+
+@frozen
+class Score:
+    """What became of the mutants of the second question.
+
+    :ivar simulated: those in modules that a simulated run executes, but for those that are set aside.
+    """
+
+    mutants: Sequence[Mutant]
+    aside: dict[Mutant, str]
+    simulated: Sequence[Mutant]
+    caught: dict[Mutant, str | None]
+
+    @classmethod
+    def of(cls, mutants: Sequence[Mutant], log: Log) -> "Score":
+        known = {
+            (each["file"], each["what"], each["becomes"]): each["reason"]
+            for each in json.loads(SAME.read_text(encoding="utf-8"))
+        }
+        caught = {mutant: log.caught_by(mutant) for mutant in mutants}
+        reasons = {mutant: known.get((mutant.file, mutant.what, mutant.becomes)) for mutant in mutants}
+        aside = {mutant: reason for mutant, reason in reasons.items() if reason and caught[mutant] is None}
+        executed = subprocess.run(
+            [sys.executable, "-m", "tests.some_seeds", str(SEEDS), "--modules"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        simulated = [mutant for mutant in mutants if mutant.file in executed and mutant not in aside]
+        return cls(mutants, aside, simulated, caught)
+
+    @property
+    def found_by_simulation(self) -> int:
+        return sum(self.caught[mutant] == SIMULATION.name for mutant in self.simulated)
+
+    @property
+    def simulated_percent(self) -> float:
+        return 100 * self.found_by_simulation / max(1, len(self.simulated))
+
+    @property
+    def survivors(self) -> list[Mutant]:
+        return [mutant for mutant in self.mutants if self.caught[mutant] is None and mutant not in self.aside]
+
+    @property
+    def text(self) -> str:
+        counted = len(self.mutants) - len(self.aside)
+        found = counted - len(self.survivors)
+        return (
+            f"{len(self.mutants)} mutants, {len(self.aside)} of which change no behaviour. Simulation alone finds"
+            f" {self.found_by_simulation} of the {len(self.simulated)} in modules that it executes"
+            f" ({self.simulated_percent:.1f}%); with the unit tests {found} of {counted} are found"
+            f" ({100 * found / max(1, counted):.1f}%)."
+        )
+
+    def as_page(self, seed: int) -> str:
+        by_module: dict[str, Counter[str]] = {}
+        for mutant in self.mutants:
+            noticed = "set aside" if mutant in self.aside else self.caught[mutant] or "nobody"
+            by_module.setdefault(mutant.file, Counter())[noticed] += 1
+        columns = [SIMULATION.name, OWN.name, UNIT.name, "nobody", "set aside"]
+        lines = [
+            "# What the laboratory finds of small changes to the product",
+            "",
+            f"Written by `make mutants`: {len(self.mutants)} changes, drawn with seed {seed}, {SEEDS} simulated seeds each.",
+            "",
+            self.text,
+            "",
+            "| module | " + " | ".join(columns) + " |",
+            "|---|" + "---:|" * len(columns),
+            *(
+                f"| {name} | " + " | ".join(str(counts[column] or "") for column in columns) + " |"
+                for name, counts in sorted(by_module.items())
+            ),
+            "",
+            "## Found by the unit tests alone, or by nobody",
+            "",
+            *(_row(mutant, self.caught[mutant] or "nobody") for mutant in self.simulated
+              if self.caught[mutant] != SIMULATION.name),
+            "",
+            "## Set aside: they change no behaviour",
+            "",
+            *(_row(mutant, reason) for mutant, reason in self.aside.items()),
+        ]  # fmt: skip
+        return "\n".join(lines) + "\n"
+
+
+def _row(mutant: Mutant, said: str) -> str:
+    return f"- `{mutant.file}:{mutant.line}` {mutant.what}, `{mutant.becomes.strip().splitlines()[0]}`: {said}"
 
 
 if __name__ == "__main__":

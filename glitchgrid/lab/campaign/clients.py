@@ -15,6 +15,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from glitchgrid.lab.campaign.availability import Attempt, Availability
 from glitchgrid.lab.campaign.http import Answer, ClientConnection, get, post
 from glitchgrid.lab.campaign.invariant import Invariant
 from glitchgrid.lab.campaign.limits import whole
@@ -71,6 +72,8 @@ class Workload:
 
     recorder: Recorder
     invariant: Invariant
+    availability: Availability
+    now_ns: Callable[[], int]
     writes_left: int
     largest: int = 0
     working: int = 0
@@ -100,19 +103,21 @@ class _Operator(Service):
             self._begin(control, connection, value, done)
             return
         endpoint = TCP4ClientEndpoint(self._reactor, control.address, CONTROL_PORT, timeout=CONNECT_TIMEOUT_S)
-        connecting = connectProtocol(endpoint, ClientConnection())
-        connecting.addCallbacks(
-            self._connected, self._not_connected, (control, value, done), {}, (control, value, done), {}
-        )
+        connecting = connectProtocol(endpoint, ClientConnection(self._workload.now_ns))
+        asked = control, value, self._workload.now_ns(), done
+        connecting.addCallbacks(self._connected, self._not_connected, asked[:2] + asked[3:], {}, asked, {})
 
     def _connected(self, connection: ClientConnection, control: Machine, value: int | None, done: Done) -> None:
         self._connections[control.name] = connection
         self._begin(control, connection, value, done)
 
-    def _not_connected(self, failure: Failure, control: Machine, value: int | None, done: Done) -> None:
+    def _not_connected(
+        self, failure: Failure, control: Machine, value: int | None, called_ns: int, done: Done
+    ) -> None:
         failure.trap(ConnectError)
         op = self._call(control, value)
         self._workload.recorder.failed(op)
+        self._judge(control, value, called_ns, None, f"found no connection: {failure.getErrorMessage()}")
         done(False)
 
     def _begin(self, control: Machine, connection: ClientConnection, value: int | None, done: Done) -> None:
@@ -122,13 +127,29 @@ class _Operator(Service):
             patience_ms = self._draws.between(0, patience_ms)
         timer = self._reactor.callLater(patience_ms / 1000, connection.drop)
         shown = self._workload.invariant.shown_majority
+        called_ns = self._workload.now_ns()
 
         def told(answer: Answer | None) -> None:
+            has_left = not timer.active()
             _stop(timer)
             self._record(op, value, answer, shown)
-            done(answer is not None and answer.status in SERVED)
+            is_served = answer is not None and answer.status in SERVED
+            if not has_left or self._is_late(called_ns):
+                self._judge(control, value, called_ns, connection.made_ns, None if is_served else _told(answer))
+            done(is_served)
 
         connection.ask(get() if value is None else post(b"%d" % value), told)
+
+    def _is_late(self, called_ns: int) -> bool:
+        pace = self._workload.availability.pace
+        return pace is not None and self._workload.now_ns() - called_ns > pace.bound_ns
+
+    def _judge(
+        self, control: Machine, value: int | None, called_ns: int, connected_ns: int | None, failure: str | None
+    ) -> None:
+        what = "a read" if value is None else f"a write of {value}"
+        attempt = Attempt(self._client, what, control.name, called_ns, connected_ns, failure)
+        self._workload.availability.ended(attempt, self._workload.now_ns())
 
     def _call(self, control: Machine, value: int | None, **notes: int) -> int:
         recorder = self._workload.recorder
@@ -154,6 +175,12 @@ class _Operator(Service):
             recorder.decreases(op, int(refused[1]))
         else:
             recorder.ambiguous(op, status=answer.status)
+
+
+def _told(answer: Answer | None) -> str:
+    if answer is None:
+        return "was not answered: its connection ended"
+    return f"was answered {answer.status} {answer.body.decode('utf-8', 'backslashreplace')}"
 
 
 def _stop(timer: IDelayedCall) -> None:
@@ -203,30 +230,40 @@ class Prober(_Operator):
 
     The read comes first: a grid that can only be read once somebody has written anew does not serve.
 
-    :ivar served: whether both were.
+    :param value: None where it is to read alone.
+    :param reads: else it writes alone.
+    :ivar served: whether it was, all of it.
     """
 
-    def __init__(self, process: Process, workload: Workload, control: Machine, value: int) -> None:
+    def __init__(
+        self, process: Process, workload: Workload, control: Machine, value: int | None, *, reads: bool = True
+    ) -> None:
         super().__init__(f"probe {control.name}", process, PATIENT, workload)
         self.control = control
-        self._value = value
+        self.value = value
+        self._reads = reads
         self.served = False
 
     def startService(self) -> None:
         super().startService()
-        self._read()
+        if self._reads:
+            self._read()
+        else:
+            self._write()
 
     def _read(self) -> None:
         self.operation(self.control, None, self._was_read)
 
     def _was_read(self, well: bool) -> None:
-        if well:
-            self._write()
-        else:
+        if not well:
             self._reactor.callLater(PROBE_AGAIN_S, self._read)
+        elif self.value is None:
+            self.served = True
+        else:
+            self._write()
 
     def _write(self) -> None:
-        self.operation(self.control, self._value, self._was_written)
+        self.operation(self.control, self.value, self._was_written)
 
     def _was_written(self, well: bool) -> None:
         if well:
@@ -257,4 +294,4 @@ def store_by_hand(process: Process, workload: Workload, vault: Machine, value: i
         workload.recorder.failed(op)
 
     endpoint = TCP4ClientEndpoint(process.reactor, vault.address, VAULT_PORT, timeout=CONNECT_TIMEOUT_S)
-    connectProtocol(endpoint, ClientConnection()).addCallbacks(connected, not_connected)
+    connectProtocol(endpoint, ClientConnection(workload.now_ns)).addCallbacks(connected, not_connected)

@@ -1,16 +1,22 @@
 """A grid on the machines of a simulated world: what faults act on, and what the oracles look at."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from io import StringIO
 
 from twisted.application.service import IService
 
 from glitchgrid.errors import StartError, StoreDamaged
+from glitchgrid.lab.campaign.availability import Availability, Pace
 from glitchgrid.lab.campaign.clients import Workload, store_by_hand
-from glitchgrid.lab.campaign.invariant import Invariant
-from glitchgrid.lab.campaign.plan import CLIENTS, Layout, Surroundings
-from glitchgrid.lab.campaign.programs import control_program, vault_program
+from glitchgrid.lab.campaign.hostile import Hostile
+from glitchgrid.lab.campaign.invariant import Invariant, durable_identity
+from glitchgrid.lab.campaign.plan import ATOMIC, CLIENTS, Layout, Surroundings
+from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT, control_program, vault_program
+from glitchgrid.lab.campaign.wellness import Wellness
+from glitchgrid.lab.campaign.wire import CONTROL, VAULT, Known
 from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process, Program
@@ -24,18 +30,32 @@ class Grid:
 
     def __init__(self, world: World, layout: Layout) -> None:
         self.world = world
+        self.reached: Counter[str] = Counter()
+        self.find: Callable[[str, str], object] = lambda _oracle, _message: None
         self.layout = layout
         self.vaults = [world.machine(name) for name in layout.vault_names]
         self.controls = [world.machine(name) for name in layout.control_names]
         self.clients = world.machine(CLIENTS)
         keep_changes = world.tape is not None
-        self.invariant = Invariant.of(self.vaults, lambda: world.now_ns, keep_changes=keep_changes)
+        self.invariant = Invariant.of(
+            self.vaults,
+            lambda: world.now_ns,
+            all_are_guarded=layout.protocol == ATOMIC,
+            keep_changes=keep_changes,
+        )
         self._history = StringIO()
         recorder = Recorder(self._history, lambda: world.now_ns)
-        self.workload = Workload(recorder, self.invariant, layout.steps)
-        self._by_name = False
-        control = control_program(self._addresses, layout.protocol)
-        self._programs: dict[str, Program] = {machine.name: control for machine in self.controls}
+        self.ports = dict.fromkeys(self.vaults, VAULT_PORT) | dict.fromkeys(self.controls, CONTROL_PORT)
+        self.wellness = Wellness(world, self.ports)
+        self.availability = Availability(
+            self.wellness, CLIENTS, layout.vault_names, lambda oracle, message: self.find(oracle, message), self.reached
+        )
+        self.workload = Workload(recorder, self.invariant, self.availability, lambda: world.now_ns, layout.steps)
+        self.services: dict[str, IService] = {}
+        self.hostile: list[Hostile] = []
+        self.by_name = False
+        self._control = control_program(self._addresses, layout.protocol)
+        self._programs: dict[str, Program] = {machine.name: self._controlling for machine in self.controls}
         self._programs |= {machine.name: self._watched for machine in self.vaults}
 
     @property
@@ -49,7 +69,7 @@ class Grid:
 
     def surround(self, surroundings: Surroundings) -> None:
         """Set what stays the same throughout a run."""
-        self._by_name = surroundings.by_name
+        self.by_name = surroundings.by_name
         machines = [*self.servers, self.clients]
         self.world.network.set_usual(surroundings.latency_us * US_NS, surroundings.loss_per_mille)
         draws = self.world.draws("surroundings")
@@ -58,6 +78,23 @@ class Grid:
             machine.clock.usual_ppm = draws.between(-surroundings.drift_ppm, surroundings.drift_ppm)
             machine.clock.drift(0, None)
             machine.disk.slowness = surroundings.disk_slowness
+        if self.layout.protocol == ATOMIC:
+            self.availability.pace = Pace.of(
+                surroundings.latency_us, surroundings.loss_per_mille, surroundings.disk_slowness
+            )
+
+    def known(self, machine: Machine) -> Known:
+        """What the answers of a server depend on, where the whole grid holds one value."""
+        is_vault = machine in self.vaults
+        kind = VAULT if is_vault else CONTROL
+        identity = durable_identity(machine) if is_vault else None
+        return Known(
+            kind,
+            self.invariant.durable_majority,
+            len(self.vaults),
+            identity,
+            lambda: machine.clock.wall_ns(self.world.now_ns) / SECOND_NS,
+        )
 
     def start(self, machine: Machine) -> None:
         """Start a machine's program, unless it runs; where it is about to end, once it has."""
@@ -77,11 +114,17 @@ class Grid:
 
     def _addresses(self) -> Sequence[str]:
         """What controls are told of the vaults."""
-        return [vault.name if self._by_name else vault.address for vault in self.vaults]
+        return [vault.name if self.by_name else vault.address for vault in self.vaults]
 
     def _watched(self, process: Process) -> IService:
         service = vault_program(process, lambda error: self._cannot_start(process.machine, error))
         self.invariant.watch(process.machine, service.store)
+        self.services[process.name] = service
+        return service
+
+    def _controlling(self, process: Process) -> IService:
+        service = self._control(process)
+        self.services[process.name] = service
         return service
 
     def _cannot_start(self, vault: Host, error: StartError) -> None:

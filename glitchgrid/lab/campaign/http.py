@@ -36,11 +36,16 @@ class NoAnswer(Exception):
 
 
 class ClientConnection(Protocol):
-    """One connection. Whoever asks is told of one answer, or of its end."""
+    """One connection. Whoever asks is told of one answer, or of its end.
+
+    :ivar made_ns: when it was.
+    """
 
     transport: Any
 
-    def __init__(self) -> None:
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self.made_ns = 0
         self._received = b""
         self._told: Callable[[Answer | None], None] | None = None
         self.is_open = False
@@ -63,6 +68,7 @@ class ClientConnection(Protocol):
 
     def connectionMade(self) -> None:
         self.is_open = True
+        self.made_ns = self._now_ns()
 
     def dataReceived(self, data: bytes) -> None:
         self._received += data

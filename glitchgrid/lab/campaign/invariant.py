@@ -6,11 +6,13 @@ largest number that a majority holds durably or exceeds. S is the smallest that 
 ===================  ==================================================================================
 V <= D               nothing is shown before it is durable; V = D where nothing is being stored
 a vault's answer     200 or 412: says no more than D
-D never falls        but by an unguarded store, or a disk that was replaced
+D never falls        but to what an unguarded store asks for; on a disk that was replaced it does
 S never falls        what a read may return does not go back
 a write of v         was acknowledged: by its return S had reached v
 a read of m          S had not passed m at its call, and M had reached m by its return
 ===================  ==================================================================================
+
+The last three hold where every store is guarded, and are asked for under the atomic protocol alone.
 
 M would be wrong for the beginning of a read: between durable and shown, the disks are ahead of the answers.
 """
@@ -60,6 +62,8 @@ class _Seen:
     shown: int = NOTHING_STORED
     durable: int = NOTHING_STORED
     changes: int = -1
+    unguarded: set[int] = field(factory=set)
+    """What was stored without the guard: it may be less than what was there."""
 
 
 @define
@@ -70,14 +74,22 @@ class Invariant:
 
     vaults: Sequence[_Seen]
     now_ns: Callable[[], int]
+    all_are_guarded: bool = True
     changes: list[Change] | None = None
     broken: list[Broken] = field(factory=list)
     durable_majority: int = NOTHING_STORED
     shown_majority: int = NOTHING_STORED
 
     @classmethod
-    def of(cls, machines: Sequence[Machine], now_ns: Callable[[], int], *, keep_changes: bool = False) -> "Invariant":
-        return cls([_Seen(machine) for machine in machines], now_ns, [] if keep_changes else None)
+    def of(
+        cls,
+        machines: Sequence[Machine],
+        now_ns: Callable[[], int],
+        *,
+        all_are_guarded: bool = True,
+        keep_changes: bool = False,
+    ) -> "Invariant":
+        return cls([_Seen(machine) for machine in machines], now_ns, all_are_guarded, [] if keep_changes else None)
 
     def watch(self, machine: Host, store: Store) -> None:
         """A vault has started: its values are that store's from now on, and so are its answers."""
@@ -86,6 +98,8 @@ class Invariant:
         submit = store.submit
 
         def watched(request: StoreRequest) -> "Deferred[StoreOutcome]":
+            if not request.guarded and not self.all_are_guarded:
+                seen.unguarded.add(request.value)
             return submit(request).addCallback(partial(self._answers, seen))
 
         store.submit = watched  # type: ignore[method-assign]
@@ -93,7 +107,8 @@ class Invariant:
     def _answers(self, seen: _Seen, outcome: StoreOutcome) -> StoreOutcome:
         """A vault is about to say what it holds."""
         durable = _held(seen.machine.disk.durable(VALUE_NAME))
-        if outcome.value > durable:
+        # Where two stores that share a sync lower the value, the first of them never was on the disk.
+        if outcome.value > durable and durable not in seen.unguarded:
             self.find(f"{seen.machine.name} answers that it holds {outcome.value}, and holds {durable} durably")
         return outcome
 
@@ -117,11 +132,13 @@ class Invariant:
 
     def acknowledged(self, value: int) -> None:
         """A write has returned."""
-        if self.shown_majority < value:
+        if self.all_are_guarded and self.shown_majority < value:
             self.find(f"a write of {value} was acknowledged, and a majority may still show {self.shown_majority}")
 
     def was_read(self, value: int, shown_at_call: int) -> None:
         """A read has returned."""
+        if not self.all_are_guarded:
+            return
         if value < shown_at_call:
             self.find(f"a read returned {value}; when it was called every majority showed {shown_at_call}")
         if value > self.durable_majority:
@@ -133,7 +150,7 @@ class Invariant:
         if disk.changes != seen.changes:
             seen.changes = disk.changes
             durable = _held(disk.durable(VALUE_NAME))
-            if durable < seen.durable:
+            if durable < seen.durable and durable not in seen.unguarded:
                 self.find(f"what {seen.machine.name} holds durably fell from {seen.durable} to {durable}")
             changed = durable != seen.durable
             seen.durable = durable
@@ -143,7 +160,7 @@ class Invariant:
             seen.shown = shown
             if shown != seen.durable and not seen.store._syncing:  # noqa: SLF001 - what only the store knows
                 self.find(f"{seen.machine.name} is idle, shows {shown} and holds {seen.durable} durably")
-        if seen.shown > seen.durable:
+        if seen.shown > seen.durable and seen.durable not in seen.unguarded:
             self.find(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
         return changed
 
@@ -151,7 +168,7 @@ class Invariant:
         most = majority(len(self.vaults))
         self.durable_majority = sorted((seen.durable for seen in self.vaults), reverse=True)[most - 1]
         shown = sorted(seen.shown for seen in self.vaults)[most - 1]
-        if shown < self.shown_majority:
+        if self.all_are_guarded and shown < self.shown_majority:
             self.find(f"what every majority shows fell from {self.shown_majority} to {shown}")
         self.shown_majority = shown
 
@@ -159,6 +176,15 @@ class Invariant:
         if self.changes is not None:
             durable, shown = tuple(seen.durable for seen in self.vaults), tuple(seen.shown for seen in self.vaults)
             self.changes.append(Change(self.now_ns(), durable, shown, self.durable_majority, self.shown_majority))
+
+
+def durable_identity(machine: Machine) -> bytes | None:
+    """What a vault calls itself, as its disk has it; None where the disk has no such thing."""
+    data = machine.disk.durable(VALUE_NAME)
+    try:
+        return None if data is None else decode_file(data).record.identity.encode("ascii")
+    except RecordDamaged:
+        return None
 
 
 def _held(data: bytes | None) -> int:

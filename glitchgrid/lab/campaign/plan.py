@@ -23,6 +23,7 @@ from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
 from glitchgrid.register import PROTOCOLS
 
 VERSION = 1
+ATOMIC = "atomic"
 CLIENTS = "clients"
 """The machine of all clients."""
 VAULTS_MAX = 9
@@ -37,7 +38,8 @@ WEIGHTS = (1, 1, 2, 5)
 LATENCY_US_MAX = 10_000_000
 DRIFT_PPM_MAX = 100_000
 DISK_SLOWNESS_MAX = 10_000
-KILL, POWER_LOSS = "kill", "power loss"
+KILL, POWER_LOSS, CALM = "kill", "power loss", "calm"
+ENDS_DRAWN = (KILL, POWER_LOSS, CALM, CALM)
 SEED = re.compile(r"[0-9A-Za-z._-]{1,64}")
 FIRST_FAULT_MS = (5, 50, 200)
 FAULTS_UNTIL_MS = 60_000
@@ -55,7 +57,7 @@ class Layout:
 
     vaults: int = field(default=3, validator=whole(1, VAULTS_MAX))
     controls: int = field(default=1, validator=whole(1, CONTROLS_MAX))
-    protocol: str = field(default="atomic", validator=one_of(*PROTOCOLS))
+    protocol: str = field(default=ATOMIC, validator=one_of(*PROTOCOLS))
     steps: int = field(default=20, validator=whole(1, STEPS_MAX))
 
     @property
@@ -81,7 +83,7 @@ class Wanted:
 
     vaults: int | None = None
     controls: int | None = None
-    protocol: str = "atomic"
+    protocol: str = ATOMIC
     steps: int = 20
 
     def layout(self, seed: str) -> Layout:
@@ -135,7 +137,7 @@ def _seed(_plan: Any, _attribute: Any, seed: Any) -> None:
 @frozen
 class Plan:
     """:ivar ends_with: what becomes of all vaults before a majority of them is started for the last reads and writes;
-    a power loss takes the controls, too.
+    a power loss takes the controls, too. Calm: nothing; what can run goes on running.
     """
 
     seed: str = field(validator=_seed)
@@ -143,7 +145,7 @@ class Plan:
     surroundings: Surroundings
     habits: Habits
     faults: Sequence[Planned] = field(converter=_in_a_row, validator=_not_too_many)
-    ends_with: str = field(default=KILL, validator=one_of(KILL, POWER_LOSS))
+    ends_with: str = field(default=KILL, validator=one_of(KILL, POWER_LOSS, CALM))
 
     @property
     def breaks(self) -> list[str]:
@@ -174,7 +176,7 @@ def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:
     faults = _draw_faults(draws, stage)
     if draws.chance(BREAKING_PER_MILLE):
         faults = sorted([*faults, *_draw_breaking(draws, stage)], key=lambda each: each.at_ms)
-    return Plan(seed, layout, surroundings, habits, tuple(faults), draws.pick((KILL, POWER_LOSS)))
+    return Plan(seed, layout, surroundings, habits, tuple(faults), draws.pick(ENDS_DRAWN))
 
 
 def _draw_faults(draws: Draws, stage: Stage) -> list[Planned]:

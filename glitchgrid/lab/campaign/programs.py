@@ -1,5 +1,6 @@
 """The product's two programs, for machines of a simulated world: built by what the twistd plugins call, too."""
 
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from glitchgrid.disk import IDisk
 from glitchgrid.errors import DataDirectoryInUse, StartError
 from glitchgrid.lab.simulation.disk import Mount
 from glitchgrid.lab.simulation.process import Process, Program
+from glitchgrid.names import ThreadResolver
 from glitchgrid.vault import VaultService, vault_service
 
 CONTROL_PORT = 8000
@@ -78,6 +80,7 @@ def control_program(vaults: Callable[[], Sequence[str]], protocol: str) -> Progr
 
     def program(process: Process) -> IService:
         run_on_monotonic_clock(process.reactor)
+        process.reactor.installNameResolver(_resolver(process))
         return control_service(
             process.reactor,
             TCP4ServerEndpoint(process.reactor, CONTROL_PORT, BACKLOG),
@@ -89,6 +92,20 @@ def control_program(vaults: Callable[[], Sequence[str]], protocol: str) -> Progr
         )
 
     return program
+
+
+def _resolver(process: Process) -> ThreadResolver:
+    """The product's own, with threads and names of the world."""
+
+    def getaddrinfo(name: str, port: int, type: int) -> list[tuple[Any, ...]]:  # noqa: A002 - as the real one has it
+        address = process.look_up(name)
+        if address is None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, type, 0, "", (address, port))]
+
+    return ThreadResolver(
+        process.reactor, lambda _, work: process.in_thread(work, lambda _is_well, _result: None), getaddrinfo
+    )
 
 
 def _leave(process: Process, cannot_start: Callable[[StartError], object] = lambda _error: None) -> Any:

@@ -15,8 +15,8 @@ from glitchgrid.coordinator import Coordinator
 from glitchgrid.exchange import Exchange
 from glitchgrid.fold import Refused
 from glitchgrid.lab.campaign.faults.kinds import KINDS
-from glitchgrid.lab.campaign.hostile import HOSTILE
-from glitchgrid.lab.nuisance import NAMES
+from glitchgrid.lab.campaign import aftermath, availability, hostile
+from glitchgrid.lab.campaign.wire import HOSTILE
 from glitchgrid.lab.simulation.containment import patched
 from glitchgrid.outcome import Committed, Holds, Inconsistent, Undecided
 from glitchgrid.register.atomic import LAGGING_S, AtomicRegister
@@ -119,7 +119,10 @@ SHOWED = "a broken assumption showed"
 LINES = (
     *(probe.name for probe in PROBES),
     SHOWED,
-    *(HOSTILE + name for name in NAMES),
+    availability.JUDGED,
+    hostile.JUDGED,
+    *aftermath.LINES,
+    *(hostile.SENT + name for name in HOSTILE),
     *(FAULT + kind for kind in KINDS),
 )
 """Everything that a campaign has to reach."""

@@ -1,7 +1,7 @@
 """One run: a plan, carried out, and what is to be said of it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,10 +9,11 @@ from twisted.application.service import IService, MultiService
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 
 from glitchgrid.lab.campaign import interruption
+from glitchgrid.lab.campaign.aftermath import Aftermath
 from glitchgrid.lab.campaign.clients import Client, Prober
 from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
-from glitchgrid.lab.campaign.plan import POWER_LOSS, Layout, Plan, Planned, draw_plan
+from glitchgrid.lab.campaign.plan import ATOMIC, CALM, POWER_LOSS, Layout, Plan, Planned, draw_plan
 from glitchgrid.lab.campaign.properties import collecting
 from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
 from glitchgrid.lab.campaign.recording import Recording, Span
@@ -56,7 +57,8 @@ class _Run:
         self._world = world
         self._grid = grid
         self._plan = plan
-        self._reached: Counter[str] = Counter()
+        self._reached = grid.reached
+        grid.find = self._find
         self._is_quiet = False
         self._findings: list[Finding] = []
         self._spans: list[Span] = []
@@ -104,14 +106,20 @@ class _Run:
     def _live(self) -> None:
         world, grid, plan = self._world, self._grid, self._plan
         grid.surround(plan.surroundings)
+        if plan.breaks:
+            grid.availability.pace = None  # a value that was lost is no matter of time
         grid.start_all()
         for planned in plan.faults:
             world.after(planned.at_ms * MS_NS, self._begin, planned)
         grid.clients.start(self._clients)
         if not world.run(RUN_S * SECOND_NS, self._after_each_event):
             self._find("liveness", f"the clients had not ended after {RUN_S} s")
-        self._calm()
-        self._probe()
+        self._end_faults()
+        if plan.ends_with == CALM and plan.layout.protocol == ATOMIC and not plan.breaks:
+            Aftermath(grid, plan, self._reached, self._find, self._go_on).live()
+        else:
+            self._let_a_majority_be_well()
+            self._probe()
 
     def _after_each_event(self) -> bool:
         interruption.check()
@@ -124,7 +132,9 @@ class _Run:
             client = Client(f"c{number + 1}", process, self._plan.habits, self._workload, self._grid.controls)
             client.setServiceParent(service)
         for number in range(self._plan.habits.hostile):
-            hostile = Hostile(f"h{number + 1}", process, self._grid.controls, self._grid.vaults, self._reached)
+            grid = self._grid
+            hostile = Hostile(f"h{number + 1}", process, grid.ports, grid.known, grid.availability, self._reached)
+            grid.hostile.append(hostile)
             hostile.setServiceParent(service)
         return service
 
@@ -132,6 +142,7 @@ class _Run:
         if self._is_quiet:
             return
         self._world.note("fault", f"{planned.fault}")
+        self._grid.wellness.trouble(planned.fault.troubles(self._grid))
         found_something = planned.fault.begin(self._grid)
         if found_something:
             self._reached[f"{FAULT}{planned.fault.kind}"] += 1
@@ -142,21 +153,39 @@ class _Run:
     def _end(self, span: Span) -> None:
         if not self._is_quiet:
             self._world.note("fault", f"end of {span.planned.fault}")
+            self._grid.wellness.relieve(span.planned.fault.troubles(self._grid))
             span.end_ns = self._world.now_ns
             if span.planned.fault.end(self._grid):
                 self._reached[f"{FAULT}{span.planned.fault.kind}"] += 1
                 span.was_idle = False
 
-    # The end: a majority is well, and nothing else is.
+    # The end.
 
-    def _calm(self) -> None:
-        world, grid, plan = self._world, self._grid, self._plan
+    def _go_on(self, duration_ns: int, until: Callable[[], bool]) -> bool:
+        """Let time go by; whether something has come."""
+
+        def after_each_event() -> bool:
+            interruption.check()
+            self._grid.invariant.check()
+            return until()
+
+        return self._world.run(duration_ns, after_each_event)
+
+    def _end_faults(self) -> None:
+        world, plan = self._world, self._plan
         self._is_quiet = True
+        self._grid.wellness.relieve_all()
         world.note("fault", "end of all")
         for span in self._spans:
             span.end_ns = span.end_ns or world.now_ns
         world.network.set_usual(plan.surroundings.latency_us * US_NS, 0)
         world.network.heal()
+        world.names.heal()
+
+    def _let_a_majority_be_well(self) -> None:
+        """And nothing else."""
+        world, grid, plan = self._world, self._grid, self._plan
+        grid.availability.pace = None
         draws = world.draws("liveness")
         well = list(grid.vaults)
         while len(well) > majority(len(grid.vaults)):
@@ -182,16 +211,11 @@ class _Run:
             probers.append(Prober(process, self._workload, control, self._workload.largest))
         for prober in probers:
             process.run(prober.startService)
-        self._world.run(SERVES_AGAIN_S * SECOND_NS, lambda: self._have_served(probers))
+        self._go_on(SERVES_AGAIN_S * SECOND_NS, lambda: all(prober.served for prober in probers))
         for prober in probers:
             if not prober.served:
                 late = f"{SERVES_AGAIN_S} s after a majority is well"
                 self._find("liveness", f"{prober.control.name} does not serve {late}")
-
-    def _have_served(self, probers: Sequence[Prober]) -> bool:
-        interruption.check()
-        self._grid.invariant.check()
-        return all(prober.served for prober in probers)
 
     # What is said of it.
 

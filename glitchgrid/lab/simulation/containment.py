@@ -17,8 +17,12 @@ and their `_ns` kin
 `secrets`), `os.getrandom`
 threads, by `threading` and    a real thread runs when it likes: error
 by `_thread`
-processes, by `subprocess`     they live outside: error
-and `os.fork`
+processes, by `subprocess`,    they live outside: error
+`os.fork` and kin, and
+`reactor.spawnProcess`
+signals and their handlers     they are the real process's: error
+waits for another thread, by   there is none: error. What waits for a bare lock is found by a watchdog: a world in which
+`queue`, `join`, conditions    nothing happens for ten real seconds ends
 sockets, names of hosts, and   a real socket has a real peer: error
 `select`'s functions
 the global reactor             whoever finds it has not been given one: error, for each of its public methods
@@ -40,6 +44,7 @@ import importlib
 import os
 import random
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -50,13 +55,21 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NoReturn
 
 from greenlet import getcurrent
+from twisted.internet import tcp
 from twisted.web import http
 
 from glitchgrid.lab.simulation.clock import EPOCH_NS, SECOND_NS
 from glitchgrid.lab.simulation.course import Course
 
 _REACTOR = "twisted.internet.reactor"
-_LIBRARIES = frozenset({__name__, "threading", "socket", "random", "secrets", "subprocess", "os"})
+_LIBRARIES = frozenset({
+    __name__, "threading", "queue", "socket", "random", "secrets", "subprocess", "os", "signal",
+    "twisted.internet.process", "twisted.internet.posixbase", "twisted.internet.threads",
+})  # fmt: skip
+_SIGNAL = signal.signal
+
+STILL_S = 10
+"""In real time: an event of the world takes thousandths of a second."""
 
 
 class Escape(Exception):
@@ -65,7 +78,10 @@ class Escape(Exception):
 
 def _caller() -> str:
     """The nearest place that is neither here nor in the library whose function was called."""
-    frame = sys._getframe(1)  # noqa: SLF001 - there is no other way to a caller
+    return _place(sys._getframe(1))  # noqa: SLF001 - there is no other way to a caller
+
+
+def _place(frame: Any) -> str:
     while frame.f_back is not None and frame.f_globals.get("__name__") in _LIBRARIES:
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
@@ -145,6 +161,11 @@ _OUTSIDE: tuple[tuple[Any, str, str], ...] = (
     (os, "urandom", "os.urandom"),
     (os, "getrandom", "os.getrandom"),
     (os, "fork", "os.fork"),
+    (os, "forkpty", "os.forkpty"),
+    *((os, name, f"os.{name}") for name in ("posix_spawn", "posix_spawnp", "system", "kill", "killpg")),
+    *((signal, name, f"signal.{name}") for name in ("signal", "set_wakeup_fd", "pause", "sigwait", "pthread_sigmask")),
+    (threading.Condition, "wait", "a wait for another thread"),
+    (threading.Thread, "join", "a wait for another thread"),
     (subprocess.Popen, "__init__", "a process"),
     (threading.Thread, "start", "a thread"),
     (_thread, "start_new_thread", "a thread"),
@@ -212,6 +233,57 @@ def _patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Any:
     return patched(owner, name, either_clock if owner is time and name in _CLOCKS else either)
 
 
+class _Reserve:
+    """In place of Twisted's open /dev/null, which it gives up to be able to accept, and then to close, what it has no
+    descriptor for: each process of the world has one of its own."""
+
+    def __init__(self, world: Course) -> None:
+        self._world = world
+
+    def available(self) -> bool:
+        return self._world.current is not None and not self._world.current.spare_descriptors
+
+    def reserve(self) -> None:
+        """There is one from the beginning."""
+
+    def __enter__(self) -> None:
+        self._spare(1)
+
+    def __exit__(self, *_: object) -> None:
+        self._spare(0)
+
+    def _spare(self, count: int) -> None:
+        assert self._world.current is not None, "a port belongs to a process"
+        self._world.current.spare_descriptors = count
+
+
+def _give_up_after(world: Course) -> Iterator[None]:
+    """While the world goes on, nothing is wrong. Where it does not, some code waits for what is not in the world."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread alone
+        return
+    seen = -1
+
+    def look(_number: int, frame: Any) -> None:
+        nonlocal seen
+        if world.events == seen and inside:
+            raise Escape(f"nothing has happened for {STILL_S} s: {_place(frame)} waits for what is not in the world")
+        seen = world.events
+
+    inside = True
+    before = _SIGNAL(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, STILL_S, STILL_S)
+    try:
+        yield
+    finally:
+        inside = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _SIGNAL(signal.SIGALRM, before)
+
+
+_watched = contextmanager(_give_up_after)
+
+
 @contextmanager
 def contained(world: Course) -> Iterator[None]:
     """Run `world` within: nothing gets out.
@@ -227,6 +299,8 @@ def contained(world: Course) -> Iterator[None]:
         with ExitStack() as stack:
             for owner, name, replacement in list(_replacements(guard)):
                 stack.enter_context(_patch(owner, name, replacement))
+            stack.enter_context(patched(tcp, "_reservedFD", _Reserve(world)))
+            stack.enter_context(_watched(world))
             yield
     finally:
         if collects:

@@ -15,6 +15,8 @@ class Running(Protocol):
     @property
     def clock(self) -> Clock: ...
 
+    spare_descriptors: int
+
     def block(self, duration_ns: int) -> None: ...
 
 

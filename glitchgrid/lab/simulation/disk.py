@@ -42,23 +42,31 @@ class Disk:
 
     :ivar slowness: by how much everything takes longer.
     :ivar stalled_until_ns: nothing ends before that, in the world's time.
+    :ivar busy_until_ns: all that has begun will have ended by then.
     :ivar is_full: nothing may grow.
+    :ivar is_read_only: nothing may change.
+    :ivar fails_to: "read" or "write", or both: every such call fails.
     :ivar syncs_to_fail: how many of the next syncs fail.
     :ivar when_syncing: is called once, in the middle of the next sync.
     :ivar changes: goes up whenever something has become durable, or may have.
+    :ivar refused: the last process that was told of an error other than a missing file.
     """
 
     def __init__(self, world: Course, name: str) -> None:
         self.world = world
         self.slowness = 1
         self.stalled_until_ns = 0
+        self.busy_until_ns = 0
         self.is_full = False
+        self.is_read_only = False
+        self.fails_to: set[str] = set()
         self.syncs_to_fail = 0
         self.when_syncing: Callable[[], object] | None = None
         self._in_this_sync: Event | None = None
         self.changes = 0
         self.directory = Directory()
         self.locked_by: User | None = None
+        self.refused: User | None = None
         self._draws = world.draws(f"disk {name}")
 
     def mount(self, process: User) -> "Mount":
@@ -83,13 +91,17 @@ class Disk:
     def takes_ns(self, usual_ns: int) -> int:
         """How long something takes that begins now."""
         duration_ns = self._draws.rarely_long(usual_ns) * self.slowness
-        return max(duration_ns, self.stalled_until_ns - self.world.now_ns)
+        duration_ns = max(duration_ns, self.stalled_until_ns - self.world.now_ns)
+        self.busy_until_ns = max(self.busy_until_ns, self.world.now_ns + duration_ns)
+        return duration_ns
 
     def calm(self) -> None:
         """Let it be well again."""
         self.slowness = 1
         self.stalled_until_ns = 0
         self.is_full = False
+        self.is_read_only = False
+        self.fails_to.clear()
         self.syncs_to_fail = 0
         self.when_syncing = None
         if self._in_this_sync is not None:
@@ -134,11 +146,12 @@ class Mount:
 
     def create(self, name: str) -> "File":
         self.take("create", name)
+        self.refuse_to_change(name)
         directory = self.disk.directory
         inode = directory.cached.get(name)
         if inode is None:
             if self.disk.is_full:
-                raise _error(errno.ENOSPC, name)
+                raise self.refusal(errno.ENOSPC, name)
             inode = Inode()
             directory.change(NameChange(inode, name))
         elif inode.cached:
@@ -147,6 +160,7 @@ class Mount:
 
     def replace(self, source: str, target: str) -> None:
         self.take("rename", f"{source} {target}")
+        self.refuse_to_change(target)
         directory = self.disk.directory
         inode = directory.cached.get(source)
         if inode is None:
@@ -155,6 +169,19 @@ class Mount:
 
     def fsync_directory(self) -> None:
         self.sync("fsync", ".", self.disk.directory.sync, self.disk.directory.forget)
+
+    def refuse_to_change(self, name: str) -> None:
+        if self.disk.is_read_only:
+            raise self.refusal(errno.EROFS, name)
+
+    def refuse_to(self, what: str, name: str) -> None:
+        if what in self.disk.fails_to:
+            raise self.refusal(errno.EIO, name)
+
+    def refusal(self, number: int, name: str) -> OSError:
+        """The error that this process is told of."""
+        self.disk.refused = self.process
+        return _error(number, name)
 
     def take(self, operation: str, on: str) -> None:
         """Let a thread wait while something happens in the cache. It is done when this returns."""
@@ -171,7 +198,7 @@ class Mount:
         if self.disk.sync_fails():
             self.disk.world.note(self.process.name, f"{operation} {on} fails")
             fail()
-            raise _error(errno.EIO, on)
+            raise self.refusal(errno.EIO, on)
         succeed()
         self.disk.changes += 1
 
@@ -187,6 +214,7 @@ class File:
 
     def read(self, size_max: int) -> bytes:
         self._mount.take("read", self._name)
+        self._mount.refuse_to("read", self._name)
         data = self._inode.cached[self._offset : self._offset + size_max]
         self._offset += len(data)
         return data
@@ -200,8 +228,10 @@ class File:
         while data:
             page = data[: PAGE_BYTES - offset_bytes % PAGE_BYTES]
             self._mount.take("write", f"{self._name} {offset_bytes} {brief(page)}")
+            self._mount.refuse_to_change(self._name)
+            self._mount.refuse_to("write", self._name)
             if self._mount.disk.is_full and offset_bytes + len(page) > _allocated(self._inode):
-                raise _error(errno.ENOSPC, self._name)
+                raise self._mount.refusal(errno.ENOSPC, self._name)
             self._inode.write(page, offset_bytes)
             data, offset_bytes = data[len(page) :], offset_bytes + len(page)
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from glitchgrid.lab.simulation.clock import Clock
 from glitchgrid.lab.simulation.course import Course
 from glitchgrid.lab.simulation.disk import Disk
+from glitchgrid.lab.simulation.names import Names
 from glitchgrid.lab.simulation.network import Network
 
 FIRST_PORT = 32768
@@ -24,15 +25,21 @@ class Bound(Protocol):
     @property
     def is_listening(self) -> bool: ...
 
+    @property
+    def listens_since_ns(self) -> int: ...
+
 
 class Host:
     """:param others: every host of the world, this one too, by its name.
     :ivar cuts_segments: what is sent from here arrives in pieces of any size.
     """
 
-    def __init__(self, world: Course, network: Network, others: "Mapping[str, Host]", name: str, address: str) -> None:
+    def __init__(
+        self, world: Course, network: Network, names: Names, others: "Mapping[str, Host]", name: str, address: str
+    ) -> None:
         self.world = world
         self.network = network
+        self.names = names
         self.name = name
         self.address = address
         self.clock = Clock()
@@ -89,8 +96,3 @@ class Host:
         if address == LOOPBACK:
             return self
         return next((host for host in self._others.values() if host.address == address), None)
-
-    def address_of(self, name: str) -> str | None:
-        """What a name, or an address, resolves to."""
-        found = self._others.get(name) or self.at(name)
-        return None if found is None else found.address

@@ -50,9 +50,11 @@ class Machine(Host):
         """Let it be well again, and what runs on it, run. Nobody waits for its end any more."""
         self.when_free = None
         self.throttle(None)
+        self.clock.drift(self.world.now_ns, None)
         self.disk.calm()
         process = self.process
         if process is not None:
+            process.descriptors_max = None
             process.resume_threads()
             process.resume()
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from glitchgrid.lab.simulation.course import Course
@@ -16,13 +17,25 @@ _Job = tuple[Callable[..., object] | None, Callable[[], Any]]
 
 
 class Pool:
-    """What programs use of `twisted.python.threadpool.ThreadPool`."""
+    """What programs use of `twisted.python.threadpool.ThreadPool`.
 
-    def __init__(self, world: Course, name: str, in_thread: InThread, threads_max: int) -> None:
+    :ivar threads: those that are at work. Whoever takes them out is not kept from stopping by them.
+    """
+
+    def __init__(
+        self,
+        world: Course,
+        name: str,
+        in_thread: InThread,
+        wait_for: Callable[[Callable[[], bool]], None],
+        threads_max: int,
+    ) -> None:
         self._world = world
         self._in_thread = in_thread
+        self._wait_for = wait_for
+        self.threads: list[int] = []
         self._threads_max = threads_max
-        self._busy = 0
+        self._busy = self._begun = 0
         self._jobs: deque[_Job] = deque()
         self._draws = world.draws(f"pool {name}")
         self._started = False
@@ -32,7 +45,10 @@ class Pool:
         self._begin()
 
     def stop(self) -> None:
+        """Take nothing more, and wait for the threads that are in `threads`: as Twisted's does."""
         self._started = False
+        if self.threads:
+            self._wait_for(lambda: not self.threads)
 
     def adjustPoolsize(self, minthreads: int | None = None, maxthreads: int | None = None) -> None:
         if maxthreads is not None:
@@ -52,12 +68,17 @@ class Pool:
     def _begin(self) -> None:
         while self._started and self._jobs and self._busy < self._threads_max:
             self._busy += 1
+            self._begun += 1
+            self.threads.append(self._begun)
             on_result, work = self._jobs.popleft()
             delay_ns = self._draws.rarely_long(THREAD_STARTS_NS)
-            self._world.after(delay_ns, self._in_thread, work, lambda *outcome, cb=on_result: self._done(cb, outcome))
+            done = partial(self._done, self._begun, on_result)
+            self._world.after(delay_ns, self._in_thread, work, done)
 
-    def _done(self, on_result: Callable[..., object] | None, outcome: tuple[Any, ...]) -> None:
+    def _done(self, thread: int, on_result: Callable[..., object] | None, *outcome: Any) -> None:
         self._busy -= 1
+        if thread in self.threads:
+            self.threads.remove(thread)
         if on_result is not None:
             on_result(*outcome)
         self._begin()

@@ -5,9 +5,12 @@ for it finds it dead. Nothing of it is thrown away before the run is over, for P
 of what is thrown away, and the dead would act.
 """
 
+import errno
+import os
 from collections.abc import Callable
 from typing import Any
 
+from attrs import frozen
 from greenlet import GreenletExit, getcurrent, greenlet
 from twisted.application.service import IService
 from twisted.python.failure import Failure
@@ -15,22 +18,33 @@ from twisted.python.failure import Failure
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.epoll import Epoll
 from glitchgrid.lab.simulation.host import Host
+from glitchgrid.lab.simulation.names import LOOKUP_NS, SILENT_LOOK_NS, SILENT_MAX_NS
 from glitchgrid.lab.simulation.pool import Pool
 from glitchgrid.lab.simulation.reactor import SimulatedReactor
 from glitchgrid.lab.simulation.sockets import FIRST_DESCRIPTOR, Socket
 from glitchgrid.lab.simulation.timeline import Event
 
-NAME_NS = 300_000
-"""How long it usually takes to learn the address of a name."""
-
 Program = Callable[["Process"], IService]
 """Makes a service of a process's reactor, pool and disk, as a twistd plugin's `makeService` does."""
+
+
+@frozen
+class Held:
+    """What a process has taken: its sockets, its delayed calls, its threads that are at work."""
+
+    connections: int
+    listening: int
+    timers: int
+    threads: int
 
 
 class Process:
     """:param ended: is told once of its end.
     :ivar exit_status: None while it runs; -9 after kill -9.
     :ivar is_terminating: it was told to stop, and tidies up.
+    :ivar descriptors_max: so many sockets it may have, and no more; None for any number.
+    :ivar descriptors_missed: how often it has asked for one more.
+    :ivar spare_descriptors: what it has given up meanwhile, to be able to take another.
     """
 
     def __init__(self, machine: Host, program: Program, ended: Callable[[], None]) -> None:
@@ -45,6 +59,10 @@ class Process:
         self._is_paused = False
         self._are_threads_paused = False
         self.is_terminating = False
+        self.descriptors_max: int | None = None
+        self.descriptors_missed = 0
+        self.spare_descriptors = 0
+        self._waits_for: list[Callable[[], bool]] = []
         self._missed: list[Callable[[], None]] = []
         self._missed_by_threads: list[Callable[[], object]] = []
         self._threads: list[greenlet] = []
@@ -66,18 +84,47 @@ class Process:
 
     def pool(self, threads_max: int = 1) -> Pool:
         """A thread pool whose work takes its time here."""
-        return Pool(self.world, self.name, self.in_thread, threads_max)
+        return Pool(self.world, self.name, self.in_thread, self.wait_for, threads_max)
+
+    def wait_for(self, threads: Callable[[], bool]) -> None:
+        """Have the reactor wait, as for `Thread.join`: it gets no further turn until `threads` says that they ended."""
+        self._waits_for.append(threads)
+
+    def threads_went_on(self) -> None:
+        """What the reactor waits for may have come."""
+        if self._waits_for:
+            self._waits_for = [each for each in self._waits_for if not each()]
+            if not self._waits_for:
+                self.wake()
 
     def socket(self) -> Socket:
+        self.spend_descriptor()
         return Socket(self)
 
-    def resolve(self, name: str) -> str | None:
-        return self.machine.address_of(name)
+    def spend_descriptor(self) -> None:
+        """One more is about to be taken.
 
-    def answer_name(self, answer: Callable[[], object]) -> Event:
-        """Have a question for a name be answered, after a while."""
-        delay_ns = self.world.draws(f"names {self.name}").rarely_long(NAME_NS)
-        return self.world.after(delay_ns, self.run, answer)
+        :raises OSError: EMFILE where there is none left.
+        """
+        if self.descriptors_max is None:
+            return
+        # What waits to be accepted has none yet.
+        taken = sum(not each.is_queued for each in self.sockets.values()) - self.spare_descriptors
+        if taken >= self.descriptors_max:
+            self.descriptors_missed += 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    def look_up(self, name: str) -> str | None:
+        """The address of a name, or None where there is none. Takes its time: for threads alone."""
+        names = self.machine.names
+        draws = self.world.draws(f"names {self.name}")
+        self.block(draws.rarely_long(LOOKUP_NS) + names.late_ns.get(name, 0))
+        asked_ns = self.world.now_ns
+        while name in names.silent:
+            if self.world.now_ns - asked_ns >= SILENT_MAX_NS:
+                return None
+            self.block(SILENT_LOOK_NS)
+        return names.address_of(name)
 
     # How it runs.
 
@@ -119,7 +166,8 @@ class Process:
 
     def _turn_begins(self) -> None:
         self._next_turn = None
-        self._run(self._turn)
+        if not self._waits_for:
+            self._run(self._turn)
 
     def _turn(self) -> None:
         reactor: Any = self.reactor
@@ -129,6 +177,8 @@ class Process:
         reactor.runUntilCurrent()
         self._is_in_turn = False
         if not self.alive:
+            return
+        if self._waits_for:
             return
         if reactor.has_stopped:
             self.exit(0)
@@ -204,16 +254,21 @@ class Process:
 
         Returns how many connections that are.
         """
-        broken = [each for each in self.sockets.values() if each.remote is not None and each.remote[0] == other.address]
+        broken = self.connections_to(other)
         for each in broken:
             each.reset()
         return len(broken)
+
+    def connections_to(self, other: Host) -> list[Socket]:
+        """This end of those between this process and another machine, whoever has made them."""
+        return [each for each in self.sockets.values() if each.remote is not None and each.remote[0] == other.address]
 
     def _end(self, status: int | None) -> None:
         self.alive = False
         self.exit_status = status
         self._missed.clear()
         self._missed_by_threads.clear()
+        self._waits_for.clear()
         self._ended()
 
     # What the kernel keeps for it.
@@ -223,6 +278,13 @@ class Process:
         self._next_descriptor += 1
         self.sockets[descriptor] = of
         return descriptor
+
+    @property
+    def held(self) -> "Held":
+        """What it has just now that it must give back."""
+        connections = sum(not each.is_listening for each in self.sockets.values())
+        timers = sum(call.active() for call in self.reactor.getDelayedCalls())
+        return Held(connections, len(self.sockets) - connections, timers, len(self._threads))
 
     def free_descriptor(self, descriptor: int) -> None:
         self.sockets.pop(descriptor, None)
@@ -246,6 +308,7 @@ class Process:
                 outcome = False, Failure()
             self._threads.remove(thread)
             done(*outcome)
+            self.threads_went_on()
 
         thread = greenlet(body)
         self._threads.append(thread)

@@ -4,7 +4,6 @@ What is replaced are the system calls: `epoll` and `socket`, the clock, the reso
 the process's: it gives the reactor one turn whenever something is ready or due.
 """
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.internet import tcp
@@ -18,7 +17,6 @@ from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.epoll import Epoll
 from glitchgrid.lab.simulation.pool import Pool
 from glitchgrid.lab.simulation.sockets import Socket
-from glitchgrid.lab.simulation.timeline import Event
 
 REACTOR_THREADS_MAX = 10
 
@@ -37,11 +35,8 @@ class Kernel(Protocol):
 
     def socket(self) -> Socket: ...
 
-    def resolve(self, name: str) -> str | None:
-        """The address of a name."""
-
-    def answer_name(self, answer: Callable[[], object]) -> Event:
-        """Have whoever asks for names be answered, after a while."""
+    def look_up(self, name: str) -> str | None:
+        """The address of a name, for threads."""
 
 
 class SimulatedReactor(EPollReactor):
@@ -83,12 +78,14 @@ class SimulatedReactor(EPollReactor):
         self.process.wake_up()
 
     def _initThreads(self) -> None:
-        self.installNameResolver(_Names(self.process))
+        self.installNameResolver(_PooledLookups(self))
         self.usingThreads = True
 
     def getThreadPool(self) -> Pool:  # type: ignore[override]
         if self._pool is None:
             self._pool = self.process.pool(REACTOR_THREADS_MAX)
+            self.callWhenRunning(self._pool.start)
+            self.addSystemEventTrigger("during", "shutdown", self._pool.stop)
         return self._pool
 
     def suggestThreadPoolSize(self, size: int) -> None:
@@ -148,21 +145,19 @@ class _NoContinuousPolling:
 
 @implementer(IHostResolution)
 class _Resolution:
-    answer: Event
-
     def __init__(self, name: str) -> None:
         self.name = name
 
     def cancel(self) -> None:
-        self.answer.cancel()
+        """Nothing ends a thread that waits for a name server."""
 
 
 @implementer(IHostnameResolver)
-class _Names:
-    """The machines' names are those of their addresses."""
+class _PooledLookups:
+    """As Twisted's own: in the threads of the reactor's pool, which all lookups share."""
 
-    def __init__(self, process: Kernel) -> None:
-        self._process = process
+    def __init__(self, reactor: SimulatedReactor) -> None:
+        self._reactor = reactor
 
     def resolveHostName(
         self,
@@ -175,11 +170,13 @@ class _Names:
         resolution = _Resolution(hostName)
         resolutionReceiver.resolutionBegan(resolution)
 
-        def answer() -> None:
-            address = self._process.resolve(hostName)
+        def tell(address: str | None) -> None:
             if address is not None:
                 resolutionReceiver.addressResolved(IPv4Address("TCP", address, portNumber))
             resolutionReceiver.resolutionComplete()
 
-        resolution.answer = self._process.answer_name(answer)
+        def look_up() -> None:
+            self._reactor.callFromThread(tell, self._reactor.process.look_up(hostName))
+
+        self._reactor.getThreadPool().callInThread(look_up)
         return resolution

@@ -46,6 +46,8 @@ class Owner(Protocol):
 
     def free_descriptor(self, descriptor: int) -> None: ...
 
+    def spend_descriptor(self) -> None: ...
+
 
 class Socket:
     """One socket of a process. The methods that `socket.socket` has, too, do what they do there."""
@@ -59,6 +61,8 @@ class Socket:
         self.closed = False
         self._error = 0
         self._accepted: deque[Socket] | None = None
+        self.is_queued = False
+        self.listens_since_ns = 0
         self._backlog = 0
         self._connection: End | None = None
         self._connecting = False
@@ -94,13 +98,16 @@ class Socket:
 
     def listen(self, backlog: int) -> None:
         self._accepted = deque()
+        self.listens_since_ns = self.machine.world.now_ns
         self._backlog = backlog
 
     def accept(self) -> "tuple[Socket, Address]":
         assert self._accepted is not None
         if not self._accepted:
             raise _error(errno.EAGAIN)
+        self.process.spend_descriptor()
         accepted = self._accepted.popleft()
+        accepted.is_queued = False
         assert accepted.remote is not None
         return accepted, accepted.remote
 
@@ -197,6 +204,7 @@ class Socket:
 
     def take(self, accepted: "Socket") -> None:
         assert self._accepted is not None
+        accepted.is_queued = True
         self._accepted.append(accepted)
         self.changed()
 

@@ -2,6 +2,7 @@
 
 from glitchgrid.lab.simulation.course import Course
 from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.names import Names
 from glitchgrid.lab.simulation.network import Network
 
 
@@ -15,11 +16,12 @@ class World(Course):
         super().__init__(seed, keep_trace=keep_trace)
         self.machines: dict[str, Machine] = {}
         self.network = Network(self)
+        self.names = Names(self.machines)
 
     def machine(self, name: str) -> Machine:
         """A new machine, with the next address."""
         assert name not in self.machines, f"there is a machine {name} already"
-        made = Machine(self, self.network, self.machines, name, f"10.0.0.{len(self.machines) + 1}")
+        made = Machine(self, self.network, self.names, self.machines, name, f"10.0.0.{len(self.machines) + 1}")
         self.machines[name] = made
         return made
 

@@ -117,6 +117,76 @@ class SyncsFail(Fault):
         return _start_anew(stage, stage.vaults, self.syncs)
 
 
+@frozen
+class _UntilStartedAnew(OfVault):
+    """A vault whose disk has failed it takes no store; so at the end it is started anew, as an operator would."""
+
+    def begin(self, stage: Stage) -> bool:
+        """Nothing has failed by now."""
+        self._break(self.on(stage))
+        return False
+
+    def end(self, stage: Stage) -> bool:
+        vault = self.on(stage)
+        has_failed = vault.disk.refused is not None and vault.disk.refused is vault.process
+        self._mend(vault)
+        vault.kill()
+        stage.start(vault)
+        return has_failed
+
+    def _break(self, vault: Machine) -> None:
+        raise NotImplementedError
+
+    def _mend(self, vault: Machine) -> None:
+        raise NotImplementedError
+
+
+@frozen
+class WritesFail(_UntilStartedAnew):
+    """Every write fails: EIO."""
+
+    kind = "writes fail"
+
+    def _break(self, vault: Machine) -> None:
+        vault.disk.fails_to.add("write")
+
+    def _mend(self, vault: Machine) -> None:
+        vault.disk.fails_to.discard("write")
+
+
+@frozen
+class ReadsFail(_UntilStartedAnew):
+    """Every read fails: EIO. Vaults read when they start, so this one is started in the middle of it."""
+
+    kind = "reads fail"
+
+    def begin(self, stage: Stage) -> bool:
+        vault = self.on(stage)
+        self._break(vault)
+        vault.kill()
+        stage.start(vault)
+        return True
+
+    def _break(self, vault: Machine) -> None:
+        vault.disk.fails_to.add("read")
+
+    def _mend(self, vault: Machine) -> None:
+        vault.disk.fails_to.discard("read")
+
+
+@frozen
+class ReadOnly(_UntilStartedAnew):
+    """The file system turns read-only, as Linux does it after an error."""
+
+    kind = "read-only disk"
+
+    def _break(self, vault: Machine) -> None:
+        vault.disk.is_read_only = True
+
+    def _mend(self, vault: Machine) -> None:
+        vault.disk.is_read_only = False
+
+
 def _let_syncs_fail(vaults: Sequence[Machine], syncs: int) -> bool:
     """Nothing has failed by now."""
     for vault in vaults:

@@ -21,11 +21,19 @@ CLIENTS_PER_MILLE = 200
 """How often a link is one between the clients and a control."""
 
 
+Link = tuple[str, str]
+"""From one machine to another, by their names."""
+
+
 class Stage(Protocol):
     """What faults act on."""
 
     world: World
     clients: Machine
+
+    @property
+    def by_name(self) -> bool:
+        """Do controls look the vaults' names up?"""
 
     @property
     def vaults(self) -> Sequence[Machine]: ...
@@ -76,6 +84,12 @@ class Fault(ABC):
     def vaults(self) -> Sequence[str]:
         """Those of them that must be vaults."""
         return ()
+
+    def troubles(self, stage: Stage) -> "Sequence[str | Link]":
+        """The machines, and the directed links between two, that are not well meanwhile."""
+        if self.reaches is Reach.NAMED:
+            return self.machines
+        return [machine.name for machine in (stage.vaults if self.reaches is Reach.VAULTS else stage.servers)]
 
     @abstractmethod
     def begin(self, stage: Stage) -> bool:
@@ -131,6 +145,10 @@ class OfLink(Fault):
     @property
     def machines(self) -> Sequence[str]:
         return (self.source, self.target)
+
+    def troubles(self, _stage: Stage) -> Sequence[str | Link]:
+        # A cut of one way is felt on the other: what is sent is acknowledged there.
+        return (self.source, self.target), (self.target, self.source)
 
 
 def draw_link(draws: Draws, stage: Stage) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from attrs import Attribute, field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, OfLink, OfServer, Reach, Stage, draw_link
+from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, Link, OfLink, OfServer, Reach, Stage, draw_link
 from glitchgrid.lab.campaign.limits import one_of, whole, yes_or_no
 from glitchgrid.lab.simulation.clock import MILLION
 from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
@@ -70,6 +70,10 @@ class Partition(Fault):
     @property
     def machines(self) -> Sequence[str]:
         return [name for group in self.groups for name in group]
+
+    def troubles(self, _stage: Stage) -> Sequence[str | Link]:
+        pairs = list(self._pairs())
+        return [*pairs, *((target, source) for source, target in pairs)]
 
     def begin(self, stage: Stage) -> bool:
         pairs = list(self._pairs())

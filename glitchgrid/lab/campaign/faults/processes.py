@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, OfServer, OfVault, Reach, Stage
+from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, Link, OfServer, OfVault, Reach, Stage
 from glitchgrid.lab.campaign.limits import whole
 from glitchgrid.lab.simulation.clock import MILLION, SECOND_NS
 from glitchgrid.lab.simulation.draws import Draws
@@ -178,6 +178,28 @@ class ProcessorVaries(Throttle):
 
 
 @frozen
+class DescriptorsRunOut(OfServer):
+    """Its process may open no socket beyond those that it has: EMFILE, at accept and at connect."""
+
+    kind = "descriptors run out"
+
+    def begin(self, stage: Stage) -> bool:
+        process = self.on(stage).process
+        if process is not None:
+            process.descriptors_max = len(process.sockets)
+            process.descriptors_missed = 0
+        return False
+
+    def end(self, stage: Stage) -> bool:
+        process = self.on(stage).process
+        if process is None:
+            return False
+        has_missed = process.descriptors_max is not None and process.descriptors_missed > 0
+        process.descriptors_max = None
+        return has_missed
+
+
+@frozen
 class ThreadsPaused(OfVault):
     """The threads of a vault get no processor, and its reactor does: nothing is stored, and it says so or waits."""
 
@@ -206,6 +228,10 @@ class ClockJump(OfServer):
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
         return cls(draws.pick(stage.servers).name, draws.pick((-HOUR_S, -30, -2, 2, 30, HOUR_S)))
+
+    def troubles(self, _stage: Stage) -> Sequence[str | Link]:
+        """Nobody: all waits are by the other clock."""
+        return ()
 
     def begin(self, stage: Stage) -> bool:
         self.on(stage).clock.jump(self.by_s * SECOND_NS)

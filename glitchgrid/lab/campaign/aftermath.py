@@ -1,0 +1,350 @@
+"""What comes after the faults where everything calms down, and every server that can run goes on running.
+
+One thing after another, and what each has to show:
+
+=========  ==================================================================================================
+start      every server listens
+reads      every control answers one within `SERVES_S`, and no vault stays behind what a majority showed before
+writes     the same, and soon all vaults show one value
+a wave     all clients at once, on a grid that is well: no operation fails, and each takes a few round trips
+the wire   some rows of the wire's table, at a control and at a vault
+idleness   connections end by their time-outs, and servers hold what they held at first: nothing but a port
+the end    SIGTERM, to servers that are idle, busy, or hang in their disks: each ends in time
+=========  ==================================================================================================
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from attrs import evolve
+from twisted.application.service import MultiService
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import ConnectError
+from twisted.python.failure import Failure
+
+from glitchgrid.lab.campaign.availability import Pace
+from glitchgrid.lab.campaign.clients import PATIENT, Client, Prober
+from glitchgrid.lab.campaign.faults.fault import MS_NS, US_NS
+from glitchgrid.lab.campaign.grid import Grid
+from glitchgrid.lab.campaign.holdings import too_many
+from glitchgrid.lab.campaign.plan import Plan
+from glitchgrid.lab.campaign.programs import VAULT_TIMEOUT_S
+from glitchgrid.lab.campaign.wellness import SETTLES_NS
+from glitchgrid.lab.campaign.wire import CONTROL, ROWS, VAULT, Expected, Inquiry, Row
+from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.quorum import majority
+from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
+
+SERVES_S = 10
+"""A control answers so long after the faults have ended, at the latest: whatever it waits for has its time-out."""
+
+STARTS_S = 7
+"""A server listens so long afterwards: one that is just being stopped has 5 s for that."""
+
+RESTED_S = 3
+"""A question that finds nobody, and the rest that follows, are over by then."""
+
+EQUAL_S = 5
+"""The vaults show one value so long after a write has been answered."""
+
+LATENCY_US_MAX = 500
+"""The network is no slower than that afterwards, loses nothing, and the disks are as fast as they can be."""
+
+WAVE_WRITES = 10
+WAVE_PAUSE_MS = 1
+WAVE_CLIENTS = 8
+WAVE_S = 30
+HOSTILE_LEAVE_S = 20
+ROWS_EACH = 7
+ROWS_S = 90
+CACHED_S = 31
+"""Control keeps an unused connection to a vault for 30 s."""
+
+IDLE_S = 62
+"""No connection on which nothing happens is left after a minute."""
+
+AT_ONCE_S = 1.0
+"""What has nothing to do ends so soon."""
+
+STOPS_S = 6.0
+"""A server that is told to stop has ended so long afterwards, whatever it does: 5 s are for what is in progress."""
+
+STOPS_AFTER_MS = 300
+STALL_S = 1.0
+HANGS_S = 60.0
+UNDECIDED_S = VAULT_TIMEOUT_S
+"""A read that no majority answers is inconsistent once that is certain."""
+
+SERVED, EQUAL, WAVE, HELD = (
+    "calm: every control served again",
+    "calm: all vaults came to one value",
+    "calm: a wave of clients was judged",
+    "calm: what servers hold was compared",
+)
+STOPPED = "calm: stopped "
+STOPS = ("an idle server", "a vault that stores", "a vault whose disk hangs", "a control that waits")
+ASKED = "wire: "
+LINES = (SERVED, EQUAL, WAVE, HELD, *(STOPPED + each for each in STOPS), *(ASKED + row.name for row in ROWS))
+"""The lines for all of this, in the table of what was reached."""
+
+
+class Aftermath:
+    """:param find: is told of what is wrong, by which oracle and in words.
+    :param go_on: lets the run go on for so many nanoseconds, or until something; it says whether that has come.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        plan: Plan,
+        reached: "Counter[str]",
+        find: Callable[[str, str], object],
+        go_on: Callable[[int, Callable[[], bool]], bool],
+    ) -> None:
+        self._grid = grid
+        self._plan = plan
+        self._world = grid.world
+        self._reached = reached
+        self._find = find
+        self._go_on = go_on
+        self._draws = grid.world.draws("aftermath")
+
+    def live(self) -> None:
+        """All of it, one thing after another; what goes wrong ends it."""
+        self._begin()
+        for part in (self._start, self._reads, self._writes, self._wave, self._wire, self._idleness, self._end):
+            if not part():
+                return
+
+    def _begin(self) -> None:
+        grid, surroundings = self._grid, self._plan.surroundings
+        calm = evolve(
+            surroundings,
+            latency_us=min(surroundings.latency_us, LATENCY_US_MAX),
+            loss_per_mille=0,
+            disk_slowness=1,
+        )
+        self._world.network.set_usual(calm.latency_us * US_NS, calm.loss_per_mille)
+        self._pace = Pace.of(calm.latency_us, calm.loss_per_mille, calm.disk_slowness)
+        busy_ns = max(vault.disk.busy_until_ns for vault in grid.vaults) - self._world.now_ns
+        for machine in grid.servers:
+            machine.calm()
+            if machine.process is not None and machine.disk.refused is machine.process:
+                machine.kill()  # it takes no store until it is started anew
+            grid.start(machine)
+        self._go_on(max(0, busy_ns), lambda: False)  # what a disk has begun while it stalled ends with the stall
+
+    # What clients get.
+
+    def _start(self) -> bool:
+        def silent() -> list[str]:
+            return [each.name for each in self._grid.servers if each.listener(self._grid.ports[each]) is None]
+
+        return self._wait(STARTS_S, lambda: not silent(), "liveness", lambda: (
+            f"{', '.join(silent())} did not listen {STARTS_S} s after all faults had ended"
+        ))  # fmt: skip
+
+    def _reads(self) -> bool:
+        shown = self._grid.invariant.shown_majority
+        nothing: list[int | None] = [None for _ in self._grid.controls]
+        if not self._probe(nothing):
+            return False
+        # A vault that has just failed rests, and is not asked then; the second read asks them all.
+        self._go_on(RESTED_S * SECOND_NS, lambda: False)
+        if not self._probe(nothing):
+            return False
+        return self._wait(EQUAL_S, lambda: min(self._shown()) >= shown, "convergence", lambda: (
+            f"{EQUAL_S} s after every control has read, the vaults show {self._shown()}, and a majority had shown"
+            f" {shown} before"
+        ))  # fmt: skip
+
+    def _writes(self) -> bool:
+        workload = self._grid.workload
+        values = [workload.largest + 1 + number for number in range(len(self._grid.controls))]
+        workload.largest = values[-1]
+        return self._probe(values) and self._come_to_one_value()
+
+    def _probe(self, values: Sequence[int | None]) -> bool:
+        """Have every control read, or write a value."""
+        process = self._grid.clients.process
+        assert process is not None, "the clients run until the end"
+        probers = [
+            Prober(process, self._grid.workload, control, value, reads=value is None)
+            for control, value in zip(self._grid.controls, values, strict=True)
+        ]
+        for prober in probers:
+            process.run(prober.startService)
+        self._go_on(SERVES_S * SECOND_NS, lambda: all(prober.served for prober in probers))
+        for prober in probers:
+            if not prober.served:
+                what = "read" if prober.value is None else "write"
+                self._find(
+                    "liveness",
+                    f"{prober.control.name} does not {what} {SERVES_S} s after all faults have ended and every server runs",
+                )
+        self._reached[SERVED] += 1
+        return all(prober.served for prober in probers)
+
+    def _come_to_one_value(self) -> bool:
+        is_well = self._wait(EQUAL_S, lambda: len(set(self._shown())) == 1, "convergence", lambda: (
+            f"{EQUAL_S} s after the last write the vaults still show {self._shown()}"
+        ))  # fmt: skip
+        self._reached[EQUAL] += is_well
+        return is_well
+
+    def _shown(self) -> list[int]:
+        return [seen.shown for seen in self._grid.invariant.vaults]
+
+    def _wave(self) -> bool:
+        grid, workload = self._grid, self._grid.workload
+        for hostile in grid.hostile:
+            hostile.has_enough = True
+        settled_s = HOSTILE_LEAVE_S if grid.hostile else SETTLES_NS // SECOND_NS
+        self._go_on(settled_s * SECOND_NS, lambda: False)
+        # Until now some of what the network lost before may have come late.
+        grid.availability.pace = self._pace
+        process = grid.clients.process
+        assert process is not None, "the clients run until the end"
+        clients = MultiService()
+        workload.writes_left = WAVE_WRITES
+        habits = evolve(PATIENT, pause_ms=WAVE_PAUSE_MS)
+        for number in range(WAVE_CLIENTS):
+            Client(f"w{number + 1}", process, habits, workload, grid.controls).setServiceParent(clients)
+        process.run(clients.startService)
+        if not self._go_on(WAVE_S * SECOND_NS, lambda: workload.working == 0):
+            self._find("availability", f"clients of a grid that is well had not ended after {WAVE_S} s")
+            return False
+        self._reached[WAVE] += 1
+        self._go_on(self._pace.bound_ns, lambda: False)  # whoever was slower than a majority has answered by then
+        return self._holds_no_more("while nobody asks for anything", None) and self._come_to_one_value()
+
+    # What servers say.
+
+    def _wire(self) -> bool:
+        inquiries = []
+        for kind, machine in (
+            (VAULT, self._draws.pick(self._grid.vaults)),
+            (CONTROL, self._draws.pick(self._grid.controls)),
+        ):
+            rows = [row for row in ROWS if kind in row.kinds]
+            for _ in range(ROWS_EACH):
+                inquiries.append((machine, self._ask(machine, rows.pop(self._draws.below(len(rows))))))
+        self._go_on(ROWS_S * SECOND_NS, lambda: all(inquiry.is_over for _, inquiry in inquiries))
+        problems = self._problems(inquiries)
+        for problem in problems:
+            self._find("wire", problem)
+        return not problems
+
+    def _ask(self, machine: Machine, row: Row) -> Inquiry:
+        grid, process = self._grid, self._grid.clients.process
+        assert process is not None, "the clients run until the end"
+        self._reached[ASKED + row.name] += 1
+        inquiry = Inquiry(process.reactor, lambda: self._world.now_ns, row, grid.known(machine), lambda _: None)
+        endpoint = TCP4ClientEndpoint(process.reactor, machine.address, grid.ports[machine])
+        process.run(lambda: connectProtocol(endpoint, inquiry).addErrback(Failure.trap, ConnectError))
+        return inquiry
+
+    @staticmethod
+    def _problems(inquiries: Sequence[tuple[Machine, Inquiry]]) -> list[str]:
+        return [
+            f"{machine.name} was sent {inquiry.row.name}: {inquiry.problem}"
+            for machine, inquiry in inquiries
+            if inquiry.problem is not None
+        ]
+
+    # What servers hold.
+
+    def _idleness(self) -> bool:
+        if not self._probe([None for _ in self._grid.controls]):
+            return False
+        self._go_on(CACHED_S * SECOND_NS, lambda: False)
+        for control in self._grid.controls:
+            assert control.process is not None, "it runs"
+            kept = sum(len(control.process.connections_to(vault)) for vault in self._grid.vaults)
+            if kept:
+                self._find("holdings", f"{control.name} keeps {kept} connections to vaults, unused for {CACHED_S} s")
+                return False
+        self._go_on((IDLE_S - CACHED_S) * SECOND_NS, lambda: False)
+        self._reached[HELD] += 1
+        return self._holds_no_more(f"after {IDLE_S} s in which nobody asked for anything", 0)
+
+    def _holds_no_more(self, when: str, connections: int | None) -> bool:
+        is_well = True
+        for machine in self._grid.servers:
+            if machine.process is None:
+                self._find("holdings", f"{machine.name} has ended by itself")
+                return False
+            found = too_many(machine.process, self._grid.services[machine.name], connections)
+            if found:
+                self._find("holdings", f"{machine.name} holds {', '.join(found)} {when}")
+                is_well = False
+        return is_well
+
+    # How servers end.
+
+    def _end(self) -> bool:
+        vault, control = self._draws.pick(self._grid.vaults), self._draws.pick(self._grid.controls)
+        stop = self._draws.pick(STOPS)
+        self._reached[STOPPED + stop] += 1
+        inquiries, within_s = self._occupy(stop, vault, control)
+        self._go_on(STOPS_AFTER_MS * MS_NS, lambda: False)
+        told = [control] if stop == STOPS[3] else [vault] if inquiries else list(self._grid.servers)
+        processes = [(machine, machine.process) for machine in told if machine.process is not None]
+        for _, process in processes:
+            process.terminate()
+        have_ended = self._go_on(int(within_s * SECOND_NS), lambda: not any(process.alive for _, process in processes))
+        if not have_ended:
+            late = ", ".join(machine.name for machine, process in processes if process.alive)
+            self._find("stop", f"{late} had not ended {within_s:g} s after SIGTERM, as {stop}")
+        for machine, process in processes:
+            if process.exit_status not in {0, None}:
+                self._find("stop", f"{machine.name} ended with {process.exit_status} after SIGTERM, as {stop}")
+        self._go_on(SECOND_NS, lambda: all(inquiry.is_over for _, inquiry in inquiries))
+        for problem in self._problems(inquiries):
+            self._find("stop", problem)
+        return have_ended
+
+    def _occupy(self, stop: str, vault: Machine, control: Machine) -> tuple[list[tuple[Machine, Inquiry]], float]:
+        """Give a server something to do that it must bring to its end, or cannot; and how long it may take to end."""
+        if stop == STOPS[1]:
+            vault.disk.stalled_until_ns = self._world.now_ns + int(STALL_S * SECOND_NS)
+            return [(vault, self._ask_to_store(vault, answers=True))], STALL_S + AT_ONCE_S
+        if stop == STOPS[2]:
+            vault.disk.stalled_until_ns = self._world.now_ns + int(HANGS_S * SECOND_NS)
+            return [(vault, self._ask_to_store(vault, answers=False))], STOPS_S
+        if stop == STOPS[3]:
+            for each in self._grid.vaults[: majority(len(self._grid.vaults))]:
+                assert each.process is not None, "it runs"
+                each.process.pause()
+            row = Row(
+                "a read that nobody decides",
+                lambda _known: [(0.0, b"GET / HTTP/1.1\r\nHost: grid\r\n\r\n")],
+                lambda _known: [Expected(500, b"-1", {b"connection": b"close"})],
+                closes=True,
+                after_s=UNDECIDED_S,
+            )
+            return [(control, self._ask(control, row))], UNDECIDED_S + AT_ONCE_S
+        return [], AT_ONCE_S
+
+    def _ask_to_store(self, vault: Machine, *, answers: bool) -> Inquiry:
+        value = b"%d" % (self._grid.known(vault).value + 1)
+        fields = {GUARD_HEADER.lower(): GUARD_INCREASE, b"connection": b"close"}
+        head = b"POST / HTTP/1.1\r\nHost: grid\r\n%b: %b\r\nContent-Length: %d\r\n\r\n"
+        row = Row(
+            "a store while it stops",
+            lambda _known: [(0.0, head % (GUARD_HEADER, GUARD_INCREASE, len(value)) + value)],
+            lambda _known: [Expected(200, value, fields)] if answers else [],
+            closes=True,
+            after_s=STALL_S if answers else 0.0,
+            closes_after_s=0.0 if answers else STOPS_S - AT_ONCE_S,
+        )
+        return self._ask(vault, row)
+
+    def _wait(
+        self, for_s: float, until: Callable[[], bool], oracle: str, problem: Callable[[], str]
+    ) -> bool:
+        is_well = until() or self._go_on(int(for_s * SECOND_NS), until)
+        if not is_well:
+            self._find(oracle, problem())
+        return is_well

@@ -1,0 +1,67 @@
+"""Faults of the name server: a vault's name is answered for late, never, or wrongly."""
+
+from typing import Self
+
+from attrs import field, frozen
+
+from glitchgrid.lab.campaign.faults.fault import MS_NS, OfVault, Stage
+from glitchgrid.lab.campaign.limits import text, whole
+from glitchgrid.lab.simulation.draws import Draws
+
+LATE_MS_MAX = 60_000
+LATE_MS = (50, 500, 3000, 20_000)
+
+
+@frozen
+class NameLate(OfVault):
+    """Whoever asks for the name waits."""
+
+    kind = "name late"
+    late_ms: int = field(validator=whole(1, LATE_MS_MAX))
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.vaults).name, draws.pick(LATE_MS))
+
+    def begin(self, stage: Stage) -> bool:
+        stage.world.names.late_ns[self.machine] = self.late_ms * MS_NS
+        return stage.by_name
+
+    def end(self, stage: Stage) -> bool:
+        stage.world.names.late_ns.pop(self.machine, None)
+        return False
+
+
+@frozen
+class NameSilent(OfVault):
+    """Whoever asks for the name hears nothing, until he gives up."""
+
+    kind = "name never resolves"
+
+    def begin(self, stage: Stage) -> bool:
+        stage.world.names.silent.add(self.machine)
+        return stage.by_name
+
+    def end(self, stage: Stage) -> bool:
+        stage.world.names.silent.discard(self.machine)
+        return False
+
+
+@frozen
+class NameElsewhere(OfVault):
+    """The name leads to a machine where no vault listens."""
+
+    kind = "name leads elsewhere"
+    leads_to: str = field(validator=text)
+
+    @classmethod
+    def draw(cls, draws: Draws, stage: Stage) -> Self:
+        return cls(draws.pick(stage.vaults).name, draws.pick([*stage.controls, stage.clients]).name)
+
+    def begin(self, stage: Stage) -> bool:
+        stage.world.names.elsewhere[self.machine] = self.leads_to
+        return stage.by_name
+
+    def end(self, stage: Stage) -> bool:
+        stage.world.names.elsewhere.pop(self.machine, None)
+        return False
