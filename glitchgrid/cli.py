@@ -209,6 +209,7 @@ def _about_a_run(command: _Command) -> _Command:
 @_about_a_run
 @click.option("--check-determinism", is_flag=True, help="Run each seed twice: both runs must be the same.")
 @click.option("--require-reach", is_flag=True, help="Exit with 2 if some line of the table was never reached.")
+@click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="What an earlier campaign over the same seeds has reached (campaign.json in its --out) must be reached again.")  # fmt: skip  # noqa: E501
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--out", type=click.Path(path_type=Path), help="Keep plans, histories and traces of failures here.")
 def simulate(**options: Any) -> None:
@@ -288,9 +289,9 @@ def report(directory: Path, as_json: bool, html: Path | None, require_reach: boo
 def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     """What a command's options come to: those that belong together, put together."""
     if options["plan"] is not None:
-        _exclude("--plan", "seeds", "vaults", "controls", "protocol", "steps", "require_reach")
+        _exclude("--plan", "seeds", "vaults", "controls", "protocol", "steps", "require_reach", "baseline")
     if options["seed"] is not None:
-        _exclude("--seed", "seeds", "require_reach")
+        _exclude("--seed", "seeds", "require_reach", "baseline")
     from glitchgrid.commands.drawing import Drawings
     from glitchgrid.lab.campaign.plan import Wanted
 

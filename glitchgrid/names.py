@@ -67,11 +67,11 @@ class ThreadResolver:
         self,
         reactor: Any,
         in_thread: "InThread | None" = None,
-        look_up: Callable[..., Sequence[tuple[Any, ...]]] = socket.getaddrinfo,
+        look_up: Callable[..., Sequence[tuple[Any, ...]]] | None = None,
     ) -> None:
         self._reactor = reactor
         self._in_thread = in_thread or _in_new_thread
-        self._getaddrinfo = look_up
+        self._getaddrinfo = look_up or socket.getaddrinfo
 
     def resolveHostName(
         self,

@@ -52,7 +52,6 @@ class Request(server.Request):
         if handler is None:
             super().process()
             return
-        self.setHeader(b"Date", self._site.date())
         try:
             result = handler(self)
         except Exception:  # noqa: BLE001 - a RequestError or a bug: either has an answer
@@ -78,6 +77,7 @@ class Request(server.Request):
     def _answer(self, body: bytes) -> None:
         self._handling = None
         if not self._client_left:
+            self.setHeader(b"Date", self._site.date())  # of the answer (RFC 9110, section 6.6.1), which may be late
             channel = self.channel
             channel.gather()
             self.write(body)

@@ -95,6 +95,8 @@ class VaultClient:
                 raise VaultAnswerInvalid(
                     f"it was sent {value} and answered {response.code} with {answer.outcome.value}"
                 )
+            if not response.headers.hasHeader(GUARD_HEADER):
+                self._note_ignored_guard()
             return answer
 
         return self._ask(
@@ -110,8 +112,6 @@ class VaultClient:
         if response.code not in {OK, PRECONDITION_FAILED}:
             raise VaultRefused(f"it answered {response.code}")
         number = _number(body)
-        if not response.headers.hasHeader(GUARD_HEADER):
-            self._note_ignored_guard()
         voter = Vote(self.name, _identity(response), number).voter
         return GuardedAnswer(voter, Stored(number) if response.code == OK else Refused(number))
 

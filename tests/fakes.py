@@ -58,11 +58,14 @@ class FakePool:
         self.waiting: deque[Callable[[], None]] = deque()
         self.started = 0
         self.stopped = 0
+        self.threads = ["one"]
 
     def start(self) -> None:
         self.started += 1
 
     def stop(self) -> None:
+        """As Twisted's, which waits for `threads`: for ever, where one of them hangs."""
+        assert not self.threads, "a thread would be waited for"
         self.stopped += 1
 
     def callInThreadWithCallback(

@@ -4,8 +4,8 @@
     .venv/bin/python -m tests.mutants laboratory    how much do 30 simulated seeds find, alone and with the unit tests?
 
 Each change is made in a copy of the checkout, and there one step is taken after another until one fails: that one has
-noticed it. What has begun to go round in circles is noticed, too. What is in the file of results is not done again: a run
-that was interrupted goes on, and one with `--until` can be taken further later. `--list` shows the changes.
+noticed it. What has begun to go round in circles is noticed, too. What is in the file of results is not done again: a
+run that was interrupted goes on, and one with `--until` can be taken further later. `--list` shows the changes.
 
 The tools that there are (cosmic-ray, mutmut) run one command for each change, and one only; here a change that the
 first second shows is not tried for a quarter of an hour, and one that nothing shows is tried by everything.
@@ -64,7 +64,10 @@ def _own_tests(mutant: "Mutant", copy: Path) -> list[str] | None:
 
 _UNIT = ("tests", "--ignore", "tests/end_to_end", "--ignore", "tests/picture", "-m", "not thorough")
 _THREE = ("--numprocesses", "3", "--dist", "worksteal")
-SIMULATION = Step("simulation", lambda _mutant, _copy: ["-m", "tests.some_seeds", str(SEEDS)], 120)
+REACHED = "reached.json"
+SIMULATION = Step(
+    "simulation", lambda _mutant, _copy: ["-m", "tests.some_seeds", str(SEEDS), "--baseline", REACHED], 120
+)
 OWN = Step("its own unit tests", _own_tests, 120)
 UNIT = Step("unit tests", _pytest(*_UNIT), 600)
 QUICK_UNIT = Step("unit tests", _pytest(*_UNIT, *_THREE), 300)
@@ -235,7 +238,7 @@ def _passes(step: Step, mutant: Mutant, copy: Path) -> bool:
 
 
 class Log:
-    """What is known of each mutant: the steps that it has passed, and the one that caught it. A line of JSON for each try."""
+    """What is known of each mutant: the steps that it has passed, and the one that caught it. A line of JSON a try."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -269,10 +272,12 @@ def try_all(mutants: Sequence[Mutant], steps: Sequence[Step], log: Log, jobs: in
         for number in range(jobs):
             copy = Path(directory) / str(number)
             shutil.copytree(ROOT, copy, ignore=NOT_OURS, symlinks=True)
-            if _passes(steps[0], mutants[0], copy):
-                copies.put(copy)
-            else:
-                raise click.ClickException(f"{steps[0].name} fails without any change")
+            reached = [sys.executable, "-m", "tests.some_seeds", str(SEEDS), "--write", REACHED]
+            subprocess.run(reached, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy)}, check=True)
+            for step in steps if number == 0 else steps[:1]:
+                if not _passes(step, mutants[0], copy):
+                    raise click.ClickException(f"{step.name} fails without any change")
+            copies.put(copy)
 
         def try_one(mutant: Mutant) -> None:
             left = [step for step in steps if step.name not in log.passed(mutant)]
@@ -336,7 +341,7 @@ def of_tests(seed: int, count: int, results: Path, until: str, *, lists: bool) -
 
 
 def of_make_test(log: Log, mutants: Sequence[Mutant]) -> str:
-    """What share of those that `make test-all` catches `make test` catches: at least so much, where some were not tried to the end."""
+    """How many of those that `make test-all` catches `make test` catches, as far as that is known."""
     caught = Counter(log.caught_by(mutant) for mutant in mutants)
     by_test = sum(caught[step.name] for step in (OWN, QUICK_UNIT, TEST))
     left = sum(log.caught_by(mutant) is None and ALL.name not in log.passed(mutant) for mutant in mutants)
@@ -347,7 +352,9 @@ def of_make_test(log: Log, mutants: Sequence[Mutant]) -> str:
 @_shared("laboratory", 14, 400)
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1)
 @click.option("--until", type=click.Choice([step.name for step in (SIMULATION, OWN, UNIT)]), default=UNIT.name)
-@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the score and the survivors there.")
+@click.option(
+    "--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the score and the survivors there."
+)
 @click.option("--least", type=click.IntRange(0, 100), default=0, help="Fail where simulation finds a smaller share.")
 def of_laboratory(
     seed: int, count: int, results: Path, until: str, jobs: int, page: Path | None, least: int, *, lists: bool
@@ -427,7 +434,7 @@ class Score:
         lines = [
             "# What the laboratory finds of small changes to the product",
             "",
-            f"Written by `make mutants`: {len(self.mutants)} changes, drawn with seed {seed}, {SEEDS} simulated seeds each.",
+            f"Written by `make mutants`: {len(self.mutants)} changes, drawn with seed {seed}; {SEEDS} seeds for each.",
             "",
             self.text,
             "",

@@ -1,15 +1,22 @@
-"""The first seeds of the clean campaign, one after another, until one is wrong: `python -m tests.some_seeds 30`.
+"""The first seeds of the clean campaign, one after another, until one is wrong.
 
-Exits with 1 where one is. With `--modules` it prints the product's modules of which some function was called.
+    python -m tests.some_seeds 30 [--write FILE | --baseline FILE | --modules]
+
+Exits with 1 where one is, as `glitchgrid simulate` would, but at the first one. `--write` leaves what they reached, and
+`--baseline` is such a file: what was reached then has to be reached again. `--modules` prints the product's modules of
+which some function was called.
 """
 
 import gc
+import json
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from glitchgrid.lab.campaign.campaign import Task, perform
+import click
+
+from glitchgrid.lab.campaign.campaign import Summary, Task, perform
 from glitchgrid.lab.campaign.plan import Wanted
 from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.workers import prepare
@@ -17,27 +24,44 @@ from glitchgrid.lab.campaign.workers import prepare
 ROOT = Path(__file__).parents[1]
 
 
-def main() -> None:
-    seeds, *options = sys.argv[1:]
+def run(seeds: int) -> Summary:
+    """All of them, as long as none is wrong."""
+    prepare()
+    summary = Summary()
+    for seed in range(seeds):
+        result = perform(Task(seed, Wanted().layout(str(seed))))
+        if result.verdict is Verdict.VIOLATION:
+            sys.exit(f"seed {seed}: {result.findings[0]}")
+        summary = summary.and_also(result)
+        gc.collect()
+    return summary
+
+
+@click.command()
+@click.argument("seeds", type=int)
+@click.option("--write", type=click.Path(path_type=Path))
+@click.option("--baseline", type=click.Path(path_type=Path))
+@click.option("--modules", is_flag=True)
+def main(seeds: int, write: Path | None, baseline: Path | None, *, modules: bool) -> None:
+    """Run them."""
     called: set[str] = set()
 
     def note(frame: FrameType, _event: str, _argument: Any) -> None:
         if frame.f_code.co_name != "<module>":
             called.add(frame.f_code.co_filename)
 
-    prepare()
-    if options == ["--modules"]:
-        sys.setprofile(note)
-    for seed in range(int(seeds)):
-        result = perform(Task(seed, Wanted().layout(str(seed))))
-        if result.verdict is Verdict.VIOLATION:
-            print(seed, result.findings)
-            sys.exit(1)
-        gc.collect()
+    sys.setprofile(note if modules else None)
+    summary = run(seeds)
     sys.setprofile(None)
-    paths = [Path(name) for name in sorted(called) if name.startswith(str(ROOT / "glitchgrid"))]
-    if options:
-        print("\n".join(str(path.relative_to(ROOT)) for path in paths if "lab" not in path.relative_to(ROOT).parts))
+    if write is not None:
+        write.write_text(json.dumps(summary.as_reached()), encoding="utf-8")
+    if baseline is not None:
+        lost = summary.lost(json.loads(baseline.read_text(encoding="utf-8")))
+        if lost:
+            sys.exit(f"not reached any more: {'; '.join(lost)}")
+    if modules:
+        ours = [Path(name).relative_to(ROOT) for name in called if name.startswith(str(ROOT / "glitchgrid"))]
+        print("\n".join(sorted(str(path) for path in ours if "lab" not in path.parts)))
 
 
 if __name__ == "__main__":

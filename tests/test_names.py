@@ -126,9 +126,11 @@ class ThreadResolverTests(SynchronousTestCase):
     def looked_up(self, answer: Any) -> tuple[Receiver, threading.Thread]:
         """What a receiver is told of a name for which the system has this answer; and who has asked the system."""
         threads: list[threading.Thread] = []
+        asked = threading.Event()
 
         def getaddrinfo(host: str, port: int, **_options: Any) -> Any:
             threads.append(threading.current_thread())
+            asked.set()
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -136,8 +138,7 @@ class ThreadResolverTests(SynchronousTestCase):
         self.patch(socket, "getaddrinfo", getaddrinfo)
         reactor, receiver = FakeReactor(), Receiver()
         lookup = ThreadResolver(reactor).resolveHostName(receiver, "vault", 8001)  # type: ignore[arg-type]
-        while not threads:
-            pass
+        self.assertTrue(asked.wait(30), "the system is asked")
         threads[0].join(30)
         self.assertEqual((receiver.began, receiver.completed), ([lookup], 0))
         reactor.take_over()

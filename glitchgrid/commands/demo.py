@@ -17,7 +17,7 @@ from twisted.internet import defer
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD
 from glitchgrid.commands.running import run
 from glitchgrid.glitches import GLITCHES
-from glitchgrid.lab.campaign.hunt import BLACK_BOX
+from glitchgrid.lab.campaign.hunt import HISTORY
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.localgrid import HOST, LocalGrid, free_ports
@@ -98,7 +98,7 @@ class Demo:
         try:
             found = json.loads("\n".join(said))
             faults, operations = sum(found["faults"].values()), found["operations"]
-            first = next(each for each in found["violations"] if each["oracle"] == BLACK_BOX)
+            first = next(each for each in found["violations"] if each["oracle"] == HISTORY)
         except (ValueError, KeyError, StopIteration):
             self._announce(f"it was not found: {' '.join(child.errors) or 'try more seeds'}")
             return

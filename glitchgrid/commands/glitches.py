@@ -97,11 +97,12 @@ def as_page(found: list[Hunted]) -> str:
         "# How soon each glitch is found",
         "",
         "Written by `make glitch-table`. Seeds are the clean campaign's, from 0 on: nothing is drawn, weighted or",
-        "planned for a glitch. `inside` are all oracles but one, the history; `outside` is what clients can",
-        f"tell, by the history alone, within {SEEDS} seeds.",
+        "planned for a glitch. `outside` is what clients and the operating system can tell: the history, how long",
+        "things take, what servers answer, which sockets and threads they have, when they end. `inside` are the",
+        f"oracles that look at disks, logs and what servers state of themselves. At most {SEEDS} seeds were run.",
         "",
-        "| glitch | inside | outside | faults left | writes left |",
-        "|---|---|---|---|---|",
+        "| glitch | inside | outside | by | faults left | writes left |",
+        "|---|---|---|---|---|---|",
         *(_row(each) for each in found),
         "",
         f"Seeds are counted: 1 means that the first one showed it. {few} of {len(found)} shrink to {FAULTS_FEW} faults",
@@ -118,7 +119,8 @@ def _row(each: Hunted) -> str:
     if each.shrunk is not None:
         plan = each.shrunk.result.plan
         faults, writes = str(len(plan.faults)), str(plan.layout.steps)
-    return f"| [{each.glitch.name}](#{each.glitch.name}) | {each.from_inside or ''} | {outside} | {faults} | {writes} |"
+    name, by = each.glitch.name, each.outside_oracle or ""
+    return f"| [{name}](#{name}) | {each.from_inside or ''} | {outside} | {by} | {faults} | {writes} |"
 
 
 def _story(each: Hunted) -> list[str]:
@@ -133,8 +135,9 @@ def _story(each: Hunted) -> list[str]:
     lines.append(f"- {size}, writes: {layout.steps}")
     for planned in result.plan.faults:
         lines.append(f"- at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: `{planned.fault}`")
-    if result.plan.ends_with != "kill":
-        lines.append(f"- at the end: a {result.plan.ends_with}")
+    lines += {"kill": [], "calm": ["- at the end: everything calms down"]}.get(
+        result.plan.ends_with, [f"- at the end: a {result.plan.ends_with}"]
+    )
     lines.append("")
     lines.append(f"{each.shrunk.oracle.capitalize()}: {each.shrunk.finding.message}.")
     lines += [f"Where it parts from the nearest run that passes: {each.shrunk.first_difference}.", ""]

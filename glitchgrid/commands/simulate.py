@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from attrs import frozen
 from rich.console import Console
@@ -19,7 +19,7 @@ from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.commands.summary import Report, replay_line
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign import interruption
-from glitchgrid.lab.campaign.campaign import Summary, Task, compared, run_campaign
+from glitchgrid.lab.campaign.campaign import Summary, Task, compared, elsewhere, run_campaign
 from glitchgrid.lab.campaign.plan import Wanted, encode_plan
 from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.run import run_plan, run_seed
@@ -40,6 +40,7 @@ class Settings:
     dask: str | None = None
     check_determinism: bool = False
     require_reach: bool = False
+    baseline: Path | None = None
     as_json: bool = False
     out: Path | None = None
     glitch: str | None = None
@@ -59,7 +60,12 @@ def _replay(settings: Settings) -> int:
     with switched_on(settings.glitch), interruption.heeded():
         result = run(keep_trace=True)
         if settings.check_determinism:
-            result = compared(result, run())
+            other = elsewhere()
+            if settings.plan is None:
+                other.begin(result.plan.seed, result.plan.layout, settings.glitch)
+            else:
+                other.begin_plan(result.plan, settings.glitch)
+            result = compared(result, other.digest())
     again = replay_line(result, settings.glitch)
     if settings.plan is not None:
         again = shown_plan(settings.plan, settings.glitch)
@@ -101,6 +107,7 @@ def _campaign(settings: Settings) -> int:
         )
         for seed in settings.seeds
     )
+    baseline = None if settings.baseline is None else read_baseline(settings.baseline)
     report = Report(settings.glitch)
     is_whole = _run_all(settings, tasks, report)
     if settings.out is not None:
@@ -115,6 +122,11 @@ def _campaign(settings: Settings) -> int:
         return status if status == VIOLATION else CANNOT_SAY
     if report.first is not None:
         _draw_first(settings, report.first)
+    lost = [] if baseline is None else report.summary.lost(baseline)
+    for each in lost:
+        tell(f"reached before, and not any more: {each}")
+    if lost:
+        return VIOLATION
     if status == GOOD and settings.require_reach and report.summary.unreached:
         fail(f"never reached: {'; '.join(report.summary.unreached)}")
     return status
@@ -131,6 +143,20 @@ def _run_all(settings: Settings, tasks: Iterator[Task], report: Report) -> bool:
     except KeyboardInterrupt:
         return False
     return True
+
+
+def read_baseline(path: Path) -> dict[str, Any]:
+    """What another campaign has reached, as `--out` leaves it.
+
+    :raises CannotRun: where the file has no such thing.
+    """
+    try:
+        baseline = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CannotRun(f"--baseline {path}: it cannot be read: {error}") from error
+    if not isinstance(baseline, dict) or not isinstance(baseline.get("reached"), list):
+        raise CannotRun(f"--baseline {path}: it is no {CAMPAIGN} that simulate --out has left")
+    return baseline
 
 
 def _prepare_files(settings: Settings) -> None:

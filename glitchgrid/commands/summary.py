@@ -83,7 +83,7 @@ class Report:
     def stated(self) -> dict[str, Any]:
         """How often runs have evaluated each property, for a report."""
         counts = sorted(self.summary.stated.items())
-        return {"stated": [[text, held, count] for (text, held), count in counts]}
+        return {"stated": [[text, held, count] for (text, held), count in counts]} | self.summary.as_reached()
 
 
 def replay_line(result: Result, glitch: str | None) -> str:

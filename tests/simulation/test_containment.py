@@ -4,22 +4,28 @@ import _thread
 import contextlib
 import gc
 import os
+import queue
 import random
 import secrets
 import select
+import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet import reactor as global_reactor  # noqa: TID251 - that it is caught
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.threads import blockingCallFromThread
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import datetimeToString
 
+from glitchgrid.lab.simulation import containment
 from glitchgrid.lab.simulation.containment import Escape, contained
 from glitchgrid.lab.simulation.process import Process
 from glitchgrid.lab.simulation.world import World
@@ -69,6 +75,41 @@ class ContainmentTests(SynchronousTestCase):
     def test_measuring(self) -> None:
         self.assert_escape("perf_counter", lambda: time.perf_counter() + 1)
 
+    def test_child_processes(self) -> None:
+        """By the reactor's own means, too: it forks, or spawns."""
+        world = World("1")
+        self.assert_escape("os.posix_spawn", lambda: os.posix_spawn("/bin/true", ["true"], {}))
+        process: list[Process] = []
+
+        def spawn(at: Process) -> Service:
+            process.append(at)
+            return _Reaching(lambda: at.reactor.spawnProcess(ProcessProtocol(), "/bin/true", ["true"], env={}))
+
+        with self.assertRaises(Escape) as at_the_end, contained(world):
+            world.machine("near").start(spawn)
+            world.run(10**9)
+        self.assertIn("test_containment.py", str(at_the_end.exception))
+
+    def test_signals(self) -> None:
+        self.assert_escape("signal.signal", lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN))
+
+    def test_waits_for_another_thread(self) -> None:
+        """There is none: each of these would hang the real process."""
+        self.assert_escape("a wait", queue.Queue().get)
+        self.assert_escape("a wait", threading.Event().wait)
+        deaf: Any = SimpleNamespace(callFromThread=bool)
+        self.assert_escape("a wait", lambda: blockingCallFromThread(deaf, print))
+
+    def test_a_bare_lock_is_found_by_the_watchdog(self) -> None:
+        """It names the place."""
+        lock = threading.Lock()
+        lock.acquire()
+        self.patch(containment, "STILL_S", 0.2)
+        with self.assertRaises(Escape) as found, contained(World("1")):
+            lock.acquire()
+        self.assertIn("nothing has happened for 0.2 s", str(found.exception))
+        self.assertIn("test_containment.py", str(found.exception))
+
     def test_sleeping_outside_a_thread(self) -> None:
         self.assert_escape("time.sleep", lambda: time.sleep(0))
 
@@ -82,19 +123,20 @@ class ContainmentTests(SynchronousTestCase):
 
     def test_other_threads_live_in_the_real_world(self) -> None:
         said: list[bool] = []
-        begin, end = threading.Event(), threading.Event()
+        begin, end = threading.Event(), threading.Lock()
+        end.acquire()
 
         def look() -> None:
             begin.wait(10)
             said.append(abs(time.time() - real) < 100 and random.random() < 1 and len(os.urandom(1)) == 1)
-            end.set()
+            end.release()
 
         real = time.time()
         other = threading.Thread(target=look)
         other.start()
         with contained(World("1")):
             begin.set()
-            self.assertTrue(end.wait(10))
+            self.assertTrue(end.acquire(timeout=10))
         other.join(10)
         self.assertEqual(said, [True])
 

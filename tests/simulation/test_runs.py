@@ -196,7 +196,7 @@ class ClientTests(SynchronousTestCase):
         habits = evolve(plan.habits, clients=1, hostile=0, leaves_per_mille=0, retries=2)
         cut = tuple(Planned(0, 60_000, Cut("control1", f"vault{number}")) for number in range(1, 4))
         history = run_plan(evolve(plan, habits=habits, faults=cut)).history.splitlines()
-        calls = [json.loads(line) for line in history if '"call"' in line and '"probe' not in line]
+        calls = [json.loads(line) for line in history if '"call"' in line and '"client": "c1"' in line]
         values = [call["value"] for call in calls if call["call"] == "write"]
         self.assertEqual(values, [value for value in values[::3] for _ in range(3)])
         self.assertEqual(len(values), 3 * 5)

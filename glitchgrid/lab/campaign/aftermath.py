@@ -15,6 +15,7 @@ the end    SIGTERM, to servers that are idle, busy, or hang in their disks: each
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from attrs import evolve
 from twisted.application.service import MultiService
@@ -30,10 +31,13 @@ from glitchgrid.lab.campaign.holdings import too_many
 from glitchgrid.lab.campaign.plan import Plan
 from glitchgrid.lab.campaign.programs import VAULT_TIMEOUT_S
 from glitchgrid.lab.campaign.wellness import SETTLES_NS
-from glitchgrid.lab.campaign.wire import CONTROL, ROWS, VAULT, Expected, Inquiry, Row
+from glitchgrid.lab.campaign.wire import BY_NAME, CONTROL, ROWS, VAULT, Expected, Inquiry, Row
 from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.lab.simulation.draws import PER_MILLE
 from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.network import Slowness
 from glitchgrid.quorum import majority
+from glitchgrid.vault import STORE_TIMEOUT_S
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
 SERVES_S = 10
@@ -51,9 +55,10 @@ EQUAL_S = 5
 LATENCY_US_MAX = 500
 """The network is no slower than that afterwards, loses nothing, and the disks are as fast as they can be."""
 
-WAVE_WRITES = 10
+WAVE_WRITES = 16
 WAVE_PAUSE_MS = 1
 WAVE_CLIENTS = 8
+WAVE_JITTER_NS = 10_000_000
 WAVE_S = 30
 HOSTILE_LEAVE_S = 20
 ROWS_EACH = 7
@@ -83,9 +88,27 @@ SERVED, EQUAL, WAVE, HELD = (
     "calm: what servers hold was compared",
 )
 STOPPED = "calm: stopped "
-STOPS = ("an idle server", "a vault that stores", "a vault whose disk hangs", "a control that waits")
+IDLE, STORING, HANGING, LATE, FAILED, WAITING, ASKING = (
+    "an idle server",
+    "a vault that stores",
+    "a vault whose disk hangs",
+    "a vault whose disk was late",
+    "a vault whose disk has failed",
+    "a control that waits",
+    "a control that looks a name up",
+)
+STOPS = (IDLE, STORING, HANGING, LATE, FAILED, WAITING)
+"""Where controls look names up, half of them are stopped while one does."""
+
 ASKED = "wire: "
-LINES = (SERVED, EQUAL, WAVE, HELD, *(STOPPED + each for each in STOPS), *(ASKED + row.name for row in ROWS))
+LINES = (
+    SERVED,
+    EQUAL,
+    WAVE,
+    HELD,
+    *(STOPPED + each for each in (*STOPS, ASKING)),
+    *(ASKED + row.name for row in ROWS),
+)
 """The lines for all of this, in the table of what was reached."""
 
 
@@ -181,7 +204,7 @@ class Aftermath:
                 what = "read" if prober.value is None else "write"
                 self._find(
                     "liveness",
-                    f"{prober.control.name} does not {what} {SERVES_S} s after all faults have ended and every server runs",
+                    f"{prober.control.name} does not {what} {SERVES_S} s after all faults have ended",
                 )
         self._reached[SERVED] += 1
         return all(prober.served for prober in probers)
@@ -208,16 +231,32 @@ class Aftermath:
         assert process is not None, "the clients run until the end"
         clients = MultiService()
         workload.writes_left = WAVE_WRITES
-        habits = evolve(PATIENT, pause_ms=WAVE_PAUSE_MS)
         for number in range(WAVE_CLIENTS):
-            Client(f"w{number + 1}", process, habits, workload, grid.controls).setServiceParent(clients)
+            control = grid.controls[number % len(grid.controls)]
+            # Where there are several controls one takes the writes, and the others read what is just being stored.
+            writes_per_mille = PER_MILLE // 2 if len(grid.controls) == 1 else PER_MILLE if number % 2 == 0 else 1
+            habits = evolve(PATIENT, pause_ms=WAVE_PAUSE_MS, writes_per_mille=writes_per_mille)
+            Client(f"w{number + 1}", process, habits, workload, [control]).setServiceParent(clients)
+        self._slow_down_a_minority()
         process.run(clients.startService)
         if not self._go_on(WAVE_S * SECOND_NS, lambda: workload.working == 0):
             self._find("availability", f"clients of a grid that is well had not ended after {WAVE_S} s")
             return False
+        self._world.network.heal()
         self._reached[WAVE] += 1
+        grid.lines.all_are_well(grid.servers)
         self._go_on(self._pace.bound_ns, lambda: False)  # whoever was slower than a majority has answered by then
         return self._holds_no_more("while nobody asks for anything", None) and self._come_to_one_value()
+
+    def _slow_down_a_minority(self) -> None:
+        """Let some vaults be late, as many as a majority can do without: their answers come into the next rounds."""
+        vaults, network = self._grid.vaults, self._world.network
+        latency_ns = self._pace.latency_us * US_NS
+        for vault in vaults[: len(vaults) - majority(len(vaults))]:
+            for control in self._grid.controls:
+                slowness = Slowness(latency_ns, WAVE_JITTER_NS, 0)
+                network.slow(control.name, vault.name, slowness)
+                network.slow(vault.name, control.name, slowness)
 
     # What servers say.
 
@@ -228,8 +267,8 @@ class Aftermath:
             (CONTROL, self._draws.pick(self._grid.controls)),
         ):
             rows = [row for row in ROWS if kind in row.kinds]
-            for _ in range(ROWS_EACH):
-                inquiries.append((machine, self._ask(machine, rows.pop(self._draws.below(len(rows))))))
+            drawn = [rows.pop(self._draws.below(len(rows))) for _ in range(ROWS_EACH)]
+            inquiries += [(machine, self._ask(machine, row)) for row in drawn]
         self._go_on(ROWS_S * SECOND_NS, lambda: all(inquiry.is_over for _, inquiry in inquiries))
         problems = self._problems(inquiries)
         for problem in problems:
@@ -285,11 +324,17 @@ class Aftermath:
 
     def _end(self) -> bool:
         vault, control = self._draws.pick(self._grid.vaults), self._draws.pick(self._grid.controls)
-        stop = self._draws.pick(STOPS)
+        can_lack_one = majority(len(self._grid.vaults)) < len(self._grid.vaults)
+        stops = (*STOPS, *[ASKING] * len(STOPS)) if self._grid.by_name and can_lack_one else STOPS
+        stop = self._draws.pick(stops)
         self._reached[STOPPED + stop] += 1
         inquiries, within_s = self._occupy(stop, vault, control)
         self._go_on(STOPS_AFTER_MS * MS_NS, lambda: False)
-        told = [control] if stop == STOPS[3] else [vault] if inquiries else list(self._grid.servers)
+        told = {
+            WAITING: [control],
+            ASKING: self._grid.controls,
+            IDLE: self._grid.servers,
+        }.get(stop, [vault])  # fmt: skip
         processes = [(machine, machine.process) for machine in told if machine.process is not None]
         for _, process in processes:
             process.terminate()
@@ -307,13 +352,33 @@ class Aftermath:
 
     def _occupy(self, stop: str, vault: Machine, control: Machine) -> tuple[list[tuple[Machine, Inquiry]], float]:
         """Give a server something to do that it must bring to its end, or cannot; and how long it may take to end."""
-        if stop == STOPS[1]:
+        if stop == STORING:
             vault.disk.stalled_until_ns = self._world.now_ns + int(STALL_S * SECOND_NS)
-            return [(vault, self._ask_to_store(vault, answers=True))], STALL_S + AT_ONCE_S
-        if stop == STOPS[2]:
+            value = b"%d" % (self._grid.known(vault).value + 1)
+            fields = {GUARD_HEADER.lower(): GUARD_INCREASE, b"connection": b"close"}
+            asked = self._ask_to_store(vault, Expected(200, value, fields), after_s=STALL_S, closes=True)
+            return [(vault, asked)], STALL_S + AT_ONCE_S
+        if stop == HANGING:
             vault.disk.stalled_until_ns = self._world.now_ns + int(HANGS_S * SECOND_NS)
-            return [(vault, self._ask_to_store(vault, answers=False))], STOPS_S
-        if stop == STOPS[3]:
+            asked = self._ask_to_store(vault, None, closes=True, closes_after_s=STOPS_S - AT_ONCE_S)
+            return [(vault, asked)], STOPS_S
+        if stop == LATE:
+            vault.disk.stalled_until_ns = self._world.now_ns + int((STORE_TIMEOUT_S + STALL_S) * SECOND_NS)
+            asked = self._ask_to_store(vault, Expected(503, b"Store is busy"), after_s=STORE_TIMEOUT_S)
+            self._go_on(int((STORE_TIMEOUT_S + 4 * STALL_S) * SECOND_NS), lambda: False)
+            return [(vault, asked)], AT_ONCE_S
+        if stop == FAILED:
+            vault.disk.fails_to.add("write")
+            asked = self._ask_to_store(vault, Expected(500, b"Store failed"))
+            self._go_on(int(STALL_S * SECOND_NS), lambda: False)
+            again = [self._ask_to_store(vault, Expected(500, b"Store failed")), self._ask(vault, BY_NAME["a read"])]
+            self._go_on(int(4 * STALL_S * SECOND_NS), lambda: False)
+            return [(vault, each) for each in (asked, *again)], AT_ONCE_S
+        if stop == ASKING:
+            self._world.names.silent.add(vault.name)
+            vault.kill()
+            self._probe([None for _ in self._grid.controls])
+        if stop == WAITING:
             for each in self._grid.vaults[: majority(len(self._grid.vaults))]:
                 assert each.process is not None, "it runs"
                 each.process.pause()
@@ -327,23 +392,18 @@ class Aftermath:
             return [(control, self._ask(control, row))], UNDECIDED_S + AT_ONCE_S
         return [], AT_ONCE_S
 
-    def _ask_to_store(self, vault: Machine, *, answers: bool) -> Inquiry:
+    def _ask_to_store(self, vault: Machine, expected: Expected | None, **times: Any) -> Inquiry:
         value = b"%d" % (self._grid.known(vault).value + 1)
-        fields = {GUARD_HEADER.lower(): GUARD_INCREASE, b"connection": b"close"}
         head = b"POST / HTTP/1.1\r\nHost: grid\r\n%b: %b\r\nContent-Length: %d\r\n\r\n"
         row = Row(
             "a store while it stops",
             lambda _known: [(0.0, head % (GUARD_HEADER, GUARD_INCREASE, len(value)) + value)],
-            lambda _known: [Expected(200, value, fields)] if answers else [],
-            closes=True,
-            after_s=STALL_S if answers else 0.0,
-            closes_after_s=0.0 if answers else STOPS_S - AT_ONCE_S,
+            lambda _known: [] if expected is None else [expected],
+            **times,
         )
         return self._ask(vault, row)
 
-    def _wait(
-        self, for_s: float, until: Callable[[], bool], oracle: str, problem: Callable[[], str]
-    ) -> bool:
+    def _wait(self, for_s: float, until: Callable[[], bool], oracle: str, problem: Callable[[], str]) -> bool:
         is_well = until() or self._go_on(int(for_s * SECOND_NS), until)
         if not is_well:
             self._find(oracle, problem())

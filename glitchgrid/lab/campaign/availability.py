@@ -40,13 +40,14 @@ class Pace:
 
     bound_ns: int
     is_sure: bool
+    latency_us: int
 
     @classmethod
     def of(cls, latency_us: int, loss_per_mille: int, disk_slowness: int) -> "Pace":
         longest_way_ns = latency_us * 1000 << DOUBLINGS_MAX
         longest_sync_ns = SYNC_NS * disk_slowness << DOUBLINGS_MAX
         is_sure = not loss_per_mille and latency_us <= SURE_LATENCY_US and disk_slowness <= SURE_SLOWNESS
-        return cls(WAYS * longest_way_ns + SYNCS * longest_sync_ns + SPARE_NS, is_sure)
+        return cls(WAYS * longest_way_ns + SYNCS * longest_sync_ns + SPARE_NS, is_sure, latency_us)
 
 
 @frozen

@@ -1,17 +1,21 @@
 """Many runs, in several processes, and what they come to together."""
 
+import atexit
+import functools
 import gc
 import hashlib
 from collections import Counter, deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
 from threading import Lock
 from time import monotonic
+from typing import Any
 
 from attrs import evolve, field, frozen
 
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign import interruption
+from glitchgrid.lab.campaign.elsewhere import Elsewhere
 from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.reach import FAULT, LINES
@@ -56,6 +60,21 @@ class Summary:
         """What no run has seen."""
         return [line for line in LINES if not self.reached[line]]
 
+    def lost(self, baseline: Mapping[str, Any]) -> list[str]:
+        """What another campaign has reached, over the same seeds, and this one has not.
+
+        :param baseline: `as_reached` of that one.
+        """
+        here = self.as_reached()
+        return [each for kind in here for each in baseline.get(kind, ()) if each not in here[kind]]
+
+    def as_reached(self) -> dict[str, list[str]]:
+        """What was reached, and which properties held, for `lost`."""
+        return {
+            "reached": sorted(line for line, count in self.reached.items() if count),
+            "held": sorted(text for (text, held), count in self.stated.items() if held and count),
+        }
+
     def and_also(self, result: Result) -> "Summary":
         chained = hashlib.blake2b((self.digest + result.digest).encode("ascii"), digest_size=DIGEST_BYTES)
         return Summary(
@@ -72,7 +91,7 @@ class Summary:
 class Task:
     """One seed to be run.
 
-    :param is_checked: whether it is run twice, and both runs must be the same.
+    :param is_checked: whether it is run a second time, in another process, and both runs must be the same.
     :param keeps_trace: whether a failure comes with its trace.
     :param glitch: the name of what is switched on meanwhile.
     """
@@ -175,11 +194,13 @@ def _perform_in_worker(task: Task) -> Result:
 
 
 def _perform(task: Task) -> Result:
+    other = elsewhere() if task.is_checked else None
+    if other is not None:
+        other.begin(str(task.seed), task.layout, task.glitch)
     result = run_seed(str(task.seed), task.layout)
     gc.collect()
-    if task.is_checked:
-        result = compared(result, run_seed(str(task.seed), task.layout))
-        gc.collect()
+    if other is not None:
+        result = compared(result, other.digest())
     if result.verdict is not Verdict.VIOLATION:
         return evolve(result, history="")
     if not task.keeps_trace:
@@ -187,8 +208,16 @@ def _perform(task: Task) -> Result:
     return evolve(result, trace=run_seed(str(task.seed), task.layout, keep_trace=True).trace)
 
 
-def compared(result: Result, again: Result) -> Result:
-    """The first of two runs of one plan, with a finding if they differ."""
-    if again.digest == result.digest:
+@functools.cache
+def elsewhere() -> Elsewhere:
+    """This process's other one, for as long as this one lives."""
+    other = Elsewhere()
+    atexit.register(other.close)
+    return other
+
+
+def compared(result: Result, again: str) -> Result:
+    """The result of a run, with a finding if the same run had another digest elsewhere."""
+    if again == result.digest:
         return result
-    return result.with_finding("determinism", f"run twice, it had the digests {result.digest} and {again.digest}")
+    return result.with_finding("determinism", f"run twice, it had the digests {result.digest} and {again}")

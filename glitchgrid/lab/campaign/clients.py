@@ -111,9 +111,7 @@ class _Operator(Service):
         self._connections[control.name] = connection
         self._begin(control, connection, value, done)
 
-    def _not_connected(
-        self, failure: Failure, control: Machine, value: int | None, called_ns: int, done: Done
-    ) -> None:
+    def _not_connected(self, failure: Failure, control: Machine, value: int | None, called_ns: int, done: Done) -> None:
         failure.trap(ConnectError)
         op = self._call(control, value)
         self._workload.recorder.failed(op)

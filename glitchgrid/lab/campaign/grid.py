@@ -11,6 +11,7 @@ from glitchgrid.lab.campaign.availability import Availability, Pace
 from glitchgrid.lab.campaign.clients import Workload, store_by_hand
 from glitchgrid.lab.campaign.hostile import Hostile
 from glitchgrid.lab.campaign.invariant import Invariant, durable_identity
+from glitchgrid.lab.campaign.lines import Lines
 from glitchgrid.lab.campaign.plan import ATOMIC, CLIENTS, Layout, Surroundings
 from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT, control_program, vault_program
 from glitchgrid.lab.campaign.wellness import Wellness
@@ -47,10 +48,9 @@ class Grid:
         recorder = Recorder(self._history, lambda: world.now_ns)
         self.ports = dict.fromkeys(self.vaults, VAULT_PORT) | dict.fromkeys(self.controls, CONTROL_PORT)
         self.wellness = Wellness(world, self.ports)
-        self.availability = Availability(
-            self.wellness, CLIENTS, layout.vault_names, lambda oracle, message: self.find(oracle, message), self.reached
-        )
+        self.availability = Availability(self.wellness, CLIENTS, layout.vault_names, self._found, self.reached)
         self.workload = Workload(recorder, self.invariant, self.availability, lambda: world.now_ns, layout.steps)
+        self.lines = Lines(lambda message: self._found("log", message))
         self.services: dict[str, IService] = {}
         self.hostile: list[Hostile] = []
         self.by_name = False
@@ -66,6 +66,9 @@ class Grid:
     @property
     def servers(self) -> Sequence[Machine]:
         return [*self.vaults, *self.controls]
+
+    def _found(self, oracle: str, message: str) -> None:
+        self.find(oracle, message)
 
     def surround(self, surroundings: Surroundings) -> None:
         """Set what stays the same throughout a run."""

@@ -56,5 +56,3 @@ def _of_register(register: Any) -> Iterator[tuple[str, int]]:
     yield "vaults that rest", sum(line.resting for line in lines)
     yield "reads that heal", len(coordinator._healing)
     yield "parked rounds", int(coordinator._parked is not None)
-
-

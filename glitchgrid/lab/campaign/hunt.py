@@ -1,6 +1,6 @@
 """How soon each glitch is found, by whom, and what is left of a run that shows it: the table of the documentation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
@@ -15,8 +15,13 @@ from glitchgrid.lab.campaign.workers import Workers
 SHRINKING_RUNS_MAX = 400
 """`glitchgrid shrink` may go on for longer; here seventeen are shrunk."""
 
-BLACK_BOX = "checker"
-"""The one oracle that sees no more than a client does: the history."""
+HISTORY = "checker"
+OUTSIDE = (HISTORY, "availability", "liveness", "convergence", "wire", "holdings", "stop")
+"""The oracles that see no more than clients do and the operating system: the history, how long things take, what each
+server answers, which sockets and threads it has, and when it ends."""
+
+BEYOND = 60
+"""A glitch that was found from the outside is looked for inside for so many seeds."""
 
 
 @frozen
@@ -33,13 +38,19 @@ class Hunted:
 
     @property
     def from_outside(self) -> int | None:
-        """How many seeds it took until the history showed it."""
-        return self.first[BLACK_BOX] + 1 if BLACK_BOX in self.first else None
+        """How many seeds it took until it showed outside."""
+        oracle = self.outside_oracle
+        return None if oracle is None else self.first[oracle] + 1
+
+    @property
+    def outside_oracle(self) -> str | None:
+        """Which of the outer ones was the first."""
+        return _first_outside(self.first)
 
     @property
     def from_inside(self) -> int | None:
         """How many seeds it took until another oracle did."""
-        inside = [seed for oracle, seed in self.first.items() if oracle != BLACK_BOX]
+        inside = [seed for oracle, seed in self.first.items() if oracle not in OUTSIDE]
         return min(inside) + 1 if inside else None
 
 
@@ -62,10 +73,11 @@ def _hunt(glitch: Glitch, seeds: int, workers: Workers, progress: Callable[[str,
     for count, result in enumerate(results, start=1):
         progress(glitch.name, count)
         _note(result, count - 1, first, plans)
-        if BLACK_BOX in first and len(first) > 1:
+        outside = _first_outside(first)
+        if outside is not None and (count > BEYOND or set(first) - set(OUTSIDE)):
             results.close()
             break
-    oracle = BLACK_BOX if BLACK_BOX in first else min(first, key=lambda each: first[each], default=None)
+    oracle = _first_outside(first) or min(first, key=lambda each: first[each], default=None)
     if oracle is None:
         return Hunted(glitch, count, first, None)
     with interruption.heeded():
@@ -73,6 +85,10 @@ def _hunt(glitch: Glitch, seeds: int, workers: Workers, progress: Callable[[str,
     if shrunk.is_interrupted:
         raise KeyboardInterrupt
     return Hunted(glitch, count, first, shrunk)
+
+
+def _first_outside(first: Mapping[str, int]) -> str | None:
+    return min((oracle for oracle in first if oracle in OUTSIDE), key=lambda each: first[each], default=None)
 
 
 def _note(result: Result, seed: int, first: dict[str, int], plans: dict[str, Plan]) -> None:

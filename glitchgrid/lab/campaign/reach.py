@@ -14,8 +14,8 @@ from glitchgrid.channel import Channel
 from glitchgrid.coordinator import Coordinator
 from glitchgrid.exchange import Exchange
 from glitchgrid.fold import Refused
-from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign import aftermath, availability, hostile
+from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.wire import HOSTILE
 from glitchgrid.lab.simulation.containment import patched
 from glitchgrid.outcome import Committed, Holds, Inconsistent, Undecided

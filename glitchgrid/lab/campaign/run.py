@@ -177,6 +177,8 @@ class _Run:
         self._grid.wellness.relieve_all()
         world.note("fault", "end of all")
         for span in self._spans:
+            if span.end_ns is None and span.planned.fault.stays:
+                span.planned.fault.end(self._grid)
             span.end_ns = span.end_ns or world.now_ns
         world.network.set_usual(plan.surroundings.latency_us * US_NS, 0)
         world.network.heal()
@@ -253,6 +255,8 @@ class _Run:
         self._findings.append(Finding(oracle, message, self._world.now_ns))
 
     def _logged(self, event: dict[str, Any]) -> None:
+        current = self._world.current
+        self._grid.lines.logged(event, current if isinstance(current, Process) else None)
         if event.get("log_failure") is not None or event.get("log_level") is LogLevel.critical:
             failure = event.get("log_failure")
             self._find("log", f"{formatEvent(event)}: {failure.getErrorMessage() if failure else ''}")

@@ -116,7 +116,9 @@ def _text(data: bytes) -> str:
 
 
 def _shown(fields: Any) -> str:
-    return ", ".join(f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in sorted(fields)) or "nothing"
+    return (
+        ", ".join(f"{name.decode('latin-1')}: {value.decode('latin-1')}" for name, value in sorted(fields)) or "nothing"
+    )
 
 
 CONTINUE = Expected(100, b"")
@@ -199,6 +201,10 @@ def _simple(name: str, data: bytes, *expected: Expected, closes: bool = False) -
     return Row(name, _at_once(data), _always(*expected), closes=closes or expected[-1].is_refusal)
 
 
+def _two_reads(known: Known) -> Sequence[Expected]:
+    return [_read(known)] * 2
+
+
 def _decrease(known: Known) -> Expected:
     if known.kind == CONTROL:
         return Expected(400, b"Client would make value decrease from %d to %d" % (known.value, known.value - 1))
@@ -226,6 +232,7 @@ ROWS: tuple[Row, ...] = (
         lambda known: [Expected(200, _value(known), {b"connection": b"close"})],
         closes=True,
     ),
+    Row("a connection that is to be kept", _at_once(_head(b"GET /", b"Connection: keep-alive") * 2), _two_reads),
     Row("an end behind the request", _at_once(GET), lambda known: [_read(known)], closes=True, half_closes=True),
     Row("many in one piece", _at_once(GET * PIPELINED), lambda known: [_read(known)] * PIPELINED),
     Row(
@@ -295,7 +302,9 @@ ROWS: tuple[Row, ...] = (
     _simple("a body that is too long", _post(b"9" * 65), TOO_LARGE),
     _simple("a body that is far too long", _head(b"POST /", b"Content-Length: 99999999999999999999"), TOO_LARGE),
     _simple("a length that is none", _head(b"POST /", b"Content-Length: x" + b"9" * 30), BAD),
-    _simple("chunks that are too long", _head(b"POST /", b"Transfer-Encoding: chunked") + b"41\r\n" + b"9" * 65, TOO_LARGE),
+    _simple(
+        "chunks that are too long", _head(b"POST /", b"Transfer-Encoding: chunked") + b"41\r\n" + b"9" * 65, TOO_LARGE
+    ),
     _simple("another path", _head(b"GET /status/x"), NOT_FOUND),
     _simple("a path with slashes", _head(b"GET //"), NOT_FOUND),
     _simple("a path that is no text", _head(b"GET /%ff"), NOT_FOUND),
@@ -358,7 +367,7 @@ HOSTILE = (
     "a digit of another script",
     "another method",
 )
-"""The rows that clients send who mean no good. None of them stores anything, and no answer depends on what is stored."""
+"""What clients send who mean no good. None of it stores anything, and no answer depends on what is stored."""
 
 BY_NAME = {row.name: row for row in ROWS}
 

@@ -97,6 +97,8 @@ class End:
         return data
 
     def write(self, data: bytes) -> None:
+        if not data:
+            return
         self._on_the_way += len(data)
         if self.way is not None:
             self.way.sent.append(Piece(self._host.world.now_ns, data))

@@ -64,11 +64,13 @@ class Fault(ABC):
     """:cvar kind: its name, in plans and tables.
     :cvar breaks: the assumption of the register that it breaks, in words; empty for none.
     :cvar reaches: whom it is done to.
+    :cvar stays: it is not undone by a machine's `calm`, but by its own `end`.
     """
 
     kind: ClassVar[str]
     breaks: ClassVar[str] = ""
     reaches: ClassVar[Reach] = Reach.NAMED
+    stays: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

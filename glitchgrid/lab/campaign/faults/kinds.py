@@ -29,12 +29,13 @@ from glitchgrid.lab.campaign.faults.processes import (
     ThreadsPaused,
     Throttle,
 )
+from glitchgrid.lab.campaign.faults.strangers import Stranger
 
 HARMLESS: tuple[type[Fault], ...] = (
     Kill, Stop, PowerLoss, PowerLossInSync, Blackout, Outage, Pause, Throttle, ProcessorVaries, ThreadsPaused,
     Cut, Partition, Jam, Slow, Congestion, Clog, Reset, ClockJump, ClockDrift,
     DiskStall, DisksStall, DiskFull, SyncFails, SyncsFail, WritesFail, ReadsFail, ReadOnly,
-    NameLate, NameSilent, NameElsewhere, DescriptorsRunOut,
+    NameLate, NameSilent, NameElsewhere, DescriptorsRunOut, Stranger,
 )  # fmt: skip
 """Faults that leave the register's assumptions whole: whatever they do, no acknowledged write is lost."""
 

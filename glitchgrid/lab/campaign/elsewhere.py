@@ -1,0 +1,92 @@
+"""The same runs in another process, whose hashes have another seed: what a run must not depend on differs there.
+
+    python -m glitchgrid.lab.campaign.elsewhere
+
+reads tasks from standard input, a line of JSON each, and prints the digest of each run.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import asdict
+
+from glitchgrid.glitches import switched_on
+from glitchgrid.lab.campaign.plan import Layout, Plan, decode_plan, encode_plan
+from glitchgrid.lab.campaign.run import run_plan, run_seed
+from glitchgrid.lab.campaign.workers import prepare
+from glitchgrid.lab.errors import CannotRun
+
+HASH_SEEDS = ("1", "2")
+"""One of them is another one than ours, whatever ours is."""
+
+
+class Elsewhere:
+    """Another process that runs seeds. It ends with this one, whose end closes its standard input."""
+
+    def __init__(self) -> None:
+        ours = os.environ.get("PYTHONHASHSEED")
+        other = next(seed for seed in HASH_SEEDS if seed != ours)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "glitchgrid.lab.campaign.elsewhere"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONHASHSEED": other},
+            start_new_session=True,  # Ctrl-C is for whoever waits for it
+        )
+
+    def begin(self, seed: str, layout: Layout, glitch: str | None) -> None:
+        """Have it run a seed."""
+        self._say({"seed": seed, "layout": asdict(layout), "glitch": glitch})
+
+    def begin_plan(self, plan: Plan, glitch: str | None) -> None:
+        """Have it run a plan."""
+        self._say({"plan": encode_plan(plan), "glitch": glitch})
+
+    def digest(self) -> str:
+        """Of the run that was begun.
+
+        :raises CannotRun: where that process has ended.
+        """
+        assert self._process.stdout is not None, "it is a pipe"
+        line = self._process.stdout.readline()
+        if not line:
+            raise CannotRun("the process that runs seeds a second time has ended")
+        return line.strip()
+
+    def close(self) -> None:
+        """Have it end, and wait for that."""
+        assert self._process.stdin is not None, "it is a pipe"
+        assert self._process.stdout is not None, "it is a pipe"
+        self._process.kill()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+    def _say(self, task: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None, "it is a pipe"
+        try:
+            print(json.dumps(task), file=self._process.stdin, flush=True)
+        except BrokenPipeError as error:
+            raise CannotRun("the process that runs seeds a second time has ended") from error
+
+
+def main() -> None:
+    """Run what is asked for, until nobody asks any more."""
+    prepare()
+    for line in sys.stdin:
+        task = json.loads(line)
+        with switched_on(task["glitch"]):
+            if "plan" in task:
+                result = run_plan(decode_plan(task["plan"]))
+            else:
+                result = run_seed(task["seed"], Layout(**task["layout"]))
+        print(result.digest, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What servers log, held against what has happened: operators have nothing else to go by.
+
+==========================  =========================================================================================
+a server that runs          has said so, once
+a vault that fails          is said to fail, once, and to answer again before it is said to fail anew
+a store that fails          is told where the disk has refused something, and nowhere else
+a line of any kind          has the level that it should have
+==========================  =========================================================================================
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.logger import LogLevel, formatEvent
+
+from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.process import Process
+
+LEVELS: Mapping[str, LogLevel] = {
+    "control serves ": LogLevel.info,
+    "vault {identity} holds ": LogLevel.info,
+    "{path}: the {place} of its two slots ": LogLevel.error,
+    "Value decreases from ": LogLevel.error,
+    "store failed: ": LogLevel.error,
+    "store of {value} is not on the disk ": LogLevel.error,
+    "vault {vault} fails: ": LogLevel.warn,
+    "vault {vault} answers again": LogLevel.info,
+    "vault {vault} ignores the guard: ": LogLevel.warn,
+    "vault {vault} lags ": LogLevel.warn,
+    "not everything ended within ": LogLevel.warn,
+    "{first} and {second} are one vault ": LogLevel.error,
+    "a majority of the vaults holds at most ": LogLevel.error,
+}
+"""Every line of the servers' own, by its beginning, and how much it matters."""
+
+
+def _beginning(event: Mapping[str, Any]) -> str | None:
+    """Which of the lines it is; None for one of Twisted's."""
+    text = event.get("log_format") or ""
+    return next((each for each in LEVELS if text.startswith(each)), None)
+
+
+class Lines:
+    """:param find: is told of a line that should not be there, or is missing."""
+
+    def __init__(self, find: Callable[[str], object]) -> None:
+        self._find = find
+        self._failing: dict[Process, set[str]] = {}
+        self._begun: set[Process] = set()
+
+    def logged(self, event: Mapping[str, Any], process: Process | None) -> None:
+        """A line, and whose it is."""
+        begin = None if event.get("log_failure") else _beginning(event)
+        if begin is None or process is None:
+            return
+        if LEVELS[begin] is not event["log_level"]:
+            self._find(f"{process.name} logged at level {event['log_level'].name}: {formatEvent(dict(event))}")
+        elif begin in {"control serves ", "vault {identity} holds "}:
+            self._starts(process)
+        elif begin == "vault {vault} fails: ":
+            self._fails(process, event["vault"])
+        elif begin == "vault {vault} answers again":
+            self._answers(process, event["vault"])
+        elif begin == "store failed: " and process.machine.disk.refused is not process:
+            self._find(f"{process.name} said that a store failed, and its disk had refused nothing")
+
+    def _starts(self, process: Process) -> None:
+        if process in self._begun:
+            self._find(f"{process.name} said twice that it has started")
+        self._begun.add(process)
+
+    def _fails(self, process: Process, vault: str) -> None:
+        failing = self._failing.setdefault(process, set())
+        if vault in failing:
+            self._find(f"{process.name} said twice that vault {vault} fails, and never that it had answered again")
+        failing.add(vault)
+
+    def _answers(self, process: Process, vault: str) -> None:
+        failing = self._failing.setdefault(process, set())
+        if vault not in failing:
+            self._find(f"{process.name} said that vault {vault} answers again, and never that it had failed")
+        failing.discard(vault)
+
+    def all_are_well(self, servers: Sequence[Machine]) -> None:
+        """Nothing fails any more, and everybody who runs has said so."""
+        for machine in servers:
+            process = machine.process
+            if process is None:
+                continue
+            if process not in self._begun:
+                self._find(f"{machine.name} runs, and has never said so")
+            for vault in sorted(self._failing.get(process, ())):
+                self._find(f"{machine.name} has never said that vault {vault} answers again")

@@ -1,0 +1,136 @@
+"""What comes after the faults: they are over, whatever they were, and what servers hold and log is looked at."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from attrs import evolve
+from twisted.logger import LogLevel
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid.lab.campaign.clients import Habits
+from glitchgrid.lab.campaign.faults.kinds import HARMLESS
+from glitchgrid.lab.campaign.grid import Grid
+from glitchgrid.lab.campaign.holdings import too_many
+from glitchgrid.lab.campaign.lines import Lines
+from glitchgrid.lab.campaign.plan import CALM, Layout, Planned, Surroundings, draw_plan
+from glitchgrid.lab.campaign.result import Verdict
+from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.lab.simulation.process import Held
+from glitchgrid.lab.simulation.world import World
+
+PLAIN = Surroundings(
+    latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=100, disk_slowness=1, by_name=True
+)
+STEADY = Habits(clients=2, pause_ms=20, patience_ms=3000, leaves_per_mille=0, hostile=1, retries=2)
+ALL_DAY_MS = 3_600_000
+
+
+class OverTests(SynchronousTestCase):
+    def assert_is_undone(self, kind: Any) -> None:
+        layout = Layout(controls=2, steps=10)
+        grid = Grid(World("1"), layout)
+        plan = draw_plan("1", layout, grid)
+        draws = Draws(kind.kind)
+        faults = tuple(Planned(at_ms, ALL_DAY_MS, kind.draw(draws, grid)) for at_ms in (100, 150, 300))
+        plan = evolve(plan, surroundings=PLAIN, habits=STEADY, faults=faults, ends_with=CALM)
+        result = run_plan(plan)
+        self.assertIn(result.verdict, {Verdict.PASSED, Verdict.CANNOT_SAY}, (kind.kind, result.findings[:1]))
+        self.assertGreater(result.reached["calm: what servers hold was compared"], 0, kind.kind)
+
+
+def _add(kind: Any) -> None:
+    def test(self: OverTests) -> None:
+        self.assert_is_undone(kind)
+
+    setattr(OverTests, f"test_{kind.kind.replace(' ', '_').replace('-', '_')}", test)
+
+
+for _kind in HARMLESS:
+    _add(_kind)
+
+
+class HoldingsTests(SynchronousTestCase):
+    def problems(self, held: Held, connections: int | None = 0) -> list[str]:
+        process: Any = SimpleNamespace(held=held)
+        return too_many(process, SimpleNamespace(), connections)  # type: ignore[arg-type]
+
+    def test_a_port_and_nothing_else(self) -> None:
+        self.assertEqual(self.problems(Held(0, 1, 0, 0)), [])
+
+    def test_what_is_more_than_that(self) -> None:
+        self.assertEqual(
+            self.problems(Held(2, 2, 3, 1)), ["2 connections", "2 listening sockets", "3 timers", "1 threads"]
+        )
+
+    def test_a_connection_may_have_a_timer(self) -> None:
+        self.assertEqual(self.problems(Held(2, 1, 2, 0), None), [])
+        self.assertEqual(self.problems(Held(2, 1, 3, 0), None), ["3 timers"])
+
+
+class Process:
+    name = "control1"
+
+    def __init__(self) -> None:
+        self.machine = SimpleNamespace(disk=SimpleNamespace(refused=None))
+
+
+class LinesTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.found: list[str] = []
+        self.lines = Lines(self.found.append)
+        self.process: Any = Process()
+
+    def log(self, text: str, level: LogLevel = LogLevel.info, **fields: Any) -> None:
+        self.lines.logged({"log_format": text, "log_level": level, **fields}, self.process)
+
+    def fails(self) -> None:
+        self.log("vault {vault} fails: {reason}", LogLevel.warn, vault="v:1", reason="it is gone")
+
+    def answers(self) -> None:
+        self.log("vault {vault} answers again", vault="v:1")
+
+    def test_a_vault_fails_and_answers_again(self) -> None:
+        self.fails()
+        self.answers()
+        self.fails()
+        self.answers()
+        self.assertEqual(self.found, [])
+
+    def test_it_is_said_once(self) -> None:
+        self.fails()
+        self.fails()
+        self.assertIn("said twice that vault v:1 fails", self.found[0])
+
+    def test_it_cannot_answer_again_before(self) -> None:
+        self.answers()
+        self.assertIn("never that it had failed", self.found[0])
+
+    def test_in_the_end_all_have_answered(self) -> None:
+        machine: Any = SimpleNamespace(name="control1", process=self.process)
+        self.fails()
+        self.lines.all_are_well([machine])
+        self.assertEqual(
+            self.found,
+            ["control1 runs, and has never said so", "control1 has never said that vault v:1 answers again"],
+        )
+
+    def test_who_runs_has_said_so_once(self) -> None:
+        machine: Any = SimpleNamespace(name="control1", process=self.process)
+        self.log("control serves {vaults} by ...")
+        self.lines.all_are_well([machine, SimpleNamespace(name="vault1", process=None)])  # type: ignore[list-item]
+        self.assertEqual(self.found, [])
+        self.log("control serves {vaults} by ...")
+        self.assertIn("twice", self.found[0])
+
+    def test_each_line_has_its_level(self) -> None:
+        self.log("Value decreases from {old} to {new}", old=2, new=1)
+        self.assertIn("logged at level info: Value decreases from 2 to 1", self.found[0])
+
+    def test_a_store_fails_with_its_disk(self) -> None:
+        self.log("store failed: {reason}; ...", LogLevel.error, reason="EIO")
+        self.assertIn("had refused nothing", self.found.pop())
+        self.process.machine.disk.refused = self.process
+        self.log("store failed: {reason}; ...", LogLevel.error, reason="EIO")
+        self.log("something of Twisted's", LogLevel.error)
+        self.assertEqual(self.found, [])
