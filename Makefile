@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test test-all test-lowest explore rehearse lint lock images container-test bench bench-quick bench-simulation glitch-table clean
+.PHONY: help setup demo up test test-all test-lowest explore rehearse lint lock images container-test bench bench-quick bench-simulation glitch-table mutants clean
 
 help:
 	@printf '%s\n' \
@@ -18,6 +18,7 @@ help:
 	  'make bench-quick      the same in two minutes' \
 	  'make bench-simulation how fast the simulated world is; five minutes' \
 	  'make glitch-table     how soon each deliberate bug is found, and its story; a quarter of an hour' \
+	  'make mutants          what simulation finds of 400 small changes to the product; an hour' \
 	  'make lock             write the lock files anew' \
 	  'make clean            take away everything that was made here'
 
@@ -47,6 +48,9 @@ explore: setup
 
 glitch-table: setup
 	@.venv/bin/glitchgrid glitches --find --output docs
+
+mutants: setup
+	@.venv/bin/python -m tests.mutants laboratory --page docs/mutation-score.md
 
 lint: setup
 	@scripts/lint

@@ -70,6 +70,21 @@ def test_a_glitch_is_found_and_replayed(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
+def test_what_was_reached_before_must_be_reached_again(tmp_path: Path) -> None:
+    options = ("--seeds", "0:2", "--steps", "5")
+    simulate(*options, "--out", "before", cwd=tmp_path)
+    baseline = tmp_path / "before" / "campaign.json"
+    assert simulate(*options, "--baseline", str(baseline), cwd=tmp_path).returncode == 0
+    reached = json.loads(baseline.read_text(encoding="utf-8"))
+    reached["reached"].append("a thing of the past")
+    reached["held"].append("control: a property of the past")
+    baseline.write_text(json.dumps(reached), encoding="utf-8")
+    done = simulate(*options, "--baseline", str(baseline), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "reached before, and not any more: a thing of the past" in done.stderr
+    assert "reached before, and not any more: control: a property of the past" in done.stderr
+
+
 def test_json(tmp_path: Path) -> None:
     options = ("--seeds", "0:3", "--steps", "5", "--json")
     found = [json.loads(simulate(*options, "--jobs", jobs, cwd=tmp_path).stdout) for jobs in ("1", "2")]
@@ -94,6 +109,9 @@ def test_what_was_never_reached(tmp_path: Path) -> None:
         (["--seeds", "x"], "'x' is not A:B"),
         (["--plan", "missing.json"], "missing.json: No such file"),
         (["--plan", "bad.json"], "bad.json: "),
+        (["--seeds", "0:1", "--baseline", "missing.json"], "--baseline missing.json: it cannot be read"),
+        (["--seeds", "0:1", "--baseline", "bad.json"], "--baseline bad.json: it is no campaign.json"),
+        (["--seed", "1", "--baseline", "bad.json"], "--baseline is not for it"),
         (["--vaults", "0"], "0 is not in the range"),
         (["--glitch", "gremlin"], "there is no glitch 'gremlin'"),
         (["--seed", "1", "--plan", "bad.json"], "exclude each other"),

@@ -167,3 +167,36 @@ class InvariantTests(SynchronousTestCase):
         self.vaults[0].machine.disk.changes += 1
         self.invariant.check()
         self.assertEqual(self.invariant.broken, [])
+
+
+class UnguardedTests(SynchronousTestCase):
+    """Under the classic protocol stores are unguarded, and take back what was there: that is not the vault's fault."""
+
+    def setUp(self) -> None:
+        self.vault = Vault("vault1")
+        self.invariant = Invariant.of([self.vault.machine], lambda: 0, all_are_guarded=False)
+        self.invariant.watch(self.vault.machine, self.vault.store)
+        self.vault.hold(5)
+        self.invariant.check()
+
+    def test_to_what_was_asked_for(self) -> None:
+        self.vault.says = Stored(3)
+        self.vault.store.submit(StoreRequest(3, guarded=False))
+        self.vault.make_durable(3)
+        self.invariant.check()
+        self.vault.hold(3)
+        self.invariant.check()
+        self.invariant.acknowledged(5)
+        self.invariant.was_read(3, 5)
+        self.assertEqual(self.invariant.broken, [])
+
+    def test_and_to_nothing_else(self) -> None:
+        self.vault.store.submit(StoreRequest(3, guarded=False))
+        self.vault.make_durable(2)
+        self.invariant.check()
+        self.assertIn("fell from 5 to 2", self.invariant.broken[0].what)
+
+    def test_what_is_shown_is_durable_all_the_same(self) -> None:
+        self.vault.store.value = 6
+        self.invariant.check()
+        self.assertIn("shows 6 and holds 5", self.invariant.broken[0].what)

@@ -28,6 +28,7 @@ from glitchgrid.lab.campaign.clients import PATIENT, Client, Prober
 from glitchgrid.lab.campaign.faults.fault import MS_NS, US_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
+from glitchgrid.lab.campaign.invariant import shown
 from glitchgrid.lab.campaign.plan import Plan
 from glitchgrid.lab.campaign.programs import VAULT_TIMEOUT_S
 from glitchgrid.lab.campaign.wellness import SETTLES_NS
@@ -169,7 +170,8 @@ class Aftermath:
         ))  # fmt: skip
 
     def _reads(self) -> bool:
-        shown = self._grid.invariant.shown_majority
+        # What any majority of them shows at least.
+        before = sorted(self._shown())[majority(len(self._grid.vaults)) - 1]
         nothing: list[int | None] = [None for _ in self._grid.controls]
         if not self._probe(nothing):
             return False
@@ -177,9 +179,9 @@ class Aftermath:
         self._go_on(RESTED_S * SECOND_NS, lambda: False)
         if not self._probe(nothing):
             return False
-        return self._wait(EQUAL_S, lambda: min(self._shown()) >= shown, "convergence", lambda: (
+        return self._wait(EQUAL_S, lambda: min(self._shown()) >= before, "convergence", lambda: (
             f"{EQUAL_S} s after every control has read, the vaults show {self._shown()}, and a majority had shown"
-            f" {shown} before"
+            f" {before} before"
         ))  # fmt: skip
 
     def _writes(self) -> bool:
@@ -217,7 +219,7 @@ class Aftermath:
         return is_well
 
     def _shown(self) -> list[int]:
-        return [seen.shown for seen in self._grid.invariant.vaults]
+        return [shown(vault.store) for vault in self._grid.invariant.vaults]
 
     def _wave(self) -> bool:
         grid, workload = self._grid, self._grid.workload

@@ -39,6 +39,10 @@ class Elsewhere:
             start_new_session=True,  # Ctrl-C is for whoever waits for it
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def begin(self, seed: str, layout: Layout, glitch: str | None) -> None:
         """Have it run a seed."""
         self._say({"seed": seed, "layout": asdict(layout), "glitch": glitch})

@@ -10,7 +10,7 @@ from glitchgrid.errors import StartError, StoreDamaged
 from glitchgrid.lab.campaign.availability import Availability, Pace
 from glitchgrid.lab.campaign.clients import Workload, store_by_hand
 from glitchgrid.lab.campaign.hostile import Hostile
-from glitchgrid.lab.campaign.invariant import Invariant, durable_identity
+from glitchgrid.lab.campaign.invariant import Invariant, durable_identity, shown
 from glitchgrid.lab.campaign.lines import Lines
 from glitchgrid.lab.campaign.plan import ATOMIC, CLIENTS, Layout, Surroundings
 from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT, control_program, vault_program
@@ -93,7 +93,7 @@ class Grid:
         identity = durable_identity(machine) if is_vault else None
         return Known(
             kind,
-            self.invariant.durable_majority,
+            max(shown(vault.store) for vault in self.invariant.vaults),
             len(self.vaults),
             identity,
             lambda: machine.clock.wall_ns(self.world.now_ns) / SECOND_NS,

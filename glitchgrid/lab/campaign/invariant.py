@@ -178,6 +178,11 @@ class Invariant:
             self.changes.append(Change(self.now_ns(), durable, shown, self.durable_majority, self.shown_majority))
 
 
+def shown(store: Store | None) -> int:
+    """What a vault's GET answers; nothing where it has not started yet."""
+    return store.value if store is not None and store.is_open else NOTHING_STORED
+
+
 def durable_identity(machine: Machine) -> bytes | None:
     """What a vault calls itself, as its disk has it; None where the disk has no such thing."""
     data = machine.disk.durable(VALUE_NAME)

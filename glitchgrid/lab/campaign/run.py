@@ -29,6 +29,9 @@ from glitchgrid.lab.simulation.world import World
 from glitchgrid.quorum import majority
 
 MS_NS = 1_000_000
+UP_S = 2
+"""Clients of a grid to which nothing happens come when it is up."""
+
 RUN_S = 600
 """How long the clients may take, in the run's own time."""
 
@@ -111,6 +114,8 @@ class _Run:
         grid.start_all()
         for planned in plan.faults:
             world.after(planned.at_ms * MS_NS, self._begin, planned)
+        if not plan.faults and grid.availability.pace is not None:
+            self._go_on(UP_S * SECOND_NS, lambda: False)  # all that happens in such a run is judged
         grid.clients.start(self._clients)
         if not world.run(RUN_S * SECOND_NS, self._after_each_event):
             self._find("liveness", f"the clients had not ended after {RUN_S} s")
