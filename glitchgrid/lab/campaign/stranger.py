@@ -3,6 +3,8 @@
 Its numbers are such that nobody has written them: a control that takes one for a vote shows it to its clients.
 """
 
+import socket
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +54,10 @@ class _Stranger(Protocol):
     def __init__(self, answer: bytes, then: str) -> None:
         self._answer, self._then = answer, then
         self._heard = b""
+
+    def connectionMade(self) -> None:
+        if self._then == BROKEN:  # whoever ends it, and be it the end of the process
+            self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def dataReceived(self, data: bytes) -> None:
         self._heard += data

@@ -488,7 +488,7 @@ class Inquiry(Protocol):
     def _problem_of_time(self) -> str | None:
         row = self.row
         took_s = (self._last_ns - self.begun_ns) / SECOND_NS
-        if self.expected and not row.after_s - LATE_S <= took_s <= row.after_s + LATE_S:
+        if self.expected and not row.after_s - LATE_S <= took_s <= row.after_s + (LATE_S if row.after_s else SOON_S):
             return f"its last answer came after {took_s:.2f} s"
         if not row.closes:
             return None if self._ended_ns is None else "its connection was ended"

@@ -11,7 +11,7 @@ from glitchgrid.lab.simulation.clock import SECOND_NS
 LOOKUP_NS = 300_000
 """How long it usually takes to learn the address of a name."""
 
-SILENT_LOOK_NS = SECOND_NS // 10
+LOOK_AGAIN_NS = SECOND_NS // 10
 SILENT_MAX_NS = 30 * SECOND_NS
 """A resolver that gets no answer gives up after so long."""
 
@@ -27,7 +27,7 @@ class Names:
     """The name server of a world. Faults set its attributes; they hold for what is asked from then on.
 
     :param machines: by their names; an address is a name of its machine, too.
-    :ivar late_ns: how much longer it takes to look a name up.
+    :ivar late_ns: how much longer it takes to look a name up, up to 30 s.
     :ivar silent: names of which nobody says anything.
     :ivar elsewhere: names, and the machine that they lead to instead.
     """

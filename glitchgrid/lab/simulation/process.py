@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.epoll import Epoll
 from glitchgrid.lab.simulation.host import Host
-from glitchgrid.lab.simulation.names import LOOKUP_NS, SILENT_LOOK_NS, SILENT_MAX_NS
+from glitchgrid.lab.simulation.names import LOOK_AGAIN_NS, LOOKUP_NS, SILENT_MAX_NS
 from glitchgrid.lab.simulation.pool import Pool
 from glitchgrid.lab.simulation.reactor import SimulatedReactor
 from glitchgrid.lab.simulation.sockets import FIRST_DESCRIPTOR, Socket
@@ -118,12 +118,13 @@ class Process:
         """The address of a name, or None where there is none. Takes its time: for threads alone."""
         names = self.machine.names
         draws = self.world.draws(f"names {self.name}")
-        self.block(draws.rarely_long(LOOKUP_NS) + names.late_ns.get(name, 0))
+        self.block(draws.rarely_long(LOOKUP_NS))
         asked_ns = self.world.now_ns
-        while name in names.silent:
-            if self.world.now_ns - asked_ns >= SILENT_MAX_NS:
+        # It is looked again and again, for what keeps the answer back may end at any time.
+        while (waited_ns := self.world.now_ns - asked_ns) < names.late_ns.get(name, 0) or name in names.silent:
+            if waited_ns >= SILENT_MAX_NS:
                 return None
-            self.block(SILENT_LOOK_NS)
+            self.block(LOOK_AGAIN_NS)
         return names.address_of(name)
 
     # How it runs.
