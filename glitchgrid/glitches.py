@@ -51,7 +51,7 @@ class Override:
 class Glitch:
     """:ivar what: what is done wrong.
     :ivar so: what may come of it.
-    :ivar unseen: why no history shows it, where none does.
+    :ivar unseen: why it does not show outside, in histories least of all, where it does not.
     """
 
     name: str

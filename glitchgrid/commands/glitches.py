@@ -125,8 +125,8 @@ def _row(each: Hunted) -> str:
 
 def _story(each: Hunted) -> list[str]:
     lines = [f"{each.glitch.what} {each.glitch.so}", ""]
-    if each.glitch.unseen:
-        lines += [f"Clients do not see it: {each.glitch.unseen}", ""]
+    if each.glitch.unseen and each.from_outside is None:
+        lines += [f"It does not show outside: {each.glitch.unseen}", ""]
     if each.shrunk is None:
         return [*lines, "It was not found."]
     result = each.shrunk.result
