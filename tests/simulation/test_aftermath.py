@@ -67,6 +67,10 @@ class HoldingsTests(SynchronousTestCase):
         self.assertEqual(self.problems(Held(2, 1, 2, 0), None), [])
         self.assertEqual(self.problems(Held(2, 1, 3, 0), None), ["3 timers"])
 
+    def test_one_file(self) -> None:
+        self.assertEqual(self.problems(Held(0, 1, 0, 0, files=1)), [])
+        self.assertEqual(self.problems(Held(0, 1, 0, 0, files=2)), ["2 open files"])
+
 
 class Process:
     name = "control1"
@@ -132,5 +136,11 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("had refused nothing", self.found.pop())
         self.process.machine.disk.refused = self.process
         self.log("store failed: {reason}; ...", LogLevel.error, reason="EIO")
-        self.log("something of Twisted's", LogLevel.error)
         self.assertEqual(self.found, [])
+
+    def test_what_twisted_says_is_known(self) -> None:
+        self.log("Face starting on 8000")
+        self.log("Timing out client: {peer}", peer="somebody")
+        self.assertEqual(self.found, [])
+        self.log("Starting factory {it}", it="a factory")
+        self.assertEqual(self.found, ["control1 logged a line that nobody knows: Starting factory a factory"])

@@ -45,6 +45,7 @@ class InvariantTests(SynchronousTestCase):
         self.vaults = [Vault(f"vault{number}") for number in range(3)]
         self.now_ns = 5
         self.invariant = Invariant.of([vault.machine for vault in self.vaults], lambda: self.now_ns)
+        self.invariant.written.update(range(10))
         for vault in self.vaults:
             self.invariant.watch(vault.machine, vault.store)
         self.invariant.check()
@@ -59,6 +60,10 @@ class InvariantTests(SynchronousTestCase):
         self.assertEqual(len(self.invariant.broken), 1, self.invariant.broken)
         for word in words:
             self.assertIn(word, self.invariant.broken[0].what)
+
+    def test_a_vault_holds_what_nobody_has_written(self) -> None:
+        self.vaults[2].hold(77)
+        self.assert_broken("vault2 holds 77 durably, and nobody has ever written that")
 
     def test_a_vault_says_that_it_holds_what_it_does_not(self) -> None:
         self.hold(5, 5, 5)
@@ -175,6 +180,7 @@ class UnguardedTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.vault = Vault("vault1")
         self.invariant = Invariant.of([self.vault.machine], lambda: 0, all_are_guarded=False)
+        self.invariant.written.update(range(10))
         self.invariant.watch(self.vault.machine, self.vault.store)
         self.vault.hold(5)
         self.invariant.check()

@@ -396,6 +396,7 @@ class Aftermath:
 
     def _ask_to_store(self, vault: Machine, expected: Expected | None, **times: Any) -> Inquiry:
         value = b"%d" % (self._grid.known(vault).value + 1)
+        self._grid.invariant.written.add(int(value))
         head = b"POST / HTTP/1.1\r\nHost: grid\r\n%b: %b\r\nContent-Length: %d\r\n\r\n"
         row = Row(
             "a store while it stops",

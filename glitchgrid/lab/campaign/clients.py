@@ -153,6 +153,7 @@ class _Operator(Service):
         recorder = self._workload.recorder
         if value is None:
             return recorder.call_read(self._client, control=control.name, **notes)
+        self._workload.invariant.written.add(value)
         return recorder.call_write(self._client, value, control=control.name, **notes)
 
     def _record(self, op: int, value: int | None, answer: Answer | None, shown_at_call: int) -> None:
@@ -276,6 +277,7 @@ def store_by_hand(process: Process, workload: Workload, vault: Machine, value: i
     Whatever the vault answers, no majority has acknowledged it: it may take effect now, later or never.
     """
     op = workload.recorder.call_write("by hand", value, vault=vault.name)
+    workload.invariant.written.add(value)
 
     def connected(connection: ClientConnection) -> None:
         timer = process.reactor.callLater(CONNECT_TIMEOUT_S, connection.drop)

@@ -13,6 +13,9 @@ from glitchgrid.vault import VaultService
 LISTENING = 1
 """One server, one port."""
 
+FILES = 1
+"""The value's."""
+
 
 def too_many(process: Process, service: IService, connections: int | None = 0) -> list[str]:
     """What is more than a server has that nobody asks for anything, in words.
@@ -26,6 +29,7 @@ def too_many(process: Process, service: IService, connections: int | None = 0) -
         ("listening sockets", held.listening, LISTENING),
         ("timers", held.timers, allowed),
         ("threads", held.threads, 0),
+        ("open files", held.files, FILES),
         *((name, count, 0) for name, count in _own(service)),
     ]
     return [f"{count} {name}" for name, count, most in counts if count > most]

@@ -4,6 +4,7 @@ For each vault, D is what is durable and V what its GET answers (while it is dow
 largest number that a majority holds durably or exceeds. S is the smallest that the largest V of any majority can be.
 
 ===================  ==================================================================================
+D was written        by somebody: a client has called for it, or it is 0
 V <= D               nothing is shown before it is durable; V = D where nothing is being stored
 a vault's answer     200 or 412: says no more than D
 D never falls        but to what an unguarded store asks for; on a disk that was replaced it does
@@ -77,6 +78,8 @@ class Invariant:
     all_are_guarded: bool = True
     changes: list[Change] | None = None
     broken: list[Broken] = field(factory=list)
+    written: set[int] = field(factory=lambda: {NOTHING_STORED})
+    """What somebody has called for."""
     durable_majority: int = NOTHING_STORED
     shown_majority: int = NOTHING_STORED
 
@@ -152,6 +155,8 @@ class Invariant:
             durable = _held(disk.durable(VALUE_NAME))
             if durable < seen.durable and durable not in seen.unguarded:
                 self.find(f"what {seen.machine.name} holds durably fell from {seen.durable} to {durable}")
+            if durable not in self.written:
+                self.find(f"{seen.machine.name} holds {durable} durably, and nobody has ever written that")
             changed = durable != seen.durable
             seen.durable = durable
         if seen.machine.process is not None and seen.store is not None and seen.store.is_open:

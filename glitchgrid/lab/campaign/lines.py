@@ -4,10 +4,11 @@
 a server that runs          has said so, once
 a vault that fails          is said to fail, once, and to answer again before it is said to fail anew
 a store that fails          is told where the disk has refused something, and nowhere else
-a line of any kind          has the level that it should have
+a line of any kind          is one that is known, and has the level that it should have
 ==========================  =========================================================================================
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,10 +35,11 @@ LEVELS: Mapping[str, LogLevel] = {
 """Every line of the servers' own, by its beginning, and how much it matters."""
 
 
-def _beginning(event: Mapping[str, Any]) -> str | None:
-    """Which of the lines it is; None for one of Twisted's."""
-    text = event.get("log_format") or ""
-    return next((each for each in LEVELS if text.startswith(each)), None)
+TWISTEDS = re.compile(
+    r"(Face|_Strangers) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)|(Timing|Forcibly timing) out client: "
+    r"|EMFILE |Re-reserving EMFILE |Could not accept "
+)
+"""What Twisted says of a server's port and connections."""
 
 
 class Lines:
@@ -48,12 +50,17 @@ class Lines:
         self._failing: dict[Process, set[str]] = {}
         self._begun: set[Process] = set()
 
-    def logged(self, event: Mapping[str, Any], process: Process | None) -> None:
-        """A line, and whose it is."""
-        begin = None if event.get("log_failure") else _beginning(event)
-        if begin is None or process is None:
+    def logged(self, event: Mapping[str, Any], process: Process) -> None:
+        """A line, and which server's it is."""
+        text = event.get("log_format")
+        if not text or event.get("log_failure"):
             return
-        if LEVELS[begin] is not event["log_level"]:
+        begin = next((each for each in LEVELS if text.startswith(each)), None)
+        if begin is None:
+            said = formatEvent(dict(event))
+            if not TWISTEDS.match(said):
+                self._find(f"{process.name} logged a line that nobody knows: {said}")
+        elif LEVELS[begin] is not event["log_level"]:
             self._find(f"{process.name} logged at level {event['log_level'].name}: {formatEvent(dict(event))}")
         elif begin in {"control serves ", "vault {identity} holds "}:
             self._starts(process)

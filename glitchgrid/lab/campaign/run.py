@@ -261,7 +261,8 @@ class _Run:
 
     def _logged(self, event: dict[str, Any]) -> None:
         current = self._world.current
-        self._grid.lines.logged(event, current if isinstance(current, Process) else None)
+        if isinstance(current, Process) and current.machine is not self._grid.clients:
+            self._grid.lines.logged(event, current)
         if event.get("log_failure") is not None or event.get("log_level") is LogLevel.critical:
             failure = event.get("log_failure")
             self._find("log", f"{formatEvent(event)}: {failure.getErrorMessage() if failure else ''}")

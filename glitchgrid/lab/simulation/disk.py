@@ -49,6 +49,7 @@ class Disk:
     :ivar syncs_to_fail: how many of the next syncs fail.
     :ivar when_syncing: is called once, in the middle of the next sync.
     :ivar changes: goes up whenever something has become durable, or may have.
+    :ivar open_files: each, and whose it is.
     :ivar refused: the last process that was told of an error other than a missing file.
     """
 
@@ -66,6 +67,7 @@ class Disk:
         self.changes = 0
         self.directory = Directory()
         self.locked_by: User | None = None
+        self.open_files: dict[File, User] = {}
         self.refused: User | None = None
         self._draws = world.draws(f"disk {name}")
 
@@ -82,6 +84,7 @@ class Disk:
         self.directory.settle(self._draws.below)
         self.changes += 1
         self.locked_by = None
+        self.open_files.clear()
 
     def replace(self) -> None:
         """Put an empty disk in its place. The machine is off."""
@@ -207,6 +210,7 @@ class File:
     """An open file."""
 
     def __init__(self, mount: Mount, name: str, inode: Inode) -> None:
+        mount.disk.open_files[self] = mount.process
         self._mount = mount
         self._name = name
         self._inode = inode
@@ -243,6 +247,7 @@ class File:
 
     def close(self) -> None:
         """Takes no time, and may be called from anywhere."""
+        self._mount.disk.open_files.pop(self, None)
 
 
 def _allocated(inode: Inode) -> int:

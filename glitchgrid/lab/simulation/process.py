@@ -30,12 +30,13 @@ Program = Callable[["Process"], IService]
 
 @frozen
 class Held:
-    """What a process has taken: its sockets, its delayed calls, its threads that are at work."""
+    """What a process has taken: sockets, delayed calls, threads that are at work, open files."""
 
     connections: int
     listening: int
     timers: int
     threads: int
+    files: int = 0
 
 
 class Process:
@@ -285,7 +286,8 @@ class Process:
         """What it has just now that it must give back."""
         connections = sum(not each.is_listening for each in self.sockets.values())
         timers = sum(call.active() for call in self.reactor.getDelayedCalls())
-        return Held(connections, len(self.sockets) - connections, timers, len(self._threads))
+        files = sum(user is self for user in self.machine.disk.open_files.values())
+        return Held(connections, len(self.sockets) - connections, timers, len(self._threads), files)
 
     def free_descriptor(self, descriptor: int) -> None:
         self.sockets.pop(descriptor, None)
