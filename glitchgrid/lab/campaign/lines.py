@@ -62,7 +62,11 @@ class Lines:
                 self._find(f"{process.name} logged a line that nobody knows: {said}")
         elif LEVELS[begin] is not event["log_level"]:
             self._find(f"{process.name} logged at level {event['log_level'].name}: {formatEvent(dict(event))}")
-        elif begin in {"control serves ", "vault {identity} holds "}:
+        else:
+            self._compare(begin, event, process)
+
+    def _compare(self, begin: str, event: Mapping[str, Any], process: Process) -> None:
+        if begin in {"control serves ", "vault {identity} holds "}:
             self._starts(process)
         elif begin == "vault {vault} fails: ":
             self._fails(process, event["vault"])
