@@ -77,7 +77,7 @@ class SameTests(SynchronousTestCase):
         for jobs, hash_seed in (("1", "0"), ("2", "1"), ("2", "4711")):
             said.add(
                 subprocess.run(
-                    [GLITCHGRID, "simulate", "--seeds", "0:24", "--jobs", jobs, "--json"],
+                    [GLITCHGRID, "simulate", "--seeds", "0:48", "--jobs", jobs, "--json"],
                     cwd=ROOT,
                     env=os.environ | {"PYTHONHASHSEED": hash_seed},
                     capture_output=True,
