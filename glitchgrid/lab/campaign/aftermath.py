@@ -15,7 +15,6 @@ the end    SIGTERM, to servers that are idle, busy, or hang in their disks: each
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from attrs import evolve
 from twisted.application.service import MultiService
@@ -25,21 +24,19 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.campaign.availability import Pace
 from glitchgrid.lab.campaign.clients import PATIENT, Client, Prober
-from glitchgrid.lab.campaign.faults.fault import MS_NS, US_NS
+from glitchgrid.lab.campaign.faults.fault import US_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
 from glitchgrid.lab.campaign.invariant import shown
 from glitchgrid.lab.campaign.plan import Plan
-from glitchgrid.lab.campaign.programs import VAULT_TIMEOUT_S
+from glitchgrid.lab.campaign.stops import STOPPED, STOPS, Stops
 from glitchgrid.lab.campaign.wellness import SETTLES_NS
-from glitchgrid.lab.campaign.wire import BY_NAME, CONTROL, ROWS, VAULT, Expected, Inquiry, Row
+from glitchgrid.lab.campaign.wire import CONTROL, ROWS, VAULT, Inquiry, Row
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.draws import PER_MILLE
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.network import Slowness
 from glitchgrid.quorum import majority
-from glitchgrid.vault import STORE_TIMEOUT_S
-from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
 SERVES_S = 10
 """A control answers so long after the faults have ended, at the latest: whatever it waits for has its time-out."""
@@ -70,17 +67,6 @@ CACHED_S = 31
 IDLE_S = 62
 """No connection on which nothing happens is left after a minute."""
 
-AT_ONCE_S = 1.0
-"""What has nothing to do ends so soon."""
-
-STOPS_S = 6.0
-"""A server that is told to stop has ended so long afterwards, whatever it does: 5 s are for what is in progress."""
-
-STOPS_AFTER_MS = 300
-STALL_S = 1.0
-HANGS_S = 60.0
-UNDECIDED_S = VAULT_TIMEOUT_S
-"""A read that no majority answers is inconsistent once that is certain."""
 
 SERVED, EQUAL, WAVE, HELD = (
     "calm: every control served again",
@@ -88,26 +74,13 @@ SERVED, EQUAL, WAVE, HELD = (
     "calm: a wave of clients was judged",
     "calm: what servers hold was compared",
 )
-STOPPED = "calm: stopped "
-IDLE, STORING, HANGING, LATE, FAILED, WAITING, ASKING = (
-    "an idle server",
-    "a vault that stores",
-    "a vault whose disk hangs",
-    "a vault whose disk was late",
-    "a vault whose disk has failed",
-    "a control that waits",
-    "a control that looks a name up",
-)
-STOPS = (IDLE, STORING, HANGING, LATE, FAILED, WAITING)
-"""Where controls look names up, half of them are stopped while one does."""
-
 ASKED = "wire: "
 LINES = (
     SERVED,
     EQUAL,
     WAVE,
     HELD,
-    *(STOPPED + each for each in (*STOPS, ASKING)),
+    *(STOPPED + kind for kind in STOPS),
     *(ASKED + row.name for row in ROWS),
 )
 """The lines for all of this, in the table of what was reached."""
@@ -325,86 +298,19 @@ class Aftermath:
     # How servers end.
 
     def _end(self) -> bool:
-        vault, control = self._draws.pick(self._grid.vaults), self._draws.pick(self._grid.controls)
-        can_lack_one = majority(len(self._grid.vaults)) < len(self._grid.vaults)
-        stops = (*STOPS, *[ASKING] * len(STOPS)) if self._grid.by_name and can_lack_one else STOPS
-        stop = self._draws.pick(stops)
-        self._reached[STOPPED + stop] += 1
-        inquiries, within_s = self._occupy(stop, vault, control)
-        self._go_on(STOPS_AFTER_MS * MS_NS, lambda: False)
-        told = {
-            WAITING: [control],
-            ASKING: self._grid.controls,
-            IDLE: self._grid.servers,
-        }.get(stop, [vault])  # fmt: skip
-        processes = [(machine, machine.process) for machine in told if machine.process is not None]
-        for _, process in processes:
+        stops = Stops(self._grid, self._draws, self._ask, lambda: self._probe([None for _ in self._grid.controls]))
+        kind = stops.draw()
+        self._reached[STOPPED + kind] += 1
+        self._go_on(stops.occupy(kind), lambda: False)
+        processes = [machine.process for machine in stops.told if machine.process is not None]
+        for process in processes:
             process.terminate()
-        have_ended = self._go_on(int(within_s * SECOND_NS), lambda: not any(process.alive for _, process in processes))
-        if not have_ended:
-            late = ", ".join(machine.name for machine, process in processes if process.alive)
-            self._find("stop", f"{late} had not ended {within_s:g} s after SIGTERM, as {stop}")
-        for machine, process in processes:
-            if process.exit_status not in {0, None}:
-                self._find("stop", f"{machine.name} ended with {process.exit_status} after SIGTERM, as {stop}")
-        self._go_on(SECOND_NS, lambda: all(inquiry.is_over for _, inquiry in inquiries))
-        for problem in self._problems(inquiries):
+        end_ns = int(stops.within_s * SECOND_NS)
+        have_ended = self._go_on(end_ns, lambda: not any(process.alive for process in processes))
+        self._go_on(SECOND_NS, lambda: all(inquiry.is_over for _, inquiry in stops.inquiries))
+        for problem in (*stops.problems(processes), *self._problems(stops.inquiries)):
             self._find("stop", problem)
         return have_ended
-
-    def _occupy(self, stop: str, vault: Machine, control: Machine) -> tuple[list[tuple[Machine, Inquiry]], float]:
-        """Give a server something to do that it must bring to its end, or cannot; and how long it may take to end."""
-        if stop == STORING:
-            vault.disk.stalled_until_ns = self._world.now_ns + int(STALL_S * SECOND_NS)
-            value = b"%d" % (self._grid.known(vault).value + 1)
-            fields = {GUARD_HEADER.lower(): GUARD_INCREASE, b"connection": b"close"}
-            asked = self._ask_to_store(vault, Expected(200, value, fields), after_s=STALL_S, closes=True)
-            return [(vault, asked)], STALL_S + AT_ONCE_S
-        if stop == HANGING:
-            vault.disk.stalled_until_ns = self._world.now_ns + int(HANGS_S * SECOND_NS)
-            asked = self._ask_to_store(vault, None, closes=True, closes_after_s=STOPS_S - AT_ONCE_S)
-            return [(vault, asked)], STOPS_S
-        if stop == LATE:
-            vault.disk.stalled_until_ns = self._world.now_ns + int((STORE_TIMEOUT_S + STALL_S) * SECOND_NS)
-            asked = self._ask_to_store(vault, Expected(503, b"Store is busy"), after_s=STORE_TIMEOUT_S)
-            self._go_on(int((STORE_TIMEOUT_S + 4 * STALL_S) * SECOND_NS), lambda: False)
-            return [(vault, asked)], AT_ONCE_S
-        if stop == FAILED:
-            vault.disk.fails_to.add("write")
-            asked = self._ask_to_store(vault, Expected(500, b"Store failed"))
-            self._go_on(int(STALL_S * SECOND_NS), lambda: False)
-            again = [self._ask_to_store(vault, Expected(500, b"Store failed")), self._ask(vault, BY_NAME["a read"])]
-            self._go_on(int(4 * STALL_S * SECOND_NS), lambda: False)
-            return [(vault, each) for each in (asked, *again)], AT_ONCE_S
-        if stop == ASKING:
-            self._world.names.silent.add(vault.name)
-            vault.kill()
-            self._probe([None for _ in self._grid.controls])
-        if stop == WAITING:
-            for each in self._grid.vaults[: majority(len(self._grid.vaults))]:
-                assert each.process is not None, "it runs"
-                each.process.pause()
-            row = Row(
-                "a read that nobody decides",
-                lambda _known: [(0.0, b"GET / HTTP/1.1\r\nHost: grid\r\n\r\n")],
-                lambda _known: [Expected(500, b"-1", {b"connection": b"close"})],
-                closes=True,
-                after_s=UNDECIDED_S,
-            )
-            return [(control, self._ask(control, row))], UNDECIDED_S + AT_ONCE_S
-        return [], AT_ONCE_S
-
-    def _ask_to_store(self, vault: Machine, expected: Expected | None, **times: Any) -> Inquiry:
-        value = b"%d" % (self._grid.known(vault).value + 1)
-        self._grid.invariant.written.add(int(value))
-        head = b"POST / HTTP/1.1\r\nHost: grid\r\n%b: %b\r\nContent-Length: %d\r\n\r\n"
-        row = Row(
-            "a store while it stops",
-            lambda _known: [(0.0, head % (GUARD_HEADER, GUARD_INCREASE, len(value)) + value)],
-            lambda _known: [] if expected is None else [expected],
-            **times,
-        )
-        return self._ask(vault, row)
 
     def _wait(self, for_s: float, until: Callable[[], bool], oracle: str, problem: Callable[[], str]) -> bool:
         is_well = until() or self._go_on(int(for_s * SECOND_NS), until)
