@@ -383,12 +383,14 @@ class Score:
     """What became of the mutants of the second question.
 
     :ivar simulated: those in modules that a simulated run executes, but for those that are set aside.
+    :ivar untried: how many were not taken to the last step.
     """
 
     mutants: Sequence[Mutant]
     aside: dict[Mutant, str]
     simulated: Sequence[Mutant]
     caught: dict[Mutant, str | None]
+    untried: int = 0
 
     @classmethod
     def of(cls, mutants: Sequence[Mutant], log: Log) -> "Score":
@@ -404,7 +406,8 @@ class Score:
             cwd=ROOT, capture_output=True, text=True, check=True,
         ).stdout.split()  # fmt: skip
         simulated = [mutant for mutant in mutants if mutant.file in executed and mutant not in aside]
-        return cls(mutants, aside, simulated, caught)
+        untried = sum(caught[mutant] is None and UNIT.name not in log.passed(mutant) for mutant in mutants)
+        return cls(mutants, aside, simulated, caught, untried)
 
     @property
     def found_by_simulation(self) -> int:
@@ -427,6 +430,7 @@ class Score:
             f" {self.found_by_simulation} of the {len(self.simulated)} in modules that it executes"
             f" ({self.simulated_percent:.1f}%); with the unit tests {found} of {counted} are found"
             f" ({100 * found / max(1, counted):.1f}%)."
+            + (f" All unit tests were not tried yet on {self.untried}." if self.untried else "")
         )
 
     def as_page(self, seed: int) -> str:
