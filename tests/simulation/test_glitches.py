@@ -43,8 +43,17 @@ HANGING = (
 )
 """Bugs of availability: each is found from the outside."""
 
-LATE = ("cancel-commit", "torn-write", "lookup-blocks-all", "stop-never-ends")
-"""It takes ten seeds and more to find these."""
+LATE = (
+    "cancel-commit",
+    "torn-write",
+    "lookup-blocks-all",
+    "stop-never-ends",
+    "rest-never-ends",
+    "laggard-never-caught-up",
+    "connection-never-returned",
+    "read-end-is-lost",
+)
+"""It takes some seeds to find these, or seeds that go on for long."""
 
 TEXT_CHARACTERS_MAX = 200
 PLANS = Path(__file__).parents[2] / "docs" / "plans"

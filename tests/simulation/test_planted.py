@@ -67,10 +67,12 @@ class PlantedTests(SynchronousTestCase):
         with patch.object(Coordinator, "_heard_while_healing", heard):
             self.assertEqual(found().oracle, "availability")
 
+    @pytest.mark.thorough
     def test_a_vault_that_answers_again_is_not_said_to(self) -> None:
         with patch.object(VaultClient, "_note_success", lambda _self, answer: answer):
             self.assertEqual(found().oracle, "log")
 
+    @pytest.mark.thorough
     def test_a_server_that_stops_leaves_its_clients(self) -> None:
         async def stop(self: Any) -> None:
             if self._face is not None:
