@@ -181,8 +181,9 @@ class Aftermath:
                     "liveness",
                     f"{prober.control.name} does not {what} {SERVES_S} s after all faults have ended",
                 )
-        self._reached[SERVED] += 1
-        return all(prober.served for prober in probers)
+        have_served = all(prober.served for prober in probers)
+        self._reached[SERVED] += have_served
+        return have_served
 
     def _come_to_one_value(self) -> bool:
         is_well = self._wait(EQUAL_S, lambda: len(set(self._shown())) == 1, "convergence", lambda: (

@@ -257,7 +257,8 @@ class _Reserve:
         self._world.current.spare_descriptors = count
 
 
-def _give_up_after(world: Course) -> Iterator[None]:
+@contextmanager
+def _watched(world: Course, guard: _Guard) -> Iterator[None]:
     """While the world goes on, nothing is wrong. Where it does not, some code waits for what is not in the world."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
@@ -267,7 +268,10 @@ def _give_up_after(world: Course) -> Iterator[None]:
     def look(_number: int, frame: Any) -> None:
         nonlocal seen
         if world.events == seen and inside:
-            raise Escape(f"nothing has happened for {STILL_S} s: {_place(frame)} waits for what is not in the world")
+            guard.escapes.append(
+                f"nothing has happened for {STILL_S} s: {_place(frame)} waits for what is not in the world"
+            )
+            raise Escape(guard.escapes[-1])
         seen = world.events
 
     inside = True
@@ -279,9 +283,6 @@ def _give_up_after(world: Course) -> Iterator[None]:
         inside = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         _SIGNAL(signal.SIGALRM, before)
-
-
-_watched = contextmanager(_give_up_after)
 
 
 @contextmanager
@@ -300,7 +301,7 @@ def contained(world: Course) -> Iterator[None]:
             for owner, name, replacement in list(_replacements(guard)):
                 stack.enter_context(_patch(owner, name, replacement))
             stack.enter_context(patched(tcp, "_reservedFD", _Reserve(world)))
-            stack.enter_context(_watched(world))
+            stack.enter_context(_watched(world, guard))
             yield
     finally:
         if collects:
