@@ -12,7 +12,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 from twisted.application.service import Service
@@ -48,7 +49,6 @@ class ServerProcess(Service):
         self._status_pipe: int | None = None
         self._terminal: int | None = None
         self._log_files: list[BaseLogFile] = []
-        self._handlers: dict[int, Any] = {}
         self._is_ending = False
 
     @property
@@ -64,7 +64,8 @@ class ServerProcess(Service):
         """
         run_on_monotonic_clock(self._reactor)
         self._reactor.installNameResolver(ThreadResolver(self._reactor))
-        self._reactor.callWhenRunning(self._heed_signals)
+        self._heed_signals()
+        self._reactor.callWhenRunning(self._heed_hanging_up)
         self._reactor.callWhenRunning(gc.collect)
         self._reactor.callWhenRunning(gc.freeze)
         if self._twistd.get("nodaemon") == 0:
@@ -114,33 +115,31 @@ class ServerProcess(Service):
             os.close(terminal)
 
     def _heed_signals(self) -> None:
-        """From now on the first signal to end is what counts. Another one while it ends changes nothing."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(number)
-            if callable(handler):  # Twisted's; where it was told to set none, signals are somebody else's
-                self._handlers[number] = handler
-                signal.signal(number, self._end)
+        """The first signal to end is what counts. Another one while it ends changes nothing.
+
+        These two methods are what Twisted makes the signals' handlers when the reactor starts, unless it was told to
+        leave signals alone. Handlers that were set after it would miss what comes in between.
+        """
+        for name in ("sigInt", "sigTerm"):
+            setattr(self._reactor, name, partial(self._end, getattr(self._reactor, name)))
+
+    def _heed_hanging_up(self) -> None:
         # The garbage collector knows them all; twistd tells nobody.
         self._log_files = [each for each in gc.get_objects() if isinstance(each, BaseLogFile)]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._hang_up)
 
-    def _end(self, number: int, frame: Any) -> None:
+    def _end(self, as_twisted_does: Callable[[int, Any], None], number: int, frame: Any = None) -> None:
         if not self._is_ending:
             self._is_ending = True
-            # The status that a signal ends with is its own: Twisted's handlers see to that.
-            handler = self._handlers.get(number) or self._handlers.get(signal.SIGTERM)
-            if handler is not None:
-                handler(number, frame)
-            else:
-                self._reactor.callFromThread(self._stop)
+            as_twisted_does(number, frame)  # twistd ends with the status of this signal
 
     def _hang_up(self, number: int, frame: Any) -> None:
         """A server with a log file is told to open it anew. One without has lost its terminal."""
         if self._log_files:
             self._reactor.callFromThread(self._reopen_logs)
         else:
-            self._end(number, frame)
+            self._reactor.sigTerm(number, frame)
 
     def _reopen_logs(self) -> None:
         for each in self._log_files:

@@ -30,6 +30,7 @@ class FakeReactor(Clock):
         self.when_running: list[Callable[[], Any]] = []
         self.nameResolver: Any = None
         self.stops = 0
+        self.ended_by: list[int] = []
 
     def callWhenRunning(self, function: Callable[[], Any]) -> None:
         self.when_running.append(function)
@@ -39,6 +40,11 @@ class FakeReactor(Clock):
 
     def installNameResolver(self, resolver: Any) -> None:
         self.nameResolver = resolver
+
+    def sigInt(self, number: int, frame: Any = None) -> None:
+        self.ended_by.append(number)
+
+    sigTerm = sigInt
 
     def stop(self) -> None:
         self.stops += 1

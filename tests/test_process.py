@@ -57,7 +57,7 @@ class PrepareTests(ProcessTestCase):
 
     def test_what_was_imported_is_left_alone_by_the_garbage_collector(self) -> None:
         process = self.process()
-        self.patch(process, "_heed_signals", lambda: None)
+        self.patch(process, "_heed_hanging_up", lambda: None)
         process.prepare()
         self.addCleanup(gc.unfreeze)
         self.assertEqual(gc.get_freeze_count(), 0)
@@ -169,48 +169,44 @@ class StartTests(ProcessTestCase):
 
 
 class SignalTestCase(ProcessTestCase):
-    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
     def setUp(self) -> None:
         super().setUp()
-        self.ended_by: list[int] = []
-        for number in self.NUMBERS:
-            self.addCleanup(signal.signal, number, signal.getsignal(number))
-            signal.signal(number, lambda number, _frame: self.ended_by.append(number))
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.getsignal(signal.SIGHUP))
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-    def heeding(self) -> ServerProcess:
-        process = self.process()
-        process._heed_signals()
-        return process
+    def run_reactor(self) -> None:
+        """Its start, to the end."""
+        self.addCleanup(gc.unfreeze)
+        for function in self.reactor.when_running:
+            function()
+
+    def heeding(self) -> None:
+        self.process().prepare()
+        self.run_reactor()
 
 
 class SignalTests(SignalTestCase):
     def test_the_first_one_counts(self) -> None:
-        self.heeding()
-        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
-            os.kill(os.getpid(), number)
-        self.assertEqual(self.ended_by, [signal.SIGTERM])
+        """Also one that comes before the reactor has started in full."""
+        self.process().prepare()
+        self.reactor.sigTerm(signal.SIGTERM, None)
+        self.run_reactor()
+        self.reactor.sigTerm(signal.SIGTERM, None)
+        self.reactor.sigInt(signal.SIGINT, None)
+        os.kill(os.getpid(), signal.SIGHUP)
+        self.assertEqual(self.reactor.ended_by, [signal.SIGTERM])
 
     def test_a_lost_terminal_ends_it_as_sigterm_does(self) -> None:
         self.heeding()
         os.kill(os.getpid(), signal.SIGHUP)
-        self.assertEqual(self.ended_by, [signal.SIGHUP])
-
-    def test_signals_that_twisted_was_told_to_leave_alone_are_left_alone(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        self.heeding()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self.assertIs(signal.getsignal(number), signal.SIG_IGN)
-        os.kill(os.getpid(), signal.SIGHUP)
-        self.reactor.take_over()
-        self.assertEqual((self.ended_by, self.reactor.stops), ([], 1))
+        self.reactor.sigTerm(signal.SIGTERM, None)
+        self.assertEqual(self.reactor.ended_by, [signal.SIGHUP])
 
     def test_under_nohup_it_stays(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.heeding()
         os.kill(os.getpid(), signal.SIGHUP)
-        self.assertEqual(self.ended_by, [])
+        self.assertEqual(self.reactor.ended_by, [])
 
 
 class LogFileTests(SignalTestCase):
@@ -240,7 +236,7 @@ class LogFileTests(SignalTestCase):
         self.file.write("after\n")
         self.assertEqual(self.content(self.path + ".1"), "before\nmeanwhile\n")
         self.assertEqual(self.content(self.path), "after\n")
-        self.assertEqual(self.ended_by, [])
+        self.assertEqual(self.reactor.ended_by, [])
 
     def test_one_that_cannot_be_opened_is_kept(self) -> None:
         log = CaughtLog(self)
@@ -261,3 +257,8 @@ class _Collector:
 
     def get_objects(self) -> list[object]:
         return self._objects
+
+    def collect(self) -> None:
+        pass
+
+    freeze = collect

@@ -109,6 +109,7 @@ STATES: dict[str, State] = {
     "a vault whose start will fail": vault_that_starts(
         BAD_CALL="fsync", BAD_KIND="file", BAD_SECONDS="2", BAD_ERROR=str(errno.EIO)
     ),
+    "a vault that is told before it has started": vault_that_starts(BAD_CALL="flock", BAD_MOMENT="1"),
     "a vault whose store hangs": vault_that_stores,
     "a control over stopped vaults": control_over_stopped_vaults,
     "a control over nothing": control_that_starts_over_nothing,
@@ -130,6 +131,7 @@ def stack() -> Iterator[ExitStack]:
         STATES,
         "a vault whose lock hangs",
         "a vault whose start will fail",
+        "a vault that is told before it has started",
         "a vault whose store hangs",
         "a control over slow names",
         "a vault with clients that do not read",
@@ -148,7 +150,7 @@ def test_it_is_gone_in_time(state: str, servers: Servers, stack: ExitStack, tmp_
     assert time.monotonic() - began < GONE_S
     assert status in {1, -signal.SIGTERM}
     assert len(server.stderr.splitlines()) <= 1, server.stderr
-
+    assert "Traceback" not in server.log
 
 def test_a_name_that_never_resolves_costs_the_others_nothing(servers: Servers) -> None:
     """Vaults are killed and come back meanwhile: their names have to be looked up again and again."""

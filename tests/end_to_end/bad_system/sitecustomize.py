@@ -5,11 +5,13 @@ BAD_KIND            "directory" or "file": of what alone; else of both
 BAD_SECONDS         how long it hangs
 BAD_ERROR           an errno with which it fails then; else it works
 BAD_NOTE            a file that is made when the first such call begins to hang
+BAD_MOMENT          SIGTERM comes as soon as it is heeded at all
 BAD_NAMES           how many seconds names that begin with "slow." take to fail; others under ".test" are this machine
 """
 
 import fcntl
 import os
+import signal
 import socket
 import stat
 import time
@@ -41,6 +43,18 @@ def _bad(module: Any, name: str) -> None:
 
 if _call is not None:
     _bad(fcntl if _call == "flock" else os, _call)
+
+if "BAD_MOMENT" in os.environ:
+    _signal = signal.signal
+
+    def heed(number: int, handler: Any) -> Any:
+        before = _signal(number, handler)
+        if number == signal.SIGTERM and callable(handler):
+            signal.signal = _signal
+            os.kill(os.getpid(), number)
+        return before
+
+    signal.signal = heed
 
 if "BAD_NAMES" in os.environ:
     _getaddrinfo = socket.getaddrinfo
