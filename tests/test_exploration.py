@@ -126,6 +126,7 @@ def events_at(machine: Machine, number: int) -> list[Event]:
     return [*point.events, *answers, *stores, ("read", 7), ("write", 2, 8)]
 
 
+@pytest.mark.thorough
 def test_a_coordinator_treats_all_vaults_alike() -> None:
     machine = met()
     for number in range(1, len(machine)):
@@ -151,6 +152,7 @@ def elsewhere(event: Event, order: Order) -> Event:
     return event
 
 
+@pytest.mark.thorough
 def test_coordinators_with_one_key_behave_alike() -> None:
     """Two ways to one key are rarely two like objects: what the key leaves out must not matter."""
     machine, chance = met(), random.Random(3)

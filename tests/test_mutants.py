@@ -2,9 +2,12 @@
 
 import ast
 
+import pytest
+
 from tests.mutants import ROOT, drawn, mutants_of
 
 
+@pytest.mark.thorough
 def test_each_of_them_can_be_read_and_says_something_else() -> None:
     mutants = drawn(seed=1, count=200)
     for mutant in mutants:

@@ -98,7 +98,7 @@ def guarded(port: int, value: int) -> Answer:
     return ask(port, "POST", str(value), {"Glitchgrid-Guard": "increase"})
 
 
-def some_of(all_of_them: Iterable[str], *these: str) -> list[Any]:
+def some_of(all_of_them: Iterable[Any], *these: Any) -> list[Any]:
     """Parameters for a test, of which all but `these` take too long for every day."""
     return [each if each in these else pytest.param(each, marks=pytest.mark.thorough) for each in all_of_them]
 

@@ -231,6 +231,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_the_speed_of_the_simulated_world(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "simulation", "--seeds", "10", "--output", str(tmp_path)],

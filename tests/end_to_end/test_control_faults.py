@@ -207,7 +207,7 @@ def test_one_vault_under_two_addresses_counts_once(servers: Servers, protocol: s
     assert alias in control.log.partition("are one vault")[0]
 
 
-@pytest.mark.parametrize("host", [HOST, "localhost"])
+@pytest.mark.parametrize("host", [pytest.param(HOST, marks=pytest.mark.thorough), "localhost"])
 def test_refused_port_costs_nothing(servers: Servers, protocol: str, host: str) -> None:
     """An attempt delay of 0.3 s between a name's addresses would be 0.3 s for every single request here."""
     grid = servers.grid(options=using(protocol), host=host)

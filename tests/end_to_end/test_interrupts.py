@@ -136,7 +136,7 @@ def test_at_its_beginning(name: str, after_s: float, start: Callable[..., Comman
         interrupt(command, *numbers, between_s=0.03)
 
 
-@pytest.mark.parametrize("after_s", [2.0, pytest.param(2.8, marks=pytest.mark.thorough), 3.6])
+@pytest.mark.parametrize("after_s", some_of([2.0, 2.8, 3.6], 3.6))
 def test_a_grid_with_a_vault_that_is_stopped(after_s: float, start: Callable[..., Command]) -> None:
     """It is asked once a second, and does not answer: a command that waits for that is told to end meanwhile."""
     port = free_ports_in_a_row()

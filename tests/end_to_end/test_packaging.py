@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import ask
+from tests.end_to_end.processes import ask, some_of
 from tests.end_to_end.test_commands import free_ports_in_a_row
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +130,7 @@ def installed(how: str, wheel: Path, where: Path) -> tuple[Path, dict[str, str]]
     return where / "bin" / "glitchgrid", settings
 
 
-@pytest.mark.parametrize("how", ["user", "prefix", "target"])
+@pytest.mark.parametrize("how", some_of(["user", "prefix", "target"], "user"))
 def test_it_runs_however_it_was_installed(how: str, wheel: Path, tmp_path: Path) -> None:
     """With its commands off the PATH, too: it needs no program beside it to start a server."""
     command, settings = installed(how, wheel, tmp_path / "there")

@@ -129,7 +129,6 @@ def stack() -> Iterator[ExitStack]:
     "state",
     some_of(
         STATES,
-        "a vault whose lock hangs",
         "a vault whose start will fail",
         "a vault that is told before it has started",
         "a vault whose store hangs",
@@ -151,6 +150,7 @@ def test_it_is_gone_in_time(state: str, servers: Servers, stack: ExitStack, tmp_
     assert status in {1, -signal.SIGTERM}
     assert len(server.stderr.splitlines()) <= 1, server.stderr
     assert "Traceback" not in server.log
+
 
 def test_a_name_that_never_resolves_costs_the_others_nothing(servers: Servers) -> None:
     """Vaults are killed and come back meanwhile: their names have to be looked up again and again."""

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from twisted.internet import reactor as global_reactor  # noqa: TID251 - pytest-twisted runs the global one
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
@@ -29,6 +30,7 @@ def inquire(row: Row, known: Known, port: int) -> "Deferred[tuple[str, str | Non
     return told
 
 
+@pytest.mark.thorough
 @in_the_reactor
 async def test_each_row_that_is_quick(servers: Servers) -> None:
     grid = servers.grid()

@@ -146,6 +146,7 @@ class InThisProcess(LocalWorkers):
         return Here()
 
 
+@pytest.mark.thorough
 def test_any_executor_will_do() -> None:
     there = "from tests.end_to_end.test_workers import *; print(digest_of(InThisProcess(1), TASKS[:5]))"
     said = subprocess.run(

@@ -105,6 +105,7 @@ class SeenByClientsTests(SynchronousTestCase):
 
 
 class PlanTests(SynchronousTestCase):
+    @pytest.mark.thorough
     def test_the_plans_of_the_documentation_show_what_they_are_kept_for(self) -> None:
         plans = {path.stem.removeprefix("glitch-"): path for path in PLANS.glob("glitch-*.json")}
         self.assertEqual(set(plans), set(GLITCHES))
@@ -118,6 +119,7 @@ class PlanTests(SynchronousTestCase):
             while gc.collect() and self.flushLoggedErrors():
                 pass
 
+    @pytest.mark.thorough
     def test_clients_see_what_the_table_says_that_they_see(self) -> None:
         """In the plan that is left of the first seed that showed it."""
         table = (PLANS.parent / "glitch-table.md").read_text(encoding="utf-8")

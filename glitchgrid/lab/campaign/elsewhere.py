@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from attrs import asdict
@@ -67,7 +68,8 @@ class Elsewhere:
         assert self._process.stdin is not None, "it is a pipe"
         assert self._process.stdout is not None, "it is a pipe"
         self._process.kill()
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # it had ended by itself, with something left to say to it
+            self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
 

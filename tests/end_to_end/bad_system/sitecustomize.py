@@ -54,7 +54,7 @@ if "BAD_MOMENT" in os.environ:
             os.kill(os.getpid(), number)
         return before
 
-    signal.signal = heed
+    signal.signal = heed  # type: ignore[assignment]
 
 if "BAD_NAMES" in os.environ:
     _getaddrinfo = socket.getaddrinfo
