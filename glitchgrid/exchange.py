@@ -11,6 +11,7 @@ from attrs import frozen
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
+from twisted.web._newclient import ParseError
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
@@ -131,4 +132,8 @@ def _root_cause(failure: Failure) -> str:
     error = failure.value
     while reasons := getattr(error, "reasons", None):
         error = reasons[-1].value
-    return str(error).rstrip(".") or type(error).__name__
+    if isinstance(error, ParseError):
+        return "its answer is no HTTP"
+    if isinstance(error, CancelledError):
+        return "it was given up"
+    return str(error).rstrip(".") or "its answer breaks off"  # Twisted's error for that has no text

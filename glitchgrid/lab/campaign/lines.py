@@ -36,7 +36,7 @@ LEVELS: Mapping[str, LogLevel] = {
 
 
 TWISTEDS = re.compile(
-    r"(Face|_Strangers) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)|(Timing|Forcibly timing) out client: "
+    r"(Face|_Strangers|_Scripted) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)|(Timing|Forcibly timing) out client: "
     r"|EMFILE |Re-reserving EMFILE |Could not accept "
 )
 """What Twisted says of a server's port and connections."""
@@ -49,12 +49,17 @@ class Lines:
         self._find = find
         self._failing: dict[Process, set[str]] = {}
         self._begun: set[Process] = set()
+        self.heard: dict[Machine, list[str]] = {}
+        """Where somebody wants to know every line of a machine's."""
 
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
         """A line, and which server's it is."""
         text = event.get("log_format")
         if not text or event.get("log_failure"):
             return
+        heard = self.heard.get(process.machine)
+        if heard is not None:
+            heard.append(formatEvent(dict(event)))
         begin = next((each for each in LEVELS if text.startswith(each)), None)
         if begin is None:
             said = formatEvent(dict(event))

@@ -15,6 +15,7 @@ from glitchgrid.coordinator import Coordinator
 from glitchgrid.exchange import Exchange
 from glitchgrid.fold import Refused
 from glitchgrid.lab.campaign import aftermath, availability, hostile
+from glitchgrid.lab.campaign.exercises import course
 from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.wire import HOSTILE
 from glitchgrid.lab.simulation.containment import patched
@@ -122,6 +123,7 @@ LINES = (
     availability.JUDGED,
     hostile.JUDGED,
     *aftermath.LINES,
+    *course.LINES,
     *(hostile.SENT + name for name in HOSTILE),
     *(FAULT + kind for kind in KINDS),
 )

@@ -11,6 +11,7 @@ from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.aftermath import Aftermath
 from glitchgrid.lab.campaign.clients import Client, Prober
+from glitchgrid.lab.campaign.exercises.course import Course
 from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
 from glitchgrid.lab.campaign.plan import ATOMIC, CALM, POWER_LOSS, Layout, Plan, Planned, draw_plan
@@ -68,6 +69,7 @@ class _Run:
         self._stated: Seen = Counter()
         self._broken: set[str] = set()
         self._workload = grid.workload
+        self._course = Course(grid, self._reached, self._find)
 
     def result(self) -> Result:
         world = self._world
@@ -120,11 +122,14 @@ class _Run:
         if not world.run(RUN_S * SECOND_NS, self._after_each_event):
             self._find("liveness", f"the clients had not ended after {RUN_S} s")
         self._end_faults()
-        if plan.ends_with == CALM and plan.layout.protocol == ATOMIC and not plan.breaks:
+        is_judged = plan.layout.protocol == ATOMIC and not plan.breaks
+        if plan.ends_with == CALM and is_judged:
             Aftermath(grid, plan, self._reached, self._find, self._go_on).live()
         else:
             self._let_a_majority_be_well()
             self._probe()
+        if is_judged and not self._findings:
+            self._course.run(plan.seed, self._go_on)
 
     def _after_each_event(self) -> bool:
         interruption.check()
@@ -252,7 +257,9 @@ class _Run:
 
     def _broke(self, stated: str) -> None:
         """Once a run: it would break again and again."""
-        if stated not in self._broken:
+        if stated in self._course.excused:
+            self._course.broken.add(stated)
+        elif stated not in self._broken:
             self._broken.add(stated)
             self._find("property", stated)
 

@@ -149,7 +149,7 @@ def _head(line: bytes, *fields: bytes) -> bytes:
     return b"\r\n".join([line + b" HTTP/1.1", b"Host: grid", *fields, b"", b""])
 
 
-def _post(body: bytes, *fields: bytes) -> bytes:
+def post(body: bytes, *fields: bytes) -> bytes:
     return _head(b"POST /", *fields, b"Content-Length: %d" % len(body)) + body
 
 
@@ -244,12 +244,12 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "a store in every form",
-        lambda known: [(0.0, _post(b" \t000%d\r\n" % known.value, b"Content-Type: application/x-www-form-urlencoded"))],
+        lambda known: [(0.0, post(b" \t000%d\r\n" % known.value, b"Content-Type: application/x-www-form-urlencoded"))],
         lambda known: [_says(known, _value(known))],
     ),
     Row(
         "the longest body",
-        lambda known: [(0.0, _post(_value(known).rjust(64)))],
+        lambda known: [(0.0, post(_value(known).rjust(64)))],
         lambda known: [_says(known, _value(known))],
     ),
     Row(
@@ -278,28 +278,28 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "a guarded store of an equal value",
-        lambda known: [(0.0, _post(_value(known), _GUARD))],
+        lambda known: [(0.0, post(_value(known), _GUARD))],
         lambda known: [Expected(200, _value(known), _GUARDED)],
         (VAULT,),
     ),
     Row(
         "a decrease",
-        lambda known: [(0.0, GET), (0.5, _post(b"%d" % (known.value - 1), _GUARD))],
+        lambda known: [(0.0, GET), (0.5, post(b"%d" % (known.value - 1), _GUARD))],
         lambda known: [_read(known), _decrease(known)],  # a control knows its floor from then on
         after_s=0.5,
     ),
     Row(
         "a guard that nobody knows",
-        lambda known: [(0.0, _post(_value(known), GUARD_HEADER + b": decrease"))],
+        lambda known: [(0.0, post(_value(known), GUARD_HEADER + b": decrease"))],
         _always(Expected(400, b"Unknown Glitchgrid-Guard")),
         (VAULT,),
     ),
     _simple("no body", _head(b"POST /"), INVALID),
-    _simple("nothing stored", _post(b"0"), INVALID),
-    _simple("a digit of another script", _post("٣".encode()), INVALID),
-    _simple("a sign and a line", _post(b"+5"), INVALID),
-    _simple("the first number that is too large", _post(b"9223372036854775808"), INVALID),
-    _simple("a body that is too long", _post(b"9" * 65), TOO_LARGE),
+    _simple("nothing stored", post(b"0"), INVALID),
+    _simple("a digit of another script", post("٣".encode()), INVALID),
+    _simple("a sign and a line", post(b"+5"), INVALID),
+    _simple("the first number that is too large", post(b"9223372036854775808"), INVALID),
+    _simple("a body that is too long", post(b"9" * 65), TOO_LARGE),
     _simple("a body that is far too long", _head(b"POST /", b"Content-Length: 99999999999999999999"), TOO_LARGE),
     _simple("a length that is none", _head(b"POST /", b"Content-Length: x" + b"9" * 30), BAD),
     _simple(
@@ -324,7 +324,7 @@ ROWS: tuple[Row, ...] = (
     Row("an end alone", _at_once(b""), _always(), closes=True, half_closes=True),
     Row("half a head", _at_once(GET[:20]), _always(TOO_LATE), closes=True, after_s=REQUEST_TIMEOUT_S),
     Row("half a line", _at_once(b"GE"), _always(TOO_LATE), closes=True, after_s=REQUEST_TIMEOUT_S),
-    Row("half a body", _at_once(_post(b"12345")[:-4]), _always(TOO_LATE), closes=True, after_s=REQUEST_TIMEOUT_S),
+    Row("half a body", _at_once(post(b"12345")[:-4]), _always(TOO_LATE), closes=True, after_s=REQUEST_TIMEOUT_S),
     Row(
         "a slow one",
         lambda _known: [(0.0, b"G"), *_byte_by_byte(GET[1:])],
@@ -347,7 +347,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "nothing more",
-        lambda known: [(0.0, GET), (2.0, _post(_value(known)))],
+        lambda known: [(0.0, GET), (2.0, post(_value(known)))],
         lambda known: [_read(known), _says(known, _value(known))],
         closes=True,
         after_s=2.0,

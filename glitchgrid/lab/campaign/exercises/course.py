@@ -1,0 +1,55 @@
+"""Which exercises a run has, and how they are gone through."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from glitchgrid.lab.campaign.exercises.answers import ANSWERS
+from glitchgrid.lab.campaign.exercises.bench import LATENCY_US, Bench, Exercise
+from glitchgrid.lab.campaign.exercises.times import TIMES
+from glitchgrid.lab.campaign.faults.fault import US_NS
+from glitchgrid.lab.campaign.grid import Grid
+
+EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES)
+EACH = 2
+"""So many of them in a run."""
+
+DONE = "exercise: "
+"""What the lines for them begin with, in the table of what was reached."""
+
+LINES = tuple(DONE + exercise.name for exercise in EXERCISES)
+
+
+class Course:
+    """:ivar excused: what the exercise that goes on breaks on purpose.
+    :ivar broken: what of that it has broken.
+    :param find: is told of what is wrong, by which oracle and in words.
+    """
+
+    def __init__(self, grid: Grid, reached: "Counter[str]", find: Callable[[str, str], object]) -> None:
+        self._grid = grid
+        self._reached = reached
+        self._find = find
+        self.excused: frozenset[str] = frozenset()
+        self.broken: set[str] = set()
+
+    def run(self, seed: str, go_on: Callable[[int, Callable[[], bool]], bool]) -> None:
+        """Go through the exercises of this run; the first that finds something is the last."""
+        world = self._grid.world
+        world.network.set_usual(LATENCY_US * US_NS, 0)
+        number = int(seed) if seed.isdecimal() else world.draws("exercises").below(len(EXERCISES))
+        bench = Bench(self._grid, go_on, number)
+        for exercise in (EXERCISES[(number * EACH + count) % len(EXERCISES)] for count in range(EACH)):
+            if not self._perform(exercise, bench):
+                return
+
+    def _perform(self, exercise: Exercise, bench: Bench) -> bool:
+        self.excused = exercise.states
+        self.broken.clear()
+        problems = list(exercise.perform(bench))
+        bench.clear()
+        self.excused = frozenset()
+        self._reached[DONE + exercise.name] += 1
+        problems += [f"it was not stated that {each}" for each in sorted(exercise.states - self.broken)]
+        for problem in problems[:1]:
+            self._find("exercise", f"{exercise.name}: {problem}")
+        return not problems
