@@ -28,7 +28,7 @@ from glitchgrid.lab.campaign.faults.fault import US_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
 from glitchgrid.lab.campaign.invariant import shown
-from glitchgrid.lab.campaign.plan import Plan
+from glitchgrid.lab.campaign.plan import Plan, number_of
 from glitchgrid.lab.campaign.stops import STOPPED, STOPS, Stops
 from glitchgrid.lab.campaign.wellness import SETTLES_NS
 from glitchgrid.lab.campaign.wire import CONTROL, ROWS, VAULT, Inquiry, Row
@@ -243,7 +243,8 @@ class Aftermath:
             (CONTROL, self._draws.pick(self._grid.controls)),
         ):
             rows = [row for row in ROWS if kind in row.kinds]
-            drawn = [rows.pop(self._draws.below(len(rows))) for _ in range(ROWS_EACH)]
+            first = number_of(self._plan.seed) * ROWS_EACH
+            drawn = [rows[(first + place) % len(rows)] for place in range(ROWS_EACH)]
             inquiries += [(machine, self._ask(machine, row)) for row in drawn]
         self._go_on(ROWS_S * SECOND_NS, lambda: all(inquiry.is_over for _, inquiry in inquiries))
         problems = self._problems(inquiries)

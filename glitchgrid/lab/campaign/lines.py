@@ -14,6 +14,7 @@ from typing import Any
 
 from twisted.logger import LogLevel, formatEvent
 
+from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process
 
@@ -28,6 +29,7 @@ LEVELS: Mapping[str, LogLevel] = {
     "vault {vault} answers again": LogLevel.info,
     "vault {vault} ignores the guard: ": LogLevel.warn,
     "vault {vault} lags ": LogLevel.warn,
+    "answered {answered} requests ": LogLevel.info,
     "not everything ended within ": LogLevel.warn,
     "{first} and {second} are one vault ": LogLevel.error,
     "a majority of the vaults holds at most ": LogLevel.error,
@@ -36,7 +38,8 @@ LEVELS: Mapping[str, LogLevel] = {
 
 
 TWISTEDS = re.compile(
-    r"(Face|_Strangers|_Scripted) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)|(Timing|Forcibly timing) out client: "
+    r"(Face|_Gate|_Strangers|_Scripted) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)"
+    r"|(Timing|Forcibly timing) out client: "
     r"|EMFILE |Re-reserving EMFILE |Could not accept "
 )
 """What Twisted says of a server's port and connections."""
@@ -49,7 +52,7 @@ class Lines:
         self._find = find
         self._failing: dict[Process, set[str]] = {}
         self._begun: set[Process] = set()
-        self.heard: dict[Machine, list[str]] = {}
+        self.heard: dict[Host, list[str]] = {}
         """Where somebody wants to know every line of a machine's."""
 
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
@@ -84,6 +87,10 @@ class Lines:
         if process in self._begun:
             self._find(f"{process.name} said twice that it has started")
         self._begun.add(process)
+
+    def starts_again(self, process: Process) -> None:
+        """Another server is about to start in it."""
+        self._begun.discard(process)
 
     def _fails(self, process: Process, vault: str) -> None:
         failing = self._failing.setdefault(process, set())

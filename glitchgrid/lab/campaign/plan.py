@@ -38,6 +38,7 @@ WEIGHTS = (1, 1, 2, 5)
 LATENCY_US_MAX = 10_000_000
 DRIFT_PPM_MAX = 100_000
 DISK_SLOWNESS_MAX = 10_000
+NUMBERS = 1_000_000
 KILL, POWER_LOSS, CALM = "kill", "power loss", "calm"
 ENDS_DRAWN = (KILL, POWER_LOSS, CALM, CALM)
 SEED = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -151,6 +152,11 @@ class Plan:
     def breaks(self) -> list[str]:
         """The assumptions of the register that its faults break."""
         return sorted({each.fault.breaks for each in self.faults if each.fault.breaks})
+
+
+def number_of(seed: str) -> int:
+    """A number for what runs take in turns, so that neighbours have other parts of it: the seed, where it is one."""
+    return int(seed) if seed.isdecimal() else Draws(f"{seed}:number").below(NUMBERS)
 
 
 def draw_plan(seed: str, layout: Layout, stage: Stage) -> Plan:

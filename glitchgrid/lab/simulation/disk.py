@@ -91,6 +91,14 @@ class Disk:
         self.directory = Directory()
         self.changes += 1
 
+    def put(self, name: str, data: bytes) -> None:
+        """Have a whole file there that is durable. The machine is off."""
+        inode = Inode()
+        inode.write(data, 0)
+        inode.sync()
+        self.directory.change(NameChange(inode, name))
+        self.directory.sync()
+
     def takes_ns(self, usual_ns: int) -> int:
         """How long something takes that begins now."""
         duration_ns = self._draws.rarely_long(usual_ns) * self.slowness

@@ -22,7 +22,7 @@ from glitchgrid.lab.campaign.programs import BACKLOG, CONTROL_PORT, VAULT_PORT, 
 from glitchgrid.lab.campaign.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.lab.simulation.process import Process, Program
 from glitchgrid.value import VALUE_MAX
 from glitchgrid.vault import vault_service
 
@@ -36,7 +36,7 @@ LEFT_S = 0.1
 
 IDENTITY = "0123456789abcdef" * 2
 
-BEGINNINGS = ("control serves ", f"vault {IDENTITY} holds ", "Face starting on ")
+BEGINNINGS = ("control serves ", f"vault {IDENTITY} holds ", "Face starting on ", "_Gate starting on ")
 """What is logged of each start."""
 
 Problems = Iterator[str]
@@ -69,6 +69,7 @@ class Bench:
         self.fatal: list[str] = []
         self.is_ready = 0
         self._service: Any = None
+        self._program: Program | None = None
         self._kind = CONTROL
 
     def clear(self) -> None:
@@ -151,21 +152,29 @@ class Bench:
     def disk(self, process: Process) -> IDisk:
         return SimulatedDisk(process.machine.disk.mount(process))
 
-    def _start(self, program: Callable[[Process], IService], kind: str, *, wait: bool = True) -> None:
+    def _start(self, program: Program, kind: str, *, wait: bool = True) -> None:
         def keeping(process: Process) -> IService:
-            self._service = program(process)
-            return self._service
+            self._service = service = program(process)
+            return service
 
-        self._kind = kind
+        self._kind, self._program = kind, program
         self.log = self._grid.lines.heard[self.server] = []
         self.server.start(keeping)
         if wait:
             self.wait(STARTED_S, lambda: self.listens or self.server.process is None)
 
+    def another(self) -> None:
+        """Start the same server once more, in the process that runs."""
+        again = self._program
+        assert again is not None, "a server stands on the bench"
+        self._grid.lines.starts_again(self.process)
+        self.process.run(lambda: again(self.process).startService())
+
     def _fatal_in(self, process: Process) -> Callable[[StartError], None]:
         def fatal(error: StartError) -> None:
             self.fatal.append(str(error))
-            process.reactor.callLater(0, process.exit, 1)
+            if not self.listens:
+                process.reactor.callLater(0, process.exit, 1)
 
         return fatal
 
@@ -266,6 +275,10 @@ class Bench:
         """The answer of a write that a majority has, whatever the others do."""
         return taken(len(self.others), *by)
 
+    def stores(self, value: int, answer: Expected, *fields: bytes) -> Problems:
+        """One store at a vault, and its answer."""
+        yield from self.says(f"a store of {value}", [(0.0, post(b"%d" % value, *fields))], answer)
+
     def fails_to_read(self, at_s: float = 0.0) -> Problems:
         yield from self.says("a read without a majority", [(0.0, GET)], NOTHING, at_s=at_s)
 
@@ -291,9 +304,6 @@ class Bench:
         found = too_many(self.process, self._service, connections)
         if found:
             yield f"it holds {', '.join(found)}"
-
-    def service(self) -> Any:
-        return self._service
 
 
 def found(*values: int) -> Expected:

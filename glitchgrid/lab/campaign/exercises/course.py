@@ -3,14 +3,18 @@
 from collections import Counter
 from collections.abc import Callable
 
+from glitchgrid.lab.campaign.exercises.addresses import ADDRESSES
 from glitchgrid.lab.campaign.exercises.answers import ANSWERS
 from glitchgrid.lab.campaign.exercises.bench import LATENCY_US, Bench, Exercise
+from glitchgrid.lab.campaign.exercises.files import FILE_EXERCISES
+from glitchgrid.lab.campaign.exercises.services import SERVICES
 from glitchgrid.lab.campaign.exercises.times import TIMES
 from glitchgrid.lab.campaign.faults.fault import US_NS
 from glitchgrid.lab.campaign.grid import Grid
+from glitchgrid.lab.campaign.plan import number_of
 
-EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES)
-EACH = 2
+EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES, *FILE_EXERCISES, *SERVICES, *ADDRESSES)
+EACH = 3
 """So many of them in a run."""
 
 DONE = "exercise: "
@@ -36,7 +40,7 @@ class Course:
         """Go through the exercises of this run; the first that finds something is the last."""
         world = self._grid.world
         world.network.set_usual(LATENCY_US * US_NS, 0)
-        number = int(seed) if seed.isdecimal() else world.draws("exercises").below(len(EXERCISES))
+        number = number_of(seed)
         bench = Bench(self._grid, go_on, number)
         for exercise in (EXERCISES[(number * EACH + count) % len(EXERCISES)] for count in range(EACH)):
             if not self._perform(exercise, bench):

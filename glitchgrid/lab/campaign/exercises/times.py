@@ -1,5 +1,6 @@
 """What a control does when: rests of vaults that fail, deadlines of operations, and what it waits for."""
 
+import itertools
 from typing import Any
 
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found, not_taken
@@ -40,7 +41,7 @@ def resting(bench: Bench) -> Problems:
     sends = [(EVERY_S if count else 0.0, question) for count in range(QUESTIONS)]
     yield from bench.says(f"{kind} while one fails", sends, *[answer] * QUESTIONS, at_s=EVERY_S * (QUESTIONS - 1))
     times = _times(scripts[2], stores=stores)
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(times)]
     for number, rest_s in enumerate((*RESTS_S[:-1], None, RESTS_S[0])):
         if number >= len(gaps):
             yield f"{kind}: it was asked at {times} only"
