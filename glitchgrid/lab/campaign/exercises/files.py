@@ -124,16 +124,18 @@ def _find(bench: Bench, file: File) -> Problems:
         yield from differs("its file is as it was", disk.durable("value") == file.data, True)
         return
     yield from differs("why it does not start", bench.fatal, [])
-    yield from differs("its new file", disk.durable("value") == pair(file.sequence + 2, file.value), True)
-    yield from bench.logged(*([file.said] if file.said else []))
     if bench.listens:
-        stored = file.value + 1
-        yield from bench.stores(stored, found(stored))
-        slots = [_slot(file.sequence + 2, file.value), _slot(file.sequence + 3, stored)]
-        slots.sort(
-            key=lambda slot: slot != _slot(file.sequence + 2 + file.sequence % 2, file.value + file.sequence % 2)
-        )
-        yield from differs("its file behind a store", disk.durable("value") == b"".join(slots), True)
+        yield from _goes_on(bench, file, file.value)
+
+
+def _goes_on(bench: Bench, file: File, value: int) -> Problems:
+    """With a new file, whose records have the next numbers."""
+    disk, sequence = bench.server.disk, file.sequence + 2
+    yield from differs("its new file", disk.durable("value") == pair(sequence, value), True)
+    yield from bench.logged(*([file.said] if file.said else []))
+    yield from bench.stores(value + 1, found(value + 1))
+    slots = {sequence % 2: _slot(sequence, value), (sequence + 1) % 2: _slot(sequence + 1, value + 1)}
+    yield from differs("its file behind a store", disk.durable("value") == slots[0] + slots[1], True)
 
 
 def _does_not_start(bench: Bench, why: str, *, is_whole: bool = False) -> Problems:
