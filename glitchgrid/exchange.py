@@ -134,6 +134,4 @@ def _root_cause(failure: Failure) -> str:
         error = reasons[-1].value
     if isinstance(error, ParseError):
         return "its answer is no HTTP"
-    if isinstance(error, CancelledError):
-        return "it was given up"
     return str(error).rstrip(".") or "its answer breaks off"  # Twisted's error for that has no text

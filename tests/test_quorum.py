@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.quorum import Vote, agreed_value, count_once, majority
+from glitchgrid.quorum import Vote, majority
+from glitchgrid.register.counting import agreed_value, count_once
 
 
 def votes(*values: int) -> list[Vote]:

@@ -82,7 +82,7 @@ class Process:
     name = "control1"
 
     def __init__(self) -> None:
-        self.machine = SimpleNamespace(disk=SimpleNamespace(refused=None))
+        self.machine = SimpleNamespace(name="control1", disk=SimpleNamespace(refused=None))
 
 
 class LinesTests(SynchronousTestCase):

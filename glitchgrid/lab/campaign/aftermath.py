@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.campaign.availability import Pace
 from glitchgrid.lab.campaign.clients import PATIENT, Client, Prober
+from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.campaign.faults.fault import US_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
@@ -36,7 +37,6 @@ from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.draws import PER_MILLE
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.network import Slowness
-from glitchgrid.quorum import majority
 
 SERVES_S = 10
 """A control answers so long after the faults have ended, at the latest: whatever it waits for has its time-out."""

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field, frozen
 
+from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.campaign.wellness import Wellness
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.disk import SYNC_NS
 from glitchgrid.lab.simulation.draws import DOUBLINGS_MAX
-from glitchgrid.quorum import majority
 
 JUDGED = "an operation was judged by how it went"
 """The line for it, in the table of what was reached."""

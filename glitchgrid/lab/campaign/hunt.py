@@ -16,9 +16,9 @@ SHRINKING_RUNS_MAX = 400
 """`glitchgrid shrink` may go on for longer; here seventeen are shrunk."""
 
 HISTORY = "checker"
-OUTSIDE = (HISTORY, "availability", "liveness", "convergence", "wire", "holdings", "stop")
-"""The oracles that see no more than clients do and the operating system: the history, how long things take, what each
-server answers, which sockets and threads it has, and when it ends."""
+OUTSIDE = (HISTORY, "availability", "liveness", "convergence", "wire", "holdings", "stop", "exercise")
+"""The oracles that see no more than clients, vaults and the operating system do: the history, how long things take,
+what each server answers, asks and logs, which sockets and threads it has, and when it ends."""
 
 BEYOND = 60
 """A glitch that was found from the outside is looked for inside for so many seeds."""

@@ -25,9 +25,9 @@ from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 
 from glitchgrid.fold import StoreOutcome, StoreRequest
+from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.quorum import majority
 from glitchgrid.record import RecordDamaged
 from glitchgrid.slots import decode_file
 from glitchgrid.store import Store

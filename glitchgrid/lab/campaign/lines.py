@@ -14,7 +14,6 @@ from typing import Any
 
 from twisted.logger import LogLevel, formatEvent
 
-from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process
 
@@ -52,15 +51,15 @@ class Lines:
         self._find = find
         self._failing: dict[Process, set[str]] = {}
         self._begun: set[Process] = set()
-        self.heard: dict[Host, list[str]] = {}
-        """Where somebody wants to know every line of a machine's."""
+        self.heard: dict[str, list[str]] = {}
+        """By the names of machines: where somebody wants to know every line of theirs."""
 
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
         """A line, and which server's it is."""
         text = event.get("log_format")
         if not text or event.get("log_failure"):
             return
-        heard = self.heard.get(process.machine)
+        heard = self.heard.get(process.machine.name)
         if heard is not None:
             heard.append(formatEvent(dict(event)))
         begin = next((each for each in LEVELS if text.startswith(each)), None)

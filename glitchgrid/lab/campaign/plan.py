@@ -38,6 +38,9 @@ WEIGHTS = (1, 1, 2, 5)
 LATENCY_US_MAX = 10_000_000
 DRIFT_PPM_MAX = 100_000
 DISK_SLOWNESS_MAX = 10_000
+BENCH = "bench"
+"""What the names of machines beside the grid begin with."""
+
 NUMBERS = 1_000_000
 KILL, POWER_LOSS, CALM = "kill", "power loss", "calm"
 ENDS_DRAWN = (KILL, POWER_LOSS, CALM, CALM)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glitchgrid.lab.campaign.faults.fault import Reach
-from glitchgrid.lab.campaign.plan import CLIENTS
+from glitchgrid.lab.campaign.plan import BENCH, CLIENTS
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.talk import heard_in, said_on
@@ -41,7 +41,12 @@ def picture_of(result: Result, notes: Sequence[str]) -> Picture:
     recording, layout = result.recording, result.plan.layout
     assert recording is not None, "the run was kept whole"
     events = _Events(result)
+    # Exercises take longer than all the rest, and are of interest where they have found something.
+    has_exercise = any(finding.at_ns > recording.end_ns for finding in result.findings)
+    until_ns = result.duration_ns if has_exercise else recording.end_ns
     messages = sorted(_messages(recording, events.client_of), key=lambda message: message.sent_ns)
+    messages = [message for message in messages if message.sent_ns <= until_ns]
+    bench = sorted({name for each in messages for name in (each.source, each.target) if name.startswith(BENCH)})
     # Hostile clients are in no history: what they send is the machine's.
     clients = [*events.clients, *([CLIENTS] if any(CLIENTS in (m.source, m.target) for m in messages) else [])]
     lanes = [
@@ -49,21 +54,23 @@ def picture_of(result: Result, notes: Sequence[str]) -> Picture:
         *(Lane(name, LaneKind.CONTROL) for name in layout.control_names),
         Lane(MAJORITY, LaneKind.REGISTER),
         *(Lane(name, LaneKind.VAULT) for name in layout.vault_names),
+        *(Lane(name, LaneKind.CONTROL if name == BENCH else LaneKind.VAULT) for name in bench),
     ]
     heard = heard_in(recording.ways)
     trace = [
         TraceLine(at_ns, who, what, heard.get((who, at_ns), "") if what.startswith("received ") else "")
         for at_ns, who, what in map(_parts, result.trace)
+        if at_ns <= until_ns
     ]
     return Picture(
         title=f"Seed {result.plan.seed}: {result.verdict.value}",
         notes=notes,
-        duration_ns=result.duration_ns,
+        duration_ns=until_ns,
         lanes=lanes,
-        lives=list(_lives(trace, layout.servers)),
+        lives=list(_lives(trace, [*layout.servers, *bench])),
         operations=list(events.operations()),
         messages=messages,
-        faults=[_fault(span, layout.servers, layout.vault_names, result.duration_ns) for span in recording.spans],
+        faults=[_fault(span, layout.servers, layout.vault_names, until_ns) for span in recording.spans],
         stairs=list(_stairs(recording, layout.vault_names)),
         marks=[Mark(finding.at_ns, finding.oracle, finding.message) for finding in result.findings],
         trace=trace,

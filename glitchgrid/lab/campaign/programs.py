@@ -80,7 +80,7 @@ def control_program(vaults: Callable[[], Sequence[str]], protocol: str) -> Progr
 
     def program(process: Process) -> IService:
         run_on_monotonic_clock(process.reactor)
-        process.reactor.installNameResolver(_resolver(process))
+        process.reactor.installNameResolver(resolver(process))
         return control_service(
             process.reactor,
             TCP4ServerEndpoint(process.reactor, CONTROL_PORT, BACKLOG),
@@ -94,7 +94,7 @@ def control_program(vaults: Callable[[], Sequence[str]], protocol: str) -> Progr
     return program
 
 
-def _resolver(process: Process) -> ThreadResolver:
+def resolver(process: Process) -> ThreadResolver:
     """The product's own, with threads and names of the world."""
 
     def getaddrinfo(name: str, port: int, type: int) -> list[tuple[Any, ...]]:  # noqa: A002 - as the real one has it

@@ -26,8 +26,10 @@ class Span:
 class Recording:
     """:ivar ways: what was sent and what arrived.
     :ivar changes: what the vaults held and showed.
+    :ivar end_ns: when all that concerns the grid was over.
     """
 
     ways: Sequence[Way]
     changes: Sequence[Change]
     spans: Sequence[Span]
+    end_ns: int

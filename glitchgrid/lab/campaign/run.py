@@ -11,6 +11,7 @@ from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.aftermath import Aftermath
 from glitchgrid.lab.campaign.clients import Client, Prober
+from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.campaign.exercises.course import Course
 from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
@@ -27,7 +28,6 @@ from glitchgrid.lab.simulation.containment import Escape, contained
 from glitchgrid.lab.simulation.process import Process
 from glitchgrid.lab.simulation.timeline import Stuck
 from glitchgrid.lab.simulation.world import World
-from glitchgrid.quorum import majority
 
 MS_NS = 1_000_000
 UP_S = 2
@@ -69,6 +69,7 @@ class _Run:
         self._stated: Seen = Counter()
         self._broken: set[str] = set()
         self._workload = grid.workload
+        self._grid_ended_ns = 0
         self._course = Course(grid, self._reached, self._find)
 
     def result(self) -> Result:
@@ -104,7 +105,11 @@ class _Run:
 
     def _recording(self) -> Recording | None:
         tape, changes = self._world.tape, self._grid.invariant.changes
-        return None if tape is None or changes is None else Recording(tape.ways, changes, self._spans)
+        return (
+            None
+            if tape is None or changes is None
+            else Recording(tape.ways, changes, self._spans, self._grid_ended_ns or self._world.now_ns)
+        )
 
     # What happens.
 
@@ -128,6 +133,7 @@ class _Run:
         else:
             self._let_a_majority_be_well()
             self._probe()
+        self._grid_ended_ns = world.now_ns
         if is_judged and not self._findings:
             self._course.run(plan.seed, self._go_on)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from glitchgrid.lab.campaign.contract import STORE_TIMEOUT_S, majority
 from glitchgrid.lab.campaign.faults.fault import MS_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.programs import VAULT_TIMEOUT_S
@@ -11,8 +12,6 @@ from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.draws import Draws
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process
-from glitchgrid.quorum import majority
-from glitchgrid.vault import STORE_TIMEOUT_S
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
 AT_ONCE_S = 1.0

@@ -16,8 +16,8 @@ from twisted.python.failure import Failure
 from twisted.web.http import stringToDatetime
 from zope.interface import implementer
 
+from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.quorum import majority
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 TEXT = b"text/plain; charset=utf-8"
@@ -473,6 +473,11 @@ class Inquiry(Protocol):
         if not self.is_over:
             self.is_over = True
             self._told(self)
+
+    @property
+    def has_answered(self) -> bool:
+        """Have all answers come?"""
+        return len(self._answers) >= len(self.expected)
 
     @property
     def problem(self) -> str | None:

@@ -10,6 +10,7 @@ exercise is short and knows what has to happen: to the answer, to what the vault
 `times`        what a control does when: rests, deadlines, lines in the log
 `files`        what a vault makes of the files that it finds, and of its disk
 `services`     how servers start and end
+`limits`       what servers refuse because it is too much
 `addresses`    the lists of vaults that a control takes
 =============  =====================================================================================
 

@@ -7,7 +7,7 @@ correctness.
 from collections.abc import Callable
 
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.campaign.exercises.script import CLOSED, NO_ANSWER, Asked, Reply, Script, said
+from glitchgrid.lab.campaign.exercises.script import CLOSED, NO_ANSWER, OPEN, Asked, Reply, Script, said
 from glitchgrid.lab.campaign.stranger import WAYS
 from glitchgrid.lab.campaign.wire import GET, Expected, post
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
@@ -48,6 +48,10 @@ REASONS = {
     "no HTTP": "its answer is no HTTP",
 }
 """What is logged of a stranger that answers in one of its ways, by its beginning."""
+
+
+ENDS_WELL = {"without a length"}
+"""What closes its connection in good order."""
 
 
 def agreeing(bench: Bench) -> Problems:
@@ -94,9 +98,8 @@ def behind(bench: Bench) -> Problems:
         yield from bench.reads(5)
         yield from bench.reads(5)
         for script, before in zip(scripts, held, strict=True):
-            yield from differs(
-                f"of {held}, one that held {before} was sent", script.stores, [] if before == HELD else [HELD]
-            )
+            sent = set() if before == HELD else {HELD}
+            yield from differs(f"of {held}, one that held {before} was sent", set(script.stores), sent)
         yield from bench.logged()
         bench.clear()
 
@@ -175,9 +178,15 @@ def strange(bench: Bench) -> Problems:
         for script in scripts[1:]:
             script.how = lambda _script, _asked, data=data, then=then: Reply(data, 0.0, then)
         at_s = TIMEOUT_S if name == "silence" else 0.0
+        for script in scripts:
+            script.asked.clear()
         value += 1
         yield from _named(name, bench.fails_to_read(at_s))
         yield from _named(name, bench.fails_to_write(value, 1, at_s))
+        for script in scripts[1:]:
+            # What breaks a connection is asked again on a fresh one, and nothing else is.
+            times = 2 if then != OPEN and name not in ENDS_WELL else 1
+            yield from _named(name, differs("it was asked so often", len(script.asked), 2 * times))
         yield from _named(name, bench.logged(
             *(f"vault {machine.address}:8001 fails: {REASONS[name]}" for machine in bench.others[1:])
         ))  # fmt: skip
@@ -274,6 +283,9 @@ def broken(bench: Bench) -> Problems:
     yield from bench.writes(7)
     yield from bench.logged()
     for script in scripts:
+        script.how = None
+    yield from bench.reads(7)
+    for script in scripts:
         script.how = lambda _script, _asked: NO_ANSWER
         script.asked.clear()
     yield from bench.fails_to_read()
@@ -332,6 +344,41 @@ def together(bench: Bench) -> Problems:
         yield from differs("the largest was", max(script.stores), 10 + WRITES_TOGETHER - 1)
 
 
+def missed(bench: Bench) -> Problems:
+    """One has missed a store: it is sent the value again, whether anybody asks for anything or not."""
+    scripts = [Script(5), Script(5), Script(5)]
+    bench.control(*scripts)
+    yield from bench.reads(5)
+    scripts[2].how = lambda script, _asked: None if len(script.stores) > 1 else Reply(said(500, b""))
+    yield from bench.writes(7)
+    yield from differs("it was sent", scripts[2].stores, [7, 7])
+    yield from differs("another one was sent", scripts[0].stores, [7])
+    yield from bench.reads(7)
+    yield from differs("it was sent", scripts[2].stores, [7, 7])
+
+
+def healing(bench: Bench) -> Problems:
+    """A read stores its value where it is lacking; one fails, and one has still to answer the read: it counts."""
+    scripts = [Script(5), Script(3, late_s=0.01, how=_stores_fail), Script(3, late_s=0.1)]
+    bench.control(*scripts)
+    yield from bench.reads(5)
+    yield from differs("they hold", [script.value for script in scripts], [5, 3, 5])
+
+
+def _stores_fail(_script: Script, asked: Asked) -> Reply | None:
+    return None if asked.value is None else Reply(said(500, b""))
+
+
+def unknown(bench: Bench) -> Problems:
+    """There is no such name: that is known at once."""
+    scripts = [Script(5) for _ in range(3)]
+    names = ("nobody1", "nobody2")
+    bench.control(*scripts, by_name=True, names=names)
+    yield from bench.fails_to_read()
+    why = "DNS lookup failed: no address is known for"
+    yield from bench.logged(*(f"vault {name}:8001 fails: {why} {name}" for name in names))
+
+
 ANSWERS = (
     Exercise("vaults that agree", agreeing),
     Exercise("vaults that are behind", behind),
@@ -348,4 +395,7 @@ ANSWERS = (
     Exercise("silent vaults", silent),
     Exercise("an answer without end", endless),
     Exercise("operations that share", together),
+    Exercise("a store that one misses", missed),
+    Exercise("a read that heals", healing),
+    Exercise("names of nobody", unknown),
 )

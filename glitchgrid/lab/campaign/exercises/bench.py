@@ -1,6 +1,7 @@
 """Machines beside the grid, and what exercises do with them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import frozen
@@ -14,16 +15,17 @@ from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.control import control_service
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import StartError
+from glitchgrid.lab.campaign.contract import VALUE_MAX
 from glitchgrid.lab.campaign.exercises.script import Script, scripted
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
-from glitchgrid.lab.campaign.plan import ATOMIC
-from glitchgrid.lab.campaign.programs import BACKLOG, CONTROL_PORT, VAULT_PORT, VAULT_TIMEOUT_S, SimulatedDisk
+from glitchgrid.lab.campaign.plan import ATOMIC, BENCH
+from glitchgrid.lab.campaign.programs import BACKLOG, CONTROL_PORT, VAULT_PORT, VAULT_TIMEOUT_S, SimulatedDisk, resolver
 from glitchgrid.lab.campaign.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
 from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.lab.simulation.containment import patched
 from glitchgrid.lab.simulation.machine import Machine
 from glitchgrid.lab.simulation.process import Process, Program
-from glitchgrid.value import VALUE_MAX
 from glitchgrid.vault import vault_service
 
 LATENCY_US = 50
@@ -31,6 +33,7 @@ LATENCY_US = 50
 
 STARTED_S = 1.0
 ENDED_S = 7.0
+OVER_S = 120.0
 LEFT_S = 0.1
 """A client that has left is known to have left by then."""
 
@@ -51,6 +54,18 @@ class Exercise:
     states: frozenset[str] = frozenset()
 
 
+class _LateListener(Inquiry):
+    """Takes nothing of what it is sent at first."""
+
+    listens_after_s = 0.0
+
+    def connectionMade(self) -> None:
+        if self.listens_after_s:
+            self.transport.pauseProducing()
+            self._reactor.callLater(self.listens_after_s, self.transport.resumeProducing)
+        super().connectionMade()
+
+
 class Bench:
     """:ivar log: the lines of the product's server that stands on it.
     :ivar number: of the run: what an exercise goes through bit by bit begins there.
@@ -62,7 +77,7 @@ class Bench:
         self._world = grid.world
         self._go_on = go_on
         self.number = number
-        self.server = grid.world.machine("bench")
+        self.server = grid.world.machine(BENCH)
         self._spare: list[Machine] = []
         self.others: list[Machine] = []
         self.log: list[str] = []
@@ -79,7 +94,7 @@ class Bench:
         self.server.disk.calm()
         self.server.disk.replace()
         self._world.names.heal()
-        self._grid.lines.heard.pop(self.server, None)
+        self._grid.lines.heard.pop(BENCH, None)
         self.others.clear()
         self.fatal.clear()
         self.is_ready = 0
@@ -92,7 +107,7 @@ class Bench:
             if script.name == b"":
                 script.name = b"script%d" % number
             if number == len(self._spare):
-                self._spare.append(self._world.machine(f"bench{number + 1}"))
+                self._spare.append(self._world.machine(f"{BENCH}{number + 1}"))
             machine = self._spare[number]
             machine.start(scripted(script))
             self.others.append(machine)
@@ -105,17 +120,27 @@ class Bench:
         value_max: int = VALUE_MAX,
         report_every_s: int = 0,
         tells: bool = False,
+        by_name: bool = False,
+        names: Sequence[str] = (),
     ) -> None:
-        """Start a control over scripted vaults."""
+        """Start a control over scripted vaults.
+
+        :param by_name: it is told their names.
+        :param names: it is told these, for as many of them.
+        """
         self.vaults(*scripts)
+
+        hosts = [machine.name if by_name else machine.address for machine in self.others]
+        hosts[: len(names)] = names
 
         def program(process: Process) -> IService:
             run_on_monotonic_clock(process.reactor)
+            process.reactor.installNameResolver(resolver(process))
             return control_service(
                 process.reactor,
                 TCP4ServerEndpoint(process.reactor, CONTROL_PORT, BACKLOG),
                 f"tcp:{CONTROL_PORT}",
-                [VaultAddress(machine.address, VAULT_PORT) for machine in self.others],
+                [VaultAddress(host, VAULT_PORT) for host in hosts],
                 ATOMIC,
                 timeout_s,
                 self._fatal_in(process),
@@ -158,7 +183,7 @@ class Bench:
             return service
 
         self._kind, self._program = kind, program
-        self.log = self._grid.lines.heard[self.server] = []
+        self.log = self._grid.lines.heard[BENCH] = []
         self.server.start(keeping)
         if wait:
             self.wait(STARTED_S, lambda: self.listens or self.server.process is None)
@@ -177,6 +202,19 @@ class Bench:
                 process.reactor.callLater(0, process.exit, 1)
 
         return fatal
+
+    def break_connections(self) -> None:
+        """Of the server's to its vaults, both ends."""
+        for machine in self.others:
+            self.process.break_connections(machine)
+
+    def silence(self, name: str) -> None:
+        """Let nobody answer for a name."""
+        self._world.names.silent.add(name)
+
+    def resolve(self) -> None:
+        """Let every name be answered for."""
+        self._world.names.heal()
 
     @property
     def port(self) -> int:
@@ -224,10 +262,12 @@ class Bench:
         at_s: float = 0.0,
         closes: bool = False,
         closes_after_s: float = 0.0,
+        listens_after_s: float = 0.0,
     ) -> Inquiry:
         """Send the server something, each part so many seconds after the part before.
 
         :param at_s: when the last answer comes.
+        :param listens_after_s: when the client begins to take what it is sent.
         """
         clients = self._grid.clients.process
         assert clients is not None, "the clients run until the end"
@@ -247,14 +287,15 @@ class Bench:
             identity,
             lambda: self.server.clock.wall_ns(self._world.now_ns) / SECOND_NS,
         )
-        inquiry = Inquiry(clients.reactor, lambda: self._world.now_ns, row, known, lambda _: None)
+        inquiry = _LateListener(clients.reactor, lambda: self._world.now_ns, row, known, lambda _: None)
+        inquiry.listens_after_s = listens_after_s
         endpoint = TCP4ClientEndpoint(clients.reactor, self.server.address, self.port)
         clients.run(lambda: connectProtocol(endpoint, inquiry).addErrback(Failure.trap, ConnectError))
         return inquiry
 
     def over(self, *inquiries: Inquiry) -> Problems:
         """Wait for the ends of inquiries, and say what was wrong."""
-        self.wait(60.0, lambda: all(inquiry.is_over for inquiry in inquiries))
+        self.wait(OVER_S, lambda: all(inquiry.is_over for inquiry in inquiries))
         for inquiry in inquiries:
             if inquiry.problem is not None:
                 yield f"{inquiry.row.name}: {inquiry.problem}"
@@ -285,6 +326,32 @@ class Bench:
     def fails_to_write(self, value: int, votes_max: int, at_s: float = 0.0) -> Problems:
         name = f"a write of {value} with {votes_max} votes at most"
         yield from self.says(name, [(0.0, post(b"%d" % value))], not_taken(votes_max, len(self.others)), at_s=at_s)
+
+    # What the server is allowed.
+
+    @contextmanager
+    def allowed(self, owner: Any, name: str, instead: object) -> Iterator[None]:
+        """A limit that is too large to be reached here is another one for a while."""
+        with patched(owner, name, instead):
+            yield
+
+    @property
+    def _face(self) -> Any:
+        return self._service._face  # noqa: SLF001 - what it counts shows on no wire
+
+    def let_in(self, connections: int) -> None:
+        """So many, and no more."""
+        self._face._connections_max = connections  # noqa: SLF001 - twistd has no option for it
+
+    def send_little(self, size: int) -> None:
+        """What the server sends beyond so many bytes waits in its own buffers, and those are full with as much."""
+        for channel in self._face.channels:
+            channel.transport.bufferSize = size
+
+    @property
+    def answered(self) -> int:
+        """So many requests so far."""
+        return int(self._face.requests_answered)
 
     # What is looked at.
 

@@ -7,13 +7,14 @@ from glitchgrid.lab.campaign.exercises.addresses import ADDRESSES
 from glitchgrid.lab.campaign.exercises.answers import ANSWERS
 from glitchgrid.lab.campaign.exercises.bench import LATENCY_US, Bench, Exercise
 from glitchgrid.lab.campaign.exercises.files import FILE_EXERCISES
+from glitchgrid.lab.campaign.exercises.limits import LIMITS
 from glitchgrid.lab.campaign.exercises.services import SERVICES
 from glitchgrid.lab.campaign.exercises.times import TIMES
 from glitchgrid.lab.campaign.faults.fault import US_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import number_of
 
-EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES, *FILE_EXERCISES, *SERVICES, *ADDRESSES)
+EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES, *FILE_EXERCISES, *SERVICES, *LIMITS, *ADDRESSES)
 EACH = 3
 """So many of them in a run."""
 

@@ -7,9 +7,9 @@ import zlib
 
 from attrs import frozen
 
+from glitchgrid.lab.campaign.contract import VALUE_MAX
 from glitchgrid.lab.campaign.exercises.bench import IDENTITY, Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.campaign.wire import Expected
-from glitchgrid.value import VALUE_MAX
+from glitchgrid.lab.campaign.wire import GET, Expected, post
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
 PATH = "/data/value"
@@ -204,8 +204,20 @@ def storing(bench: Bench) -> Problems:
     yield from bench.reads(6)
 
 
+def in_one_piece(bench: Bench) -> Problems:
+    """Stores and reads come in one piece: each waits for the one before, and all are answered in order."""
+    bench.vault()
+    values = (7, 9, 8)
+    sends = [(0.0, b"".join(post(b"%d" % value) + GET for value in values))]
+    yield from bench.says("in one piece", sends, *(answer for value in values for answer in [found(value)] * 2))
+    halves = sends[0][1][:-90], sends[0][1][-90:]
+    parts = [(0.0, halves[0]), (0.01, halves[1])]
+    yield from bench.says("in two pieces", parts, *(answer for value in values for answer in [found(value)] * 2))
+
+
 FILE_EXERCISES = (
     Exercise("files that a vault finds", finding, frozenset({"vault: neither of its slots is whole"})),
     Exercise("a disk that fails a start", failing),
     Exercise("stores and what they leave", storing),
+    Exercise("requests in one piece", in_one_piece),
 )

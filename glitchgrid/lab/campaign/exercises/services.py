@@ -1,19 +1,24 @@
 """How servers start and end, whatever comes in between."""
 
+from glitchgrid.lab.campaign.contract import OPERATION_TIMEOUT_S, STOP_TIMEOUT_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.exercises.files import pair
 from glitchgrid.lab.campaign.exercises.script import NO_ANSWER, SILENCE, Script
 from glitchgrid.lab.campaign.wire import GET, Expected
 from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.register.interface import OPERATION_TIMEOUT_S
-from glitchgrid.service import STOP_TIMEOUT_S
 
 STALLS_S = 2.0
 HANGS_S = 60.0
 AT_ONCE_S = 0.5
 REPORT_EVERY_S = 20
-SLOW_S = 0.8
+SLOW_S = 2.2
 BEGUN_S = 0.3
+QUESTIONS = 24
+"""A second apart: more lookups that hang than anybody has threads."""
+
+RESOLVED_S = 31.0
+"""What a lookup takes at most."""
+
 _CLOSING = {b"connection": b"close"}
 
 
@@ -83,17 +88,19 @@ def reporting(bench: Bench) -> Problems:
 def draining(bench: Bench) -> Problems:
     """SIGTERM: what is in progress is answered, whoever has asked nothing is left, and nobody new is let in."""
     scripts = [Script(5) for _ in range(3)]
-    bench.control(*scripts)
+    bench.control(*scripts, timeout_s=OPERATION_TIMEOUT_S, report_every_s=1)
     bench.wait(1.0)
     for script in scripts:
         script.late_s = SLOW_S
     asked = bench.asks("a read in progress", [(0.0, GET)], Expected(200, b"5", _CLOSING), at_s=SLOW_S, closes=True)
     idle = bench.asks("an idle connection", [(0.0, b"")], closes=True, closes_after_s=BEGUN_S)
     bench.wait(BEGUN_S)
+    bench.log.clear()
     let_in: list[bool] = []
     yield from bench.stop(SLOW_S, meanwhile=lambda: let_in.append(bench.wait(0.1) or bench.listens))
     yield from differs("new clients are let in", let_in, [False])
     yield from bench.over(asked, idle)
+    yield from bench.logged("(TCP Port 8000 Closed)")
 
 
 def ready(bench: Bench) -> Problems:
@@ -136,6 +143,28 @@ def left(bench: Bench) -> Problems:
     yield from bench.holds_no_more(0)
 
 
+def unresolved(bench: Bench) -> Problems:
+    """A vault's name never resolves: that costs the others nothing, and the end nothing either."""
+    scripts = [Script(5) for _ in range(3)]
+    bench.silence("bench1")
+    bench.control(*scripts, by_name=True)
+    sends = [(1.0 if count else 0.0, GET) for count in range(QUESTIONS)]
+    yield from bench.says("reads all the while", sends, *[found(5)] * QUESTIONS, at_s=float(QUESTIONS - 1))
+    bench.break_connections()
+    yield from bench.reads(5)
+    yield from bench.logged("vault bench1:8001 fails: no whole answer within 1 s")
+    bench.resolve()
+    bench.wait(RESOLVED_S)
+    yield from bench.reads(5)
+    yield from bench.reads(5)
+    yield from bench.logged("vault bench1:8001 answers again")
+    bench.clear()
+    bench.silence("bench1")
+    bench.control(*scripts, by_name=True)
+    bench.wait(1.0)
+    yield from bench.stop(AT_ONCE_S)
+
+
 SERVICES = (
     Exercise("a start that takes its time", starting),
     Exercise("a port that is taken first", listening_first),
@@ -146,4 +175,5 @@ SERVICES = (
     Exercise("a control that tells that it serves", ready),
     Exercise("a control that never serves", never_ready),
     Exercise("clients that leave", left),
+    Exercise("a name that never resolves", unresolved),
 )

@@ -3,10 +3,10 @@
 import itertools
 from typing import Any
 
+from glitchgrid.lab.campaign.contract import IDLE_TIMEOUT_S, OPERATION_TIMEOUT_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found, not_taken
 from glitchgrid.lab.campaign.exercises.script import SILENCE, Asked, Reply, Script, said
 from glitchgrid.lab.campaign.wire import GET, Expected, post
-from glitchgrid.register.interface import OPERATION_TIMEOUT_S
 
 RESTS_S = (0.05, 0.1, 0.2, 0.4, 0.5, 0.5)
 """How long a vault is left alone that fails again and again, while the others make a majority."""
@@ -19,6 +19,8 @@ LAGS_NOT_S = 0.1
 HANGS_S = 0.9
 WRITES = 20
 RECOVERS_S = 0.3
+FAILURES = 8
+TAKES_LONG_S = 3.0
 
 
 def resting(bench: Bench) -> Problems:
@@ -66,7 +68,10 @@ def lagging(bench: Bench) -> Problems:
 
 
 def hanging(bench: Bench) -> Problems:
-    """One takes its time for a store, and many are committed meanwhile: it is sent the last of them, and no other."""
+    """One takes its time for a store, and many are committed meanwhile: it is sent the last of them, and no other.
+
+    So with reads: once it has answered the first, the others are over.
+    """
     scripts = [Script(5), Script(5), Script(5)]
     bench.control(*scripts)
     bench.wait(1.0)
@@ -75,9 +80,11 @@ def hanging(bench: Bench) -> Problems:
     yield from bench.says("many writes", sends, *[bench.taken()] * WRITES, at_s=0.02 * (WRITES - 1))
     yield from differs("the slow one was sent", scripts[2].stores, [7, 6 + WRITES])
     yield from differs("a quick one was sent", scripts[0].stores, list(range(7, 7 + WRITES)))
-    scripts[2].late_s = 0.0
-    yield from bench.reads(6 + WRITES)
-    yield from differs("the slow one was sent", len(scripts[2].stores), 2)
+    scripts[2].asked.clear()
+    sends = [(0.02 if count else 0.0, GET) for count in range(WRITES)]
+    yield from bench.says("many reads", sends, *[found(6 + WRITES)] * WRITES, at_s=0.02 * (WRITES - 1))
+    yield from differs("the slow one was read so often", len(scripts[2].reads), 1)
+    yield from differs("it was sent", scripts[2].stores, [])
 
 
 def parked(bench: Bench) -> Problems:
@@ -150,6 +157,31 @@ def unrecovered(bench: Bench) -> Problems:
     yield from bench.reads(7)
 
 
+def failing(bench: Bench) -> Problems:
+    """All fail: whoever asks is told so at once, however long they should rest."""
+    scripts = [Script(5) for _ in range(3)]
+    bench.control(*scripts)
+    yield from bench.reads(5)
+    for script in scripts:
+        script.how = lambda _script, _asked: Reply(said(500, b""))
+    reads = bench.asks("reads while all fail", [(0.0, GET)] * FAILURES, *[Expected(500, b"-1")] * FAILURES)
+    yield from bench.over(reads)
+    store = post(b"7")
+    writes = bench.asks("writes while all fail", [(0.0, store)] * FAILURES, *[not_taken(0, 3)] * FAILURES)
+    yield from bench.over(writes)
+
+
+def waiting(bench: Bench) -> Problems:
+    """A request comes just before its connection would be ended for idleness: its answer is waited for."""
+    scripts = [Script(5) for _ in range(3)]
+    bench.control(*scripts, timeout_s=OPERATION_TIMEOUT_S)
+    bench.wait(1.0)
+    for script in scripts:
+        script.late_s = TAKES_LONG_S
+    idle_s = IDLE_TIMEOUT_S - TAKES_LONG_S / 2
+    yield from bench.says("a read", [(0.0, b""), (idle_s, GET)], found(5), at_s=idle_s + TAKES_LONG_S)
+
+
 TIMES = (
     Exercise("a vault that rests", resting),
     Exercise("a vault that lags", lagging),
@@ -157,4 +189,6 @@ TIMES = (
     Exercise("writes before the floor is known", parked),
     Exercise("operations that nobody decides", undecided),
     Exercise("a floor that cannot be recovered", unrecovered),
+    Exercise("vaults that all fail", failing),
+    Exercise("a read that ends an idleness", waiting),
 )

@@ -1,0 +1,20 @@
+"""What servers have to keep to, in the laboratory's own words: were it the servers' own, it would change with them."""
+
+STORE_TIMEOUT_S = 10.0
+"""A vault answers a store so long after it came, at the latest."""
+
+OPERATION_TIMEOUT_S = 4.0
+"""A control answers each operation so long after it came, at the latest."""
+
+STOP_TIMEOUT_S = 5.0
+"""What is in progress has so long to end once a server is told to."""
+
+VALUE_MAX = 2**63 - 1
+IDLE_TIMEOUT_S = 60.0
+LINGER_S = 2.0
+"""A client that was refused is let send into the void for so long."""
+
+
+def majority(vaults: int) -> int:
+    """More than half of them."""
+    return vaults // 2 + 1

@@ -1,0 +1,106 @@
+"""Exercises: the product passes all, each notices what it is there for, and neighbouring runs share them out."""
+
+from typing import Any
+
+from attrs import evolve
+from twisted.application.service import Service
+from twisted.trial.unittest import SynchronousTestCase
+
+from glitchgrid import address, connections, control, coordinator, exchange, service, slots, valuefile
+from glitchgrid.lab.campaign.exercises import course
+from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs
+from glitchgrid.lab.campaign.exercises.course import DONE, EACH, EXERCISES
+from glitchgrid.lab.campaign.grid import Grid
+from glitchgrid.lab.campaign.plan import KILL, Layout, draw_plan
+from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.simulation.world import World
+from glitchgrid.register import atomic
+from glitchgrid.register.doubles import Doubles
+from glitchgrid.rounds import ReadRound
+
+RUNS = -(-len(EXERCISES) // EACH)
+SHORT = Layout(steps=2)
+
+
+def run(number: int) -> Result:
+    """A short run without faults, and its exercises."""
+    plan = draw_plan("7", SHORT, Grid(World("7"), SHORT))
+    return run_plan(evolve(plan, seed=str(number), faults=(), ends_with=KILL))
+
+
+class CourseTests(SynchronousTestCase):
+    def test_runs_that_follow_each_other_have_all_of_them_and_nothing_is_wrong(self) -> None:
+        reached: set[str] = set()
+        for number in range(RUNS):
+            result = run(number)
+            self.assertEqual(result.findings, ())
+            self.assertNotEqual(result.verdict, Verdict.VIOLATION)
+            reached |= result.reached.keys()
+        self.assertEqual({name for name in reached if name.startswith(DONE)}, set(course.LINES))
+
+    def only(self, exercise: Exercise) -> Result:
+        self.patch(course, "EXERCISES", (exercise,))
+        return run(0)
+
+    def test_what_one_breaks_on_purpose_has_to_break(self) -> None:
+        never = Exercise("never", lambda _bench: iter(()), frozenset({"control: two addresses lead to one vault"}))
+        (finding,) = self.only(never).findings
+        self.assertEqual(
+            (finding.oracle, finding.message),
+            ("exercise", "never: it was not stated that control: two addresses lead to one vault"),
+        )
+
+    def test_what_another_one_breaks_is_no_excuse(self) -> None:
+        doubled = next(each for each in EXERCISES if each.name == "two addresses of one vault")
+        findings = self.only(evolve(doubled, states=frozenset())).findings
+        self.assertIn("property", [finding.oracle for finding in findings])
+
+    def test_the_first_that_finds_something_is_the_last(self) -> None:
+        def wrong(_bench: Bench) -> Problems:
+            yield from differs("one", 1, 2)
+            yield from differs("another", 1, 2)
+
+        self.assertEqual(
+            [finding.message for finding in self.only(Exercise("wrong", wrong)).findings], ["wrong: one: 1, and not 2"]
+        )
+
+
+class NoticeTests(SynchronousTestCase):
+    def assert_noticed(self, name: str, owner: Any, attribute: str, instead: Any) -> None:
+        self.patch(owner, attribute, instead)
+        place = [exercise.name for exercise in EXERCISES].index(name)
+        self.patch(course, "EXERCISES", EXERCISES[place : place + 1])
+        messages = [finding.message for finding in run(1).findings if finding.oracle == "exercise"]
+        self.assertTrue(messages and messages[0].startswith(name), (name, messages))
+
+
+def _add(number: int, name: str, owner: Any, attribute: str, instead: Any) -> None:
+    def test(self: NoticeTests) -> None:
+        self.assert_noticed(name, owner, attribute, instead)
+
+    setattr(NoticeTests, f"test_{number}_{name.replace(' ', '_')}", test)
+
+
+for _number, _each in enumerate(
+    (
+        ("vaults that are behind", coordinator.Coordinator, "_reaches_floor", lambda _self, _value: True),
+        ("strange answers", connections, "BODY_BYTES_MAX", 10**6),
+        ("two addresses of one vault", Doubles, "report", lambda *_: None),
+        ("vaults that have forgotten", ReadRound, "has_lost", False),
+        ("connections that break", exchange, "connection_broke", lambda _failure: False),
+        ("a vault that rests", atomic, "REST_MAX_S", 5.0),
+        ("a vault that rests", atomic, "REST_FIRST_S", 0.2),
+        ("a vault that lags", atomic, "LAGGING_S", 1.0),
+        ("operations that nobody decides", atomic, "OPERATION_TIMEOUT_S", 5.0),
+        ("files that a vault finds", slots, "SEQUENCE_MAX", 10**6),
+        ("files that a vault finds", slots, "_check_neighbours", lambda *_: None),
+        ("a disk that fails a start", valuefile, "_with_cure", lambda error: error.strerror),
+        ("a start that hangs", service, "STOP_TIMEOUT_S", 2.0),
+        ("an end with something in progress", service.FaceService, "stopService", Service.stopService),
+        ("reports", service.FaceService, "_report", lambda _self: None),
+        ("a control that tells that it serves", control, "READY_AGAIN_S", 100.0),
+        ("lists of vaults", address, "VAULTS_MAX", 65),
+    )
+):
+    _add(_number, *_each)
