@@ -69,10 +69,11 @@ class Summary:
         return [each for kind in here for each in baseline.get(kind, ()) if each not in here[kind]]
 
     def as_reached(self) -> dict[str, list[str]]:
-        """What was reached, and which properties held, for `lost`."""
+        """What was reached, which properties held, and which did not now and then, for `lost`."""
         return {
             "reached": sorted(line for line, count in self.reached.items() if count),
             "held": sorted(text for (text, held), count in self.stated.items() if held and count),
+            "not held": sorted(text for (text, held), count in self.stated.items() if not held and count),
         }
 
     def and_also(self, result: Result) -> "Summary":

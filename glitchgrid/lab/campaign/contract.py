@@ -10,7 +10,6 @@ STOP_TIMEOUT_S = 5.0
 """What is in progress has so long to end once a server is told to."""
 
 VALUE_MAX = 2**63 - 1
-IDLE_TIMEOUT_S = 60.0
 LINGER_S = 2.0
 """A client that was refused is let send into the void for so long."""
 

@@ -265,6 +265,7 @@ class _Run:
         """Once a run: it would break again and again."""
         if stated in self._course.excused:
             self._course.broken.add(stated)
+            self._stated[stated, False] -= 1
         elif stated not in self._broken:
             self._broken.add(stated)
             self._find("property", stated)

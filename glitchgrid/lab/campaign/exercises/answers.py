@@ -243,6 +243,11 @@ def doubled(bench: Bench) -> Problems:
     yield from bench.logged(
         next((line for line in whole if any(each.startswith(line) for each in bench.log)), whole[0])
     )
+    scripts[0].how = lambda script, _asked: Reply(said(500, b"")) if len(script.reads) % 2 == 0 else None
+    for _ in range(4):
+        yield from bench.reads(7)
+    yield from differs("it was said once more", any("are one vault" in line for line in bench.log), False)
+    scripts[0].how = None
     scripts[2].how = lambda _script, _asked: NO_ANSWER
     yield from bench.fails_to_read()
     yield from bench.fails_to_write(8, 1)
@@ -359,8 +364,10 @@ def missed(bench: Bench) -> Problems:
 
 def healing(bench: Bench) -> Problems:
     """A read stores its value where it is lacking; one fails, and one has still to answer the read: it counts."""
-    scripts = [Script(5), Script(3, late_s=0.01, how=_stores_fail), Script(3, late_s=0.1)]
+    scripts = [Script(3), Script(3, late_s=0.01, how=_stores_fail), Script(3, late_s=0.1)]
     bench.control(*scripts)
+    bench.wait(1.0)
+    scripts[0].value = 5
     yield from bench.reads(5)
     yield from differs("they hold", [script.value for script in scripts], [5, 3, 5])
 

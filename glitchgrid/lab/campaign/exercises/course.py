@@ -15,7 +15,7 @@ from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import number_of
 
 EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES, *FILE_EXERCISES, *SERVICES, *LIMITS, *ADDRESSES)
-EACH = 3
+EACH = 4
 """So many of them in a run."""
 
 DONE = "exercise: "

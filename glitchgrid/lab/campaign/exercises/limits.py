@@ -1,6 +1,6 @@
 """What a server refuses because it is too much. The limits are smaller here than servers have them."""
 
-from glitchgrid import store
+from glitchgrid import store, web
 from glitchgrid.lab.campaign.contract import LINGER_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.exercises.script import Script
@@ -11,6 +11,7 @@ from glitchgrid.register import atomic
 
 LIMIT = 2
 TAKES_S = 0.5
+TURNED_S = 0.02
 HANGS_S = 6.0
 LEAVES_S = 3.0
 MANY = 100
@@ -24,13 +25,32 @@ _TOO_MANY_CONNECTIONS = Expected(503, b"Too many connections", is_refusal=True)
 
 
 def connections(bench: Bench) -> Problems:
-    """One connection too many is told so, and ended; and as soon as one has left there is room again."""
+    """One connection too many is told so, and ended; as soon as one has left there is room again.
+
+    Of those that are told so there may not be too many either: whoever comes then is left without a word.
+    """
     bench.vault()
     bench.let_in(LIMIT)
-    first = [bench.asks(f"client {number}", [(0.0, GET)], found(0)) for number in range(LIMIT)]
-    bench.wait(TAKES_S)
-    late = bench.asks("one too many", [(0.0, b"")], _TOO_MANY_CONNECTIONS, closes=True)
-    yield from bench.over(*first, late)
+    with bench.allowed(web, "TURNED_AWAY_MAX", 1):
+        first = [bench.asks(f"client {number}", [(0.0, GET)], found(0)) for number in range(LIMIT)]
+        bench.wait(TURNED_S)
+        # It does not listen at first, and so it is there for a while.
+        late = bench.asks(
+            "one too many",
+            [(0.0, b"")],
+            _TOO_MANY_CONNECTIONS,
+            at_s=TAKES_S,
+            closes=True,
+            listens_after_s=TAKES_S,
+        )
+        bench.wait(TURNED_S)
+        later = bench.asks("two too many", [(0.0, b"")], closes=True)
+        yield from bench.over(*first, late, later)
+        bench.wait(TURNED_S)
+        again = [bench.asks(f"client {number}", [(0.0, GET)], found(0)) for number in range(LIMIT)]
+        bench.wait(TURNED_S)
+        another = bench.asks("another one too many", [(0.0, b"")], _TOO_MANY_CONNECTIONS, closes=True)
+        yield from bench.over(*again, another)
     bench.wait(LINGER_S)
     yield from bench.reads(0)
     yield from bench.holds_no_more(0)

@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from glitchgrid.lab.campaign.contract import IDLE_TIMEOUT_S, OPERATION_TIMEOUT_S
+from glitchgrid.lab.campaign.contract import OPERATION_TIMEOUT_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found, not_taken
 from glitchgrid.lab.campaign.exercises.script import SILENCE, Asked, Reply, Script, said
 from glitchgrid.lab.campaign.wire import GET, Expected, post
@@ -20,12 +20,18 @@ HANGS_S = 0.9
 WRITES = 20
 RECOVERS_S = 0.3
 FAILURES = 8
-TAKES_LONG_S = 3.0
+REST_S = 0.6
+FAILS_EVERY_S = 0.02
 
 
 def resting(bench: Bench) -> Problems:
     """One fails each time: it is left alone, longer and longer; once it has answered, all begins anew."""
-    stores = bench.number % 2 == 1
+    for stores in (False, True):
+        yield from _rest(bench, stores=stores)
+        bench.clear()
+
+
+def _rest(bench: Bench, *, stores: bool) -> Problems:
     kind = "stores" if stores else "reads"
     fails = Reply(said(500, b""))
 
@@ -164,22 +170,56 @@ def failing(bench: Bench) -> Problems:
     yield from bench.reads(5)
     for script in scripts:
         script.how = lambda _script, _asked: Reply(said(500, b""))
-    reads = bench.asks("reads while all fail", [(0.0, GET)] * FAILURES, *[Expected(500, b"-1")] * FAILURES)
-    yield from bench.over(reads)
-    store = post(b"7")
-    writes = bench.asks("writes while all fail", [(0.0, store)] * FAILURES, *[not_taken(0, 3)] * FAILURES)
-    yield from bench.over(writes)
+    for name, question, answer in (
+        ("reads while all fail", GET, Expected(500, b"-1")),
+        ("writes while all fail", post(b"7"), not_taken(0, 3)),
+    ):
+        sends = [(FAILS_EVERY_S if count else 0.0, question) for count in range(FAILURES)]
+        at_s = FAILS_EVERY_S * (FAILURES - 1)
+        many = bench.asks(name, sends, *[answer] * FAILURES, at_s=at_s)
+        bench.wait(at_s + FAILS_EVERY_S)
+        yield from differs("the last answer has come", many.has_answered, True)
+        one = bench.asks(name, [(0.0, question)], answer)
+        bench.wait(FAILS_EVERY_S)
+        yield from differs("one more answer has come", one.has_answered, True)
+        for script in scripts:
+            script.how = lambda _script, _asked: Reply(said(500, b""), FAILS_EVERY_S)
+        first = bench.asks(name, [(0.0, question)], answer)
+        bench.wait(FAILS_EVERY_S / 2)
+        second = bench.asks(name, [(0.0, question)], answer)  # waits for the same vaults, and is asked as they fail
+        bench.wait(3 * FAILS_EVERY_S)
+        yield from differs("another one has its answer", second.has_answered, True)
+        yield from bench.over(many, one, first, second)
+        for script in scripts:
+            script.how = lambda _script, _asked: Reply(said(500, b""))
 
 
-def waiting(bench: Bench) -> Problems:
-    """A request comes just before its connection would be ended for idleness: its answer is waited for."""
+def needed(bench: Bench) -> Problems:
+    """One rests, and another one fails: without the first there is no majority, and it is asked before its time."""
+    for stores in (False, True):
+        yield from _needed(bench, stores=stores)
+        bench.clear()
+
+
+def _needed(bench: Bench, *, stores: bool) -> Problems:
+    question, answer = (post(b"5"), bench.taken) if stores else (GET, lambda: found(5))
     scripts = [Script(5) for _ in range(3)]
-    bench.control(*scripts, timeout_s=OPERATION_TIMEOUT_S)
-    bench.wait(1.0)
-    for script in scripts:
-        script.late_s = TAKES_LONG_S
-    idle_s = IDLE_TIMEOUT_S - TAKES_LONG_S / 2
-    yield from bench.says("a read", [(0.0, b""), (idle_s, GET)], found(5), at_s=idle_s + TAKES_LONG_S)
+    bench.control(*scripts)
+    yield from bench.reads(5)
+    scripts[0].how = lambda _script, _asked: Reply(said(500, b""))
+    sends = [(REST_S if count else 0.0, question) for count in range(FAILURES)]
+    yield from bench.over(first := bench.asks("many", sends, *[answer()] * FAILURES, at_s=REST_S * (FAILURES - 1)))
+    bench.wait(REST_S)
+    trigger = bench.asks("one more", [(0.0, question)], answer())
+    bench.wait(FAILS_EVERY_S)
+    yield from differs("one more has its answer", trigger.has_answered and first.has_answered, True)
+    scripts[0].how = None
+    scripts[1].how = lambda _script, _asked: Reply(said(500, b""), FAILS_EVERY_S)
+    scripts[2].late_s = FAILS_EVERY_S
+    last = bench.asks("the last", [(0.0, question)], answer())
+    bench.wait(3 * FAILS_EVERY_S)
+    yield from differs("the last has its answer", last.has_answered, True)
+    yield from bench.over(trigger, last)
 
 
 TIMES = (
@@ -190,5 +230,5 @@ TIMES = (
     Exercise("operations that nobody decides", undecided),
     Exercise("a floor that cannot be recovered", unrecovered),
     Exercise("vaults that all fail", failing),
-    Exercise("a read that ends an idleness", waiting),
+    Exercise("a vault that is needed", needed),
 )
