@@ -300,6 +300,7 @@ ROWS: tuple[Row, ...] = (
     _simple("a sign and a line", post(b"+5"), INVALID),
     _simple("the first number that is too large", post(b"9223372036854775808"), INVALID),
     _simple("a body that is too long", post(b"9" * 65), TOO_LARGE),
+    _simple("a length that is too long", _head(b"POST /", b"Content-Length: 65"), TOO_LARGE),
     _simple("a body that is far too long", _head(b"POST /", b"Content-Length: 99999999999999999999"), TOO_LARGE),
     _simple("a length that is none", _head(b"POST /", b"Content-Length: x" + b"9" * 30), BAD),
     _simple(

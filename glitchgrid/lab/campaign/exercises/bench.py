@@ -169,7 +169,8 @@ class Bench:
                 self._fatal_in(process),
                 report_every_s,
             )
-            service.listens_first = listens_first
+            if listens_first:
+                service.listens_first = True
             return service
 
         self._start(program, VAULT, wait=wait)
@@ -352,6 +353,11 @@ class Bench:
     def answered(self) -> int:
         """So many requests so far."""
         return int(self._face.requests_answered)
+
+    @property
+    def unparsed_bytes(self) -> int:
+        """So many of its clients' have come and are no request yet."""
+        return sum(len(channel._buffer) for channel in self._face.channels)  # noqa: SLF001
 
     # What is looked at.
 

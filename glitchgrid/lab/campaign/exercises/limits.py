@@ -1,6 +1,6 @@
 """What a server refuses because it is too much. The limits are smaller here than servers have them."""
 
-from glitchgrid import store, web
+from glitchgrid import channel, store, web
 from glitchgrid.lab.campaign.contract import LINGER_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.exercises.script import Script
@@ -14,7 +14,7 @@ TAKES_S = 0.5
 TURNED_S = 0.02
 HANGS_S = 6.0
 LEAVES_S = 3.0
-MANY = 100
+MANY = 250
 BYTES = 2048
 LISTENS_S = 1.5
 ANSWERED_MAX = 60
@@ -133,13 +133,14 @@ def flooding(bench: Bench) -> Problems:
     bench.vault()
     yield from bench.reads(0)
     before = bench.answered
-    with bench.allowed(connection, "SEND_BUFFER_BYTES", BYTES):
+    with bench.allowed(connection, "SEND_BUFFER_BYTES", BYTES), bench.allowed(channel, "UNPARSED_BYTES_MAX", BYTES):
         requests = [(0.0, b""), (TAKES_S, GET * MANY)]
         flood = bench.asks("many reads", requests, *[found(0)] * MANY, at_s=LISTENS_S, listens_after_s=LISTENS_S)
         bench.wait(TAKES_S / 2)
         bench.send_little(BYTES)
         bench.wait(LISTENS_S - TAKES_S)
         yield from differs("it has answered too many", bench.answered - before > ANSWERED_MAX, False)
+        yield from differs("it keeps too many bytes", bench.unparsed_bytes > 2 * BYTES, False)
         yield from bench.reads(0)
         yield from bench.over(flood)
     yield from bench.holds_no_more(0)

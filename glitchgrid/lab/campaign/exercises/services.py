@@ -4,7 +4,7 @@ from glitchgrid.lab.campaign.contract import OPERATION_TIMEOUT_S, STOP_TIMEOUT_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.exercises.files import pair
 from glitchgrid.lab.campaign.exercises.script import NO_ANSWER, SILENCE, Script
-from glitchgrid.lab.campaign.wire import GET, Expected
+from glitchgrid.lab.campaign.wire import GET, Expected, post
 from glitchgrid.lab.simulation.clock import SECOND_NS
 
 STALLS_S = 2.0
@@ -103,6 +103,21 @@ def draining(bench: Bench) -> Problems:
     yield from bench.logged("(TCP Port 8000 Closed)")
 
 
+def storing(bench: Bench) -> Problems:
+    """SIGTERM in the middle of a store: it is answered once it is durable, and then the vault ends."""
+    bench.vault()
+    yield from bench.reads(0)
+    bench.server.disk.stalled_until_ns = int((bench.now_s + SLOW_S) * SECOND_NS)
+    asked = bench.asks(
+        "a store in progress", [(0.0, post(b"7"))], Expected(200, b"7", _CLOSING), at_s=SLOW_S, closes=True
+    )
+    bench.wait(BEGUN_S)
+    yield from bench.stop(SLOW_S)
+    yield from bench.over(asked)
+    bench.vault()
+    yield from bench.reads(7)
+
+
 def ready(bench: Bench) -> Problems:
     """It says once that it serves: when a majority has answered, and not before."""
     scripts = [Script(5, how=lambda _script, _asked: NO_ANSWER) for _ in range(3)]
@@ -172,6 +187,7 @@ SERVICES = (
     Exercise("what another one has", taken),
     Exercise("reports", reporting),
     Exercise("an end with something in progress", draining),
+    Exercise("an end in the middle of a store", storing),
     Exercise("a control that tells that it serves", ready),
     Exercise("a control that never serves", never_ready),
     Exercise("clients that leave", left),
