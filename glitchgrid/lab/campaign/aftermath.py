@@ -53,13 +53,13 @@ EQUAL_S = 5
 LATENCY_US_MAX = 500
 """The network is no slower than that afterwards, loses nothing, and the disks are as fast as they can be."""
 
-WAVE_WRITES = 16
+WAVE_WRITES = 12
 WAVE_PAUSE_MS = 1
 WAVE_CLIENTS = 8
 WAVE_JITTER_NS = 10_000_000
 WAVE_S = 30
 HOSTILE_LEAVE_S = 20
-ROWS_EACH = 7
+ROWS_EACH = 6
 ROWS_S = 90
 CACHED_S = 31
 """Control keeps an unused connection to a vault for 30 s."""

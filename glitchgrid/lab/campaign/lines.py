@@ -37,7 +37,7 @@ LEVELS: Mapping[str, LogLevel] = {
 
 
 TWISTEDS = re.compile(
-    r"(Face|_Gate|_Strangers|_Scripted) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)"
+    r"(Face|_Gate|_Scripted) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)"
     r"|(Timing|Forcibly timing) out client: "
     r"|EMFILE |Re-reserving EMFILE |Could not accept "
 )

@@ -43,7 +43,7 @@ BENCH = "bench"
 
 NUMBERS = 1_000_000
 KILL, POWER_LOSS, CALM = "kill", "power loss", "calm"
-ENDS_DRAWN = (KILL, POWER_LOSS, CALM, CALM)
+ENDS_DRAWN = (KILL, POWER_LOSS, CALM)
 SEED = re.compile(r"[0-9A-Za-z._-]{1,64}")
 FIRST_FAULT_MS = (5, 50, 200)
 FAULTS_UNTIL_MS = 60_000

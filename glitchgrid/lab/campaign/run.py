@@ -134,8 +134,8 @@ class _Run:
             self._let_a_majority_be_well()
             self._probe()
         self._grid_ended_ns = world.now_ns
-        if is_judged and not self._findings:
-            self._course.run(plan.seed, self._go_on)
+        if plan.breaks or not self._findings:
+            self._course.run(plan.seed, self._let_pass)
 
     def _after_each_event(self) -> bool:
         interruption.check()
@@ -186,6 +186,11 @@ class _Run:
             return until()
 
         return self._world.run(duration_ns, after_each_event)
+
+    def _let_pass(self, duration_ns: int, until: Callable[[], bool]) -> bool:
+        """The same, where nobody uses the grid any more."""
+        interruption.check()
+        return self._world.run(duration_ns, until)
 
     def _end_faults(self) -> None:
         world, plan = self._world, self._plan

@@ -4,8 +4,7 @@ Faults drawn by chance bring a grid into most situations, and none of them often
 exercise is short and knows what has to happen: to the answer, to what the vaults are asked, and to the log.
 
 =============  =====================================================================================
-`bench`        machines beside the grid: a control or a vault that is the product's, scripted vaults
-`script`       a vault that says what an exercise has it say, and remembers what it was asked
+`bench`        machines beside the grid: a control or a vault, and scripted vaults (`script.py`)
 `answers`      what a control makes of what vaults answer
 `times`        what a control does when: rests, deadlines, lines in the log
 `files`        what a vault makes of the files that it finds, and of its disk
@@ -14,5 +13,5 @@ exercise is short and knows what has to happen: to the answer, to what the vault
 `addresses`    the lists of vaults that a control takes
 =============  =====================================================================================
 
-A run has a few of them, by its number: runs that follow each other go through all.
+A run has two of them, by its number, or none: the first quarter of every hundred runs goes through all.
 """

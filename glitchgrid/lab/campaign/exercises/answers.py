@@ -7,7 +7,7 @@ correctness.
 from collections.abc import Callable
 
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.campaign.exercises.script import CLOSED, NO_ANSWER, OPEN, Asked, Reply, Script, said
+from glitchgrid.lab.campaign.script import CLOSED, NO_ANSWER, OPEN, Asked, Reply, Script, said
 from glitchgrid.lab.campaign.stranger import WAYS
 from glitchgrid.lab.campaign.wire import GET, Expected, post
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER

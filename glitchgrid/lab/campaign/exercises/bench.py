@@ -16,11 +16,11 @@ from glitchgrid.control import control_service
 from glitchgrid.disk import IDisk
 from glitchgrid.errors import StartError
 from glitchgrid.lab.campaign.contract import VALUE_MAX
-from glitchgrid.lab.campaign.exercises.script import Script, scripted
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
 from glitchgrid.lab.campaign.plan import ATOMIC, BENCH
 from glitchgrid.lab.campaign.programs import BACKLOG, CONTROL_PORT, VAULT_PORT, VAULT_TIMEOUT_S, SimulatedDisk, resolver
+from glitchgrid.lab.campaign.script import Script, scripted
 from glitchgrid.lab.campaign.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
 from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.lab.simulation.containment import patched

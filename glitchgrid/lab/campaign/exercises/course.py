@@ -15,8 +15,12 @@ from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import number_of
 
 EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES, *FILE_EXERCISES, *SERVICES, *LIMITS, *ADDRESSES)
-EACH = 4
-"""So many of them in a run."""
+EACH = 2
+"""So many of them in a run that has some."""
+
+CYCLE = 100
+"""Of so many runs the first have exercises, until all were gone through. Chance plays little part in them: once in a while
+is often enough, and a campaign of thirty has them all."""
 
 DONE = "exercise: "
 """What the lines for them begin with, in the table of what was reached."""
@@ -39,11 +43,11 @@ class Course:
 
     def run(self, seed: str, go_on: Callable[[int, Callable[[], bool]], bool]) -> None:
         """Go through the exercises of this run; the first that finds something is the last."""
-        world = self._grid.world
-        world.network.set_usual(LATENCY_US * US_NS, 0)
         number = number_of(seed)
-        bench = Bench(self._grid, go_on, number)
-        for exercise in (EXERCISES[(number * EACH + count) % len(EXERCISES)] for count in range(EACH)):
+        first = number % CYCLE * EACH
+        self._grid.world.network.set_usual(LATENCY_US * US_NS, 0)
+        bench = Bench(self._grid, go_on, number // CYCLE)
+        for exercise in EXERCISES[first : first + EACH]:
             if not self._perform(exercise, bench):
                 return
 

@@ -3,7 +3,7 @@
 from glitchgrid import channel, store, web
 from glitchgrid.lab.campaign.contract import LINGER_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.campaign.exercises.script import Script
+from glitchgrid.lab.campaign.script import Script
 from glitchgrid.lab.campaign.wire import BAD, GET, Expected, post
 from glitchgrid.lab.simulation import connection
 from glitchgrid.lab.simulation.clock import SECOND_NS

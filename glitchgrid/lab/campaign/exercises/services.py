@@ -3,7 +3,7 @@
 from glitchgrid.lab.campaign.contract import OPERATION_TIMEOUT_S, STOP_TIMEOUT_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.exercises.files import pair
-from glitchgrid.lab.campaign.exercises.script import NO_ANSWER, SILENCE, Script
+from glitchgrid.lab.campaign.script import NO_ANSWER, SILENCE, Script
 from glitchgrid.lab.campaign.wire import GET, Expected, post
 from glitchgrid.lab.simulation.clock import SECOND_NS
 

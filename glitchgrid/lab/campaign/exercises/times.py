@@ -5,7 +5,7 @@ from typing import Any
 
 from glitchgrid.lab.campaign.contract import OPERATION_TIMEOUT_S
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found, not_taken
-from glitchgrid.lab.campaign.exercises.script import SILENCE, Asked, Reply, Script, said
+from glitchgrid.lab.campaign.script import SILENCE, Asked, Reply, Script, said
 from glitchgrid.lab.campaign.wire import GET, Expected, post
 
 RESTS_S = (0.05, 0.1, 0.2, 0.4, 0.5, 0.5)

@@ -1,4 +1,4 @@
-"""A vault that says what an exercise has it say, and remembers what it was asked."""
+"""A server in a vault's place that says what it is told to say, and remembers what it was asked."""
 
 import re
 import socket
