@@ -19,8 +19,8 @@ EACH = 2
 """So many of them in a run that has some."""
 
 CYCLE = 100
-"""Of so many runs the first have exercises, until all were gone through. Chance plays little part in them: once in a while
-is often enough, and a campaign of thirty has them all."""
+"""Of so many runs the first have exercises, until all were gone through. Chance plays little part in them: once in a
+while is often enough, and a campaign of thirty has them all."""
 
 DONE = "exercise: "
 """What the lines for them begin with, in the table of what was reached."""
