@@ -32,7 +32,7 @@ _PHRASES = {200: b"OK", 201: b"Created", 302: b"Found", 412: b"Precondition Fail
 
 @frozen
 class Asked:
-    """:ivar value: to be stored; None for a read.
+    """:ivar value: to be stored; None for a read, and 0 for what is no number.
     :ivar first: is it the first request on its connection?
     """
 
@@ -146,7 +146,7 @@ class _Talk(Protocol):
             self._answer(
                 Asked(
                     self._process.world.now_ns / SECOND_NS,
-                    int(body) if head[1] == b"POST" else None,
+                    None if head[1] == b"GET" else int(body) if body.isdigit() else 0,
                     GUARD_HEADER.lower() in head[2].lower(),
                     self._is_first,
                 )
