@@ -1,6 +1,6 @@
 """Machines beside the grid, and what exercises do with them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ IDENTITY = "0123456789abcdef" * 2
 BEGINNINGS = ("control serves ", f"vault {IDENTITY} holds ", "Face starting on ", "_Gate starting on ")
 """What is logged of each start."""
 
-Problems = Iterator[str]
+Problems = Generator[str, None, None]
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 
 from glitchgrid.lab.campaign.exercises.addresses import ADDRESSES
 from glitchgrid.lab.campaign.exercises.answers import ANSWERS
@@ -54,11 +55,13 @@ class Course:
     def _perform(self, exercise: Exercise, bench: Bench) -> bool:
         self.excused = exercise.states
         self.broken.clear()
-        problems = list(exercise.perform(bench))
+        with closing(exercise.perform(bench)) as problems:
+            problem = next(problems, None)
         bench.clear()
         self.excused = frozenset()
         self._reached[DONE + exercise.name] += 1
-        problems += [f"it was not stated that {each}" for each in sorted(exercise.states - self.broken)]
-        for problem in problems[:1]:
+        if problem is None:
+            problem = next((f"it was not stated that {each}" for each in sorted(exercise.states - self.broken)), None)
+        if problem is not None:
             self._find("exercise", f"{exercise.name}: {problem}")
-        return not problems
+        return problem is None
