@@ -45,7 +45,7 @@ class CourseTests(SynchronousTestCase):
 
     def test_what_one_breaks_on_purpose_has_to_break(self) -> None:
         states = frozenset({"control: two addresses lead to one vault"})
-        never = Exercise("never", lambda _bench: (each for each in ()), states)
+        never = Exercise("never", lambda _bench: differs("one", 1, 1), states)
         (finding,) = self.only(never).findings
         self.assertEqual(
             (finding.oracle, finding.message),
