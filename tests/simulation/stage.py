@@ -109,12 +109,12 @@ class WorldTestCase(SynchronousTestCase):
 
         return self.program(self.far, begin)
 
-    def connect(self, protocol: type[Talker] = Talker, timeout_s: float = 30) -> Talker:
+    def connect(self, protocol: type[Talker] = Talker, timeout_s: float = 30, port: int = PORT) -> Talker:
         """Let the near machine connect to it; nothing has happened yet when this returns."""
         talker = protocol()
 
         def begin(process: Process) -> None:
-            endpoint = TCP4ClientEndpoint(process.reactor, self.far.address, PORT, timeout=timeout_s)
+            endpoint = TCP4ClientEndpoint(process.reactor, self.far.address, port, timeout=timeout_s)
             connecting = connectProtocol(endpoint, talker)
             connecting.addErrback(lambda failure: self.failures.append(type(failure.value).__name__))
 

@@ -65,6 +65,18 @@ class InvariantTests(SynchronousTestCase):
         self.vaults[2].hold(77)
         self.assert_broken("vault2 holds 77 durably, and nobody has ever written that")
 
+    def test_what_a_process_showed_that_has_ended_is_not_held_against_another_program(self) -> None:
+        """The power failed in the middle of a store, which had reached the disk, and a stranger came (seed 4671)."""
+        self.hold(5, 5, 5)
+        vault = self.vaults[2]
+        vault.make_durable(6)
+        vault.store._syncing = False
+        vault.machine.process = object()
+        self.invariant.check()
+        self.assertEqual(self.invariant.broken, [])
+        self.invariant.watch(vault.machine, vault.store)
+        self.assert_broken("vault2 is idle, shows 5 and holds 6 durably")
+
     def test_a_vault_says_that_it_holds_what_it_does_not(self) -> None:
         self.hold(5, 5, 5)
         for says in (Stored(4), Stored(5), Refused(5)):

@@ -28,6 +28,7 @@ from glitchgrid.fold import StoreOutcome, StoreRequest
 from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.simulation.host import Host
 from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.lab.simulation.process import Process
 from glitchgrid.record import RecordDamaged
 from glitchgrid.slots import decode_file
 from glitchgrid.store import Store
@@ -56,10 +57,14 @@ class Broken:
 
 @define
 class _Seen:
-    """One vault, as far as it was looked at."""
+    """One vault, as far as it was looked at.
+
+    :ivar process: the one whose store it is; another program may run on the machine meanwhile.
+    """
 
     machine: Machine
     store: Store | None = None
+    process: Process | None = None
     shown: int = NOTHING_STORED
     durable: int = NOTHING_STORED
     changes: int = -1
@@ -97,7 +102,7 @@ class Invariant:
     def watch(self, machine: Host, store: Store) -> None:
         """A vault has started: its values are that store's from now on, and so are its answers."""
         seen = next(each for each in self.vaults if each.machine is machine)
-        seen.store = store
+        seen.store, seen.process = store, seen.machine.process
         submit = store.submit
 
         def watched(request: StoreRequest) -> "Deferred[StoreOutcome]":
@@ -159,7 +164,8 @@ class Invariant:
                 self.find(f"{seen.machine.name} holds {durable} durably, and nobody has ever written that")
             changed = durable != seen.durable
             seen.durable = durable
-        if seen.machine.process is not None and seen.store is not None and seen.store.is_open:
+        runs = seen.process is not None and seen.machine.process is seen.process
+        if runs and seen.store is not None and seen.store.is_open:
             shown = seen.store.value
             changed = changed or shown != seen.shown
             seen.shown = shown

@@ -127,6 +127,7 @@ class _Talk(Protocol):
         self._heard = b""
         self._is_first = True
         self._is_leaving = False
+        self.breaks = False
 
     def connectionMade(self) -> None:
         self._script.open += 1
@@ -168,7 +169,7 @@ class _Talk(Protocol):
             self._is_leaving = True
             self.transport.loseConnection()
         elif reply.then == BROKEN:
-            self._is_leaving = True
+            self._is_leaving = self.breaks = True
             self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._process.reactor.callLater(BREAKS_S, self.transport.abortConnection)
 
@@ -179,9 +180,11 @@ class _Scripted(Factory):
     def __init__(self, script: Script, process: Process) -> None:
         self._script = script
         self._process = process
+        self.talks: list[_Talk] = []
 
     def buildProtocol(self, addr: object) -> Protocol:
-        return _Talk(self._script, self._process)
+        self.talks.append(_Talk(self._script, self._process))
+        return self.talks[-1]
 
 
 class _Listens(Service):
@@ -192,6 +195,13 @@ class _Listens(Service):
     def startService(self) -> None:
         super().startService()
         self._endpoint.listen(self._factory)
+
+    def stopService(self) -> None:
+        """What is to break does: an end in good order would make its answer whole."""
+        super().stopService()
+        for talk in self._factory.talks:
+            if talk.breaks and talk.connected:
+                talk.transport.abortConnection()
 
 
 def scripted(script: Script) -> Program:
