@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
@@ -64,6 +65,16 @@ class HookTests(DiskTestCase):
         self.assertIsNone(self.near.disk.when_syncing)
         self.do(lambda mount: save(mount, NEW))
         self.assertEqual(self.do(load), NEW)
+
+    def test_once_it_is_calm_nothing_comes_of_syncs_that_have_begun(self) -> None:
+        """Of none of them, however many a slow disk has before it (seed 19122)."""
+        happened: list[str] = []
+        for name in ("outage", "power loss"):
+            self.near.disk.when_syncing = partial(happened.append, name)
+            self.near.disk.begin_sync(10 * SECOND)
+        self.near.disk.calm()
+        self.world.run(60 * SECOND)
+        self.assertEqual(happened, [])
 
 
 class SurvivalTests(DiskTestCase):

@@ -63,7 +63,7 @@ class Disk:
         self.fails_to: set[str] = set()
         self.syncs_to_fail = 0
         self.when_syncing: Callable[[], object] | None = None
-        self._in_this_sync: Event | None = None
+        self._in_syncs: list[Event] = []
         self.changes = 0
         self.directory = Directory()
         self.locked_by: User | None = None
@@ -115,12 +115,13 @@ class Disk:
         self.fails_to.clear()
         self.syncs_to_fail = 0
         self.when_syncing = None
-        if self._in_this_sync is not None:
-            self._in_this_sync.cancel()
+        for event in self._in_syncs:  # a disk that stalls may have several of them before it
+            event.cancel()
+        self._in_syncs.clear()
 
     def begin_sync(self, duration_ns: int) -> None:
         if self.when_syncing is not None:
-            self._in_this_sync = self.world.after(duration_ns // 2, self.when_syncing)
+            self._in_syncs.append(self.world.after(duration_ns // 2, self.when_syncing))
             self.when_syncing = None
 
     def sync_fails(self) -> bool:
