@@ -154,7 +154,7 @@ class Bench:
     def _say_ready(self) -> None:
         self.is_ready += 1
 
-    def vault(self, *, listens_first: bool = False, report_every_s: int = 0, wait: bool = True) -> None:
+    def vault(self, *, listens_first: bool = False, wait: bool = True) -> None:
         """Start a vault."""
 
         def program(process: Process) -> IService:
@@ -167,7 +167,6 @@ class Bench:
                 process.pool(),  # type: ignore[arg-type]
                 lambda: IDENTITY,
                 self._fatal_in(process),
-                report_every_s,
             )
             if listens_first:
                 service.listens_first = True

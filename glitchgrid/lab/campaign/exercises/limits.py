@@ -13,7 +13,7 @@ LIMIT = 2
 TAKES_S = 0.5
 TURNED_S = 0.02
 HANGS_S = 6.0
-LEAVES_S = 3.0
+LEFT_S = 1.5
 MANY = 250
 BYTES = 2048
 LISTENS_S = 1.5
@@ -111,7 +111,7 @@ def leaving(bench: Bench) -> Problems:
     yield from bench.reads(0)
     bench.server.disk.stalled_until_ns = int((bench.now_s + HANGS_S) * SECOND_NS)
     yield from bench.over(*(bench.asks(f"store {value}", [(0.0, post(b"%d" % value))]) for value in (7, 8)))
-    bench.wait(LEAVES_S - LEAVES_S / 2)
+    bench.wait(LEFT_S)
     yield from differs("timers", bench.process.held.timers, 0)
     bench.wait(HANGS_S)
     yield from bench.reads(7, 8)
