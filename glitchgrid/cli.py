@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from glitchgrid import __version__
+from glitchgrid.lab.campaign.oracles import ORACLES
 from glitchgrid.lab.checker import ACKNOWLEDGED_MIN
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 
@@ -27,7 +28,6 @@ MINUTES_MAX = 60.0
 PATIENCE_S_MAX = 3600.0
 SEED_MAX = 10**12
 CANNOT_SAY = 2
-ORACLES = ("invariant", "checker", "property", "liveness", "log", "determinism")
 
 
 class _OneLine(click.Group):

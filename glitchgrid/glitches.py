@@ -392,8 +392,6 @@ def _straggler_counts_late(original: Any) -> Any:
     "_send",
     what="A store whose connection broke is sent again, without the guard this time.",
     so="Another control has stored more meanwhile, and the copy undoes it.",
-    unseen="A majority of the vaults would have to take such a copy after the newer value; in the runs one of them"
-    " does.",
 )
 def _retry_without_guard(original: Any) -> Any:
     def send(self: Any, http: Any) -> None:

@@ -17,7 +17,7 @@ from twisted.internet import defer
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD
 from glitchgrid.commands.running import run
 from glitchgrid.glitches import GLITCHES
-from glitchgrid.lab.campaign.hunt import HISTORY
+from glitchgrid.lab.campaign.oracles import HISTORY
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.localgrid import HOST, LocalGrid, free_ports

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.glitches import GLITCHES, switched_on
 from glitchgrid.lab.campaign.campaign import Task, perform
-from glitchgrid.lab.campaign.hunt import OUTSIDE
+from glitchgrid.lab.campaign.oracles import OUTSIDE
 from glitchgrid.lab.campaign.plan import Wanted, decode_plan
 from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.run import run_plan

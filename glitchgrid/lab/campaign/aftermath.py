@@ -53,7 +53,7 @@ EQUAL_S = 5
 LATENCY_US_MAX = 500
 """The network is no slower than that afterwards, loses nothing, and the disks are as fast as they can be."""
 
-WAVE_WRITES = 12
+WAVE_WRITES = 8
 WAVE_PAUSE_MS = 1
 WAVE_CLIENTS = 8
 WAVE_JITTER_NS = 10_000_000

@@ -5,8 +5,9 @@ import functools
 import gc
 import hashlib
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
+from contextlib import contextmanager
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -198,8 +199,8 @@ def _perform(task: Task) -> Result:
     other = elsewhere() if task.is_checked else None
     if other is not None:
         other.begin(str(task.seed), task.layout, task.glitch)
-    result = run_seed(str(task.seed), task.layout)
-    gc.collect()
+    with _collected_once():
+        result = run_seed(str(task.seed), task.layout)
     if other is not None:
         result = compared(result, other.digest())
     if result.verdict is not Verdict.VIOLATION:
@@ -207,6 +208,19 @@ def _perform(task: Task) -> Result:
     if not task.keeps_trace:
         return result
     return evolve(result, trace=run_seed(str(task.seed), task.layout, keep_trace=True).trace)
+
+
+@contextmanager
+def _collected_once() -> Iterator[None]:
+    """Let the garbage collector look at a run when nothing of it is needed any more, and not at its end as well."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.collect()
+    finally:
+        if collects:
+            gc.enable()
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from attrs import frozen
 from glitchgrid.glitches import GLITCHES, Glitch
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.campaign import Task, run_campaign
+from glitchgrid.lab.campaign.oracles import OUTSIDE
 from glitchgrid.lab.campaign.plan import Plan, Wanted
 from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.shrink import Shrunk, shrink
@@ -14,11 +15,6 @@ from glitchgrid.lab.campaign.workers import Workers
 
 SHRINKING_RUNS_MAX = 400
 """`glitchgrid shrink` may go on for longer; here seventeen are shrunk."""
-
-HISTORY = "checker"
-OUTSIDE = (HISTORY, "availability", "liveness", "convergence", "wire", "holdings", "stop", "exercise")
-"""The oracles that see no more than clients, vaults and the operating system do: the history, how long things take,
-what each server answers, asks and logs, which sockets and threads it has, and when it ends."""
 
 BEYOND = 60
 """A glitch that was found from the outside is looked for inside for so many seeds."""

@@ -3,15 +3,13 @@
 import enum
 from collections import Counter
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, frozen, validators
 
+from glitchgrid.lab.campaign.oracles import ORACLES
 from glitchgrid.lab.campaign.plan import Plan
 from glitchgrid.lab.campaign.reach import FAULT
 from glitchgrid.lab.campaign.recording import Recording
 from glitchgrid.lab.properties import Seen
-
-EXCUSED = ("invariant", "checker", "property")
-"""What these say of a run is expected once an assumption of the register is broken."""
 
 
 class Verdict(enum.Enum):
@@ -31,7 +29,7 @@ class Finding:
     :ivar operations: the numbers of those that show it, in the history.
     """
 
-    oracle: str
+    oracle: str = field(validator=validators.in_(ORACLES))
     message: str
     at_ns: int = 0
     operations: tuple[int, ...] = ()

@@ -15,11 +15,12 @@ from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.campaign.exercises.course import Course
 from glitchgrid.lab.campaign.grid import US_NS, Grid
 from glitchgrid.lab.campaign.hostile import Hostile
+from glitchgrid.lab.campaign.oracles import EXCUSED, HISTORY, STATEMENT
 from glitchgrid.lab.campaign.plan import ATOMIC, CALM, POWER_LOSS, Layout, Plan, Planned, draw_plan
 from glitchgrid.lab.campaign.properties import collecting
 from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
 from glitchgrid.lab.campaign.recording import Recording, Span
-from glitchgrid.lab.campaign.result import EXCUSED, Finding, Result, Verdict
+from glitchgrid.lab.campaign.result import Finding, Result, Verdict
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
 from glitchgrid.lab.history import read_history
 from glitchgrid.lab.properties import Seen
@@ -134,7 +135,8 @@ class _Run:
             self._let_a_majority_be_well()
             self._probe()
         self._grid_ended_ns = world.now_ns
-        if plan.breaks or not self._findings:
+        # A statement that did not hold has disturbed nothing; after anything else there is enough to look at.
+        if plan.breaks or all(each.oracle == STATEMENT for each in self._findings):
             self._course.run(plan.seed, self._let_pass)
 
     def _after_each_event(self) -> bool:
@@ -251,7 +253,7 @@ class _Run:
             shows = said.operations[0]
             self._findings.append(
                 Finding(
-                    "checker",
+                    HISTORY,
                     said.sentence,
                     self._world.now_ns if shows.return_ns is None else shows.return_ns,
                     tuple(operation.op for operation in said.operations),
@@ -273,7 +275,7 @@ class _Run:
             self._stated[stated, False] -= 1
         elif stated not in self._broken:
             self._broken.add(stated)
-            self._find("property", stated)
+            self._find(STATEMENT, stated)
 
     def _find(self, oracle: str, message: str) -> None:
         self._findings.append(Finding(oracle, message, self._world.now_ns))

@@ -34,7 +34,9 @@ class Clock:
 
     def monotonic_ns(self, now_ns: int) -> int:
         """What it says when the world's time is `now_ns`. A program that reads it all the time sees it go on."""
-        says_ns = self._says_ns(now_ns)
+        # What runs ask for most often by far: hence no call of `_says_ns` nor of `max`.
+        elapsed_ns = now_ns - self._since_ns
+        says_ns = self._monotonic_ns + elapsed_ns + elapsed_ns * self._drift_ppm // MILLION
         if now_ns != self._read_at_ns:
             self._read_at_ns = now_ns
             self._readings = 0
@@ -42,11 +44,11 @@ class Clock:
             self._readings += 1
         else:
             self._least_ns = max(self._least_ns, says_ns) + READING_NS
-        return max(says_ns, self._least_ns)
+        return says_ns if says_ns > self._least_ns else self._least_ns
 
     def ahead_ns(self, now_ns: int) -> int:
         """How far it has gone on by its readings: for so long whoever reads it is busy."""
-        return max(0, self._least_ns - self._says_ns(now_ns))
+        return max(0, self._least_ns - self._says_ns(now_ns)) if self._least_ns else 0
 
     def _says_ns(self, now_ns: int) -> int:
         elapsed_ns = now_ns - self._since_ns

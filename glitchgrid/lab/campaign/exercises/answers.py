@@ -376,6 +376,26 @@ def _stores_fail(_script: Script, asked: Asked) -> Reply | None:
     return None if asked.value is None else Reply(said(500, b""))
 
 
+def outgrown(bench: Bench) -> Problems:
+    """A vault has got more than the read brings it: the read stores that where it is lacking, and returns it."""
+    scripts = [Script(5) for _ in range(3)]
+    bench.control(*scripts)
+    bench.wait(1.0)
+    scripts[0].value = 7
+    scripts[2].late_s = TAKES_S  # the read is heard of by the other two
+
+    def how(script: Script, asked: Asked) -> None:
+        if asked.value is not None:
+            script.value = 9
+
+    scripts[1].how = how
+    yield from bench.reads(9)
+    bench.wait(1.0)
+    yield from differs("who held 7 was sent", scripts[0].stores, [9])
+    yield from differs("who had got 9 was sent", scripts[1].stores, [7])
+    yield from differs("who held 5 was sent in the end", scripts[2].stores[-1:], [9])
+
+
 def unknown(bench: Bench) -> Problems:
     """There is no such name: that is known at once."""
     scripts = [Script(5) for _ in range(3)]
@@ -404,5 +424,6 @@ ANSWERS = (
     Exercise("operations that share", together),
     Exercise("a store that one misses", missed),
     Exercise("a read that heals", healing),
+    Exercise("a read that is outgrown", outgrown),
     Exercise("names of nobody", unknown),
 )

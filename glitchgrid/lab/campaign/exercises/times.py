@@ -17,6 +17,7 @@ QUESTIONS = 46
 LAGS_S = 0.4
 LAGS_NOT_S = 0.1
 HANGS_S = 0.9
+NEXT = 8
 WRITES = 20
 RECOVERS_S = 0.3
 FAILURES = 8
@@ -91,6 +92,19 @@ def hanging(bench: Bench) -> Problems:
     yield from bench.says("many reads", sends, *[found(6 + WRITES)] * WRITES, at_s=0.02 * (WRITES - 1))
     yield from differs("the slow one was read so often", len(scripts[2].reads), 1)
     yield from differs("it was sent", scripts[2].stores, [])
+
+
+def late(bench: Bench) -> Problems:
+    """One answers a store when the next is under way: it has not heard of that, and is no vote for it."""
+    scripts = [Script(5) for _ in range(3)]
+    bench.control(*scripts)
+    bench.wait(1.0)
+    scripts[2].late_s = HANGS_S
+    for script in (scripts[0], scripts[2]):
+        script.how = lambda _script, asked: Reply(said(500, b"")) if asked.value == NEXT else None
+    sends = [(0.0, post(b"7")), (LAGS_NOT_S, post(b"%d" % NEXT))]
+    yield from bench.says("two writes", sends, bench.taken(2), not_taken(1, 3), at_s=HANGS_S)
+    yield from differs("the late one was sent", scripts[2].stores, [7, NEXT])
 
 
 def parked(bench: Bench) -> Problems:
@@ -226,6 +240,7 @@ TIMES = (
     Exercise("a vault that rests", resting),
     Exercise("a vault that lags", lagging),
     Exercise("a vault that hangs", hanging),
+    Exercise("a vault that answers late", late),
     Exercise("writes before the floor is known", parked),
     Exercise("operations that nobody decides", undecided),
     Exercise("a floor that cannot be recovered", unrecovered),
