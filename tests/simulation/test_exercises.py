@@ -6,7 +6,19 @@ from attrs import evolve
 from twisted.application.service import Service
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid import address, connections, control, coordinator, exchange, service, slots, valuefile
+from glitchgrid import (
+    address,
+    channel,
+    connections,
+    control,
+    coordinator,
+    exchange,
+    rounds,
+    service,
+    slots,
+    valuefile,
+    web,
+)
 from glitchgrid.lab.campaign.exercises import course
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs
 from glitchgrid.lab.campaign.exercises.course import DONE, EACH, EXERCISES
@@ -83,6 +95,23 @@ def _add(number: int, name: str, owner: Any, attribute: str, instead: Any) -> No
     setattr(NoticeTests, f"test_{number}_{name.replace(' ', '_')}", test)
 
 
+_acknowledge = rounds.StoreRound.acknowledge
+_store_answered = coordinator.Coordinator.store_answered
+
+
+def _all_are_exact(self: Any, vault: int, voter: str, held: int) -> Any:
+    outcome = _acknowledge(self, vault, voter, held)
+    self.exact = True
+    return outcome
+
+
+def _for_all_that_wait(self: Any, number: int, voter: str, answer: Any) -> None:
+    for round_ in self._vaults[number].stores.pending:
+        if round_.acknowledge(number, voter, round_.value) is not None:
+            self._store_ended(round_)
+    _store_answered(self, number, voter, answer)
+
+
 for _number, _each in enumerate(
     (
         ("vaults that are behind", coordinator.Coordinator, "_reaches_floor", lambda _self, _value: True),
@@ -102,6 +131,13 @@ for _number, _each in enumerate(
         ("reports", service.FaceService, "_report", lambda _self: None),
         ("a control that tells that it serves", control, "READY_AGAIN_S", 100.0),
         ("lists of vaults", address, "VAULTS_MAX", 65),
+        ("many too many connections", web, "TURNED_AWAY_MAX", 101),
+        ("many requests at once", channel, "PIPELINED_MAX", 17),
+        ("a read that a write overtakes", coordinator.Coordinator, "_end_what_is_healed", lambda _self: None),
+        ("a write that is overtaken", rounds.StoreRound, "acknowledge", _all_are_exact),
+        ("a decrease before the floor is known", rounds.StoreRound, "expire", lambda _self: None),
+        ("a read that is outgrown", coordinator.Coordinator, "_heard_while_healing", lambda *_: None),
+        ("a vault that answers late", coordinator.Coordinator, "store_answered", _for_all_that_wait),
     )
 ):
     _add(_number, *_each)

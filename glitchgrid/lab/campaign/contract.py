@@ -13,6 +13,12 @@ VALUE_MAX = 2**63 - 1
 LINGER_S = 2.0
 """A client that was refused is let send into the void for so long."""
 
+PIPELINED_MAX = 16
+"""So many requests of one connection are answered before it is the others' turn."""
+
+TURNED_AWAY_MAX = 100
+"""So many connections are told at one time that they are too many."""
+
 
 def majority(vaults: int) -> int:
     """More than half of them."""

@@ -5,6 +5,7 @@ correctness.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.script import CLOSED, NO_ANSWER, OPEN, Asked, Reply, Script, said
@@ -396,6 +397,44 @@ def outgrown(bench: Bench) -> Problems:
     yield from differs("who held 5 was sent in the end", scripts[2].stores[-1:], [9])
 
 
+def overtaken(bench: Bench) -> Problems:
+    """A read wants to store what one alone has, and a write of more is committed meanwhile: that is what it returns."""
+    scripts = [Script(5) for _ in range(3)]
+    bench.control(*scripts)
+    bench.wait(1.0)
+    scripts[2].late_s = 4 * TAKES_S
+    scripts[0].how = partial(_takes_its_time, 7, TAKES_S)
+    scripts[1].how = partial(_takes_its_time, 5, 2 * TAKES_S)  # the last that it takes
+    write = bench.asks("a write", [(0.0, post(b"9"))], bench.taken(2), at_s=2 * TAKES_S)
+    bench.wait(TAKES_S / 10)
+    yield from bench.over(write, bench.asks("a read", [(0.0, GET)], found(9), at_s=2 * TAKES_S))
+    bench.wait(1.0)
+    for script in scripts:
+        yield from differs("a vault was sent", script.stores, [9])
+
+
+def _takes_its_time(holds: int, late_s: float, script: Script, asked: Asked) -> Reply:
+    """For a store, and holds so much meanwhile."""
+    if asked.value is None:
+        return Reply(script.says(200, b"%d" % holds, asked))
+    return Reply(script.usual(asked).data, late_s)
+
+
+def overtaking(bench: Bench) -> Problems:
+    """A write of less is committed by a vault that holds more: a read that has heard of less returns that more."""
+    scripts = [Script(0) for _ in range(3)]
+    bench.control(*scripts)
+    bench.wait(1.0)
+    scripts[1].late_s = 10 * TAKES_S
+    scripts[2].how = lambda script, asked: (
+        Reply(script.says(200, b"2", asked), 2 * TAKES_S) if asked.value is None else None
+    )
+    read = bench.asks("a read", [(0.0, GET)], found(8), at_s=2 * TAKES_S)
+    bench.wait(TAKES_S / 2)
+    scripts[0].value = 8
+    yield from bench.over(bench.asks("a write", [(0.0, post(b"2"))], bench.taken(2)), read)
+
+
 def unknown(bench: Bench) -> Problems:
     """There is no such name: that is known at once."""
     scripts = [Script(5) for _ in range(3)]
@@ -425,5 +464,7 @@ ANSWERS = (
     Exercise("a store that one misses", missed),
     Exercise("a read that heals", healing),
     Exercise("a read that is outgrown", outgrown),
+    Exercise("a read that a write overtakes", overtaken),
+    Exercise("a write that is overtaken", overtaking),
     Exercise("names of nobody", unknown),
 )

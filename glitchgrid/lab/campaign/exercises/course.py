@@ -47,6 +47,7 @@ class Course:
         number = number_of(seed)
         first = number % CYCLE * EACH
         self._grid.world.network.set_usual(LATENCY_US * US_NS, 0)
+        self._grid.clients.cuts_segments = False
         bench = Bench(self._grid, go_on, number // CYCLE)
         for exercise in EXERCISES[first : first + EACH]:
             if not self._perform(exercise, bench):

@@ -1,7 +1,7 @@
 """What a server refuses because it is too much. The limits are smaller here than servers have them."""
 
 from glitchgrid import channel, store, web
-from glitchgrid.lab.campaign.contract import LINGER_S
+from glitchgrid.lab.campaign.contract import LINGER_S, PIPELINED_MAX, TURNED_AWAY_MAX
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.script import Script
 from glitchgrid.lab.campaign.wire import BAD, GET, Expected, post
@@ -12,6 +12,7 @@ from glitchgrid.register import atomic
 LIMIT = 2
 TAKES_S = 0.5
 TURNED_S = 0.02
+REST = 5
 HANGS_S = 6.0
 LEFT_S = 1.5
 MANY = 250
@@ -54,6 +55,49 @@ def connections(bench: Bench) -> Problems:
     bench.wait(LINGER_S)
     yield from bench.reads(0)
     yield from bench.holds_no_more(0)
+
+
+def crowd(bench: Bench) -> Problems:
+    """So many are told that they are too many, and no more: the others are left without a word."""
+    bench.vault()
+    bench.let_in(1)
+    first = bench.asks("the first client", [(0.0, GET)], found(0))
+    bench.wait(TURNED_S)
+    told = [
+        bench.asks(
+            f"{number} too many",
+            [(0.0, b"")],
+            _TOO_MANY_CONNECTIONS,
+            at_s=TAKES_S,
+            closes=True,
+            listens_after_s=TAKES_S,
+        )
+        for number in range(1, TURNED_AWAY_MAX + 1)
+    ]
+    bench.wait(TURNED_S)
+    beyond = bench.asks("one more", [(0.0, b"")], closes=True)
+    yield from bench.over(first, *told, beyond)
+
+
+def pipelined(bench: Bench) -> Problems:
+    """A client sends many requests at once: each turn answers so many of them, and then it is the others' turn."""
+    bench.vault()
+    bench.wait(TURNED_S)
+    count = 3 * PIPELINED_MAX + REST
+    many = bench.asks("many at once", [(0.0, GET * count)], *[found(0)] * count)
+    answered = [0]
+
+    def looks() -> bool:
+        """What has been answered after each event: a turn is one."""
+        if bench.answered > answered[-1]:
+            answered.append(bench.answered)
+        return many.is_over
+
+    bench.wait(TAKES_S, looks)
+    yield from bench.over(many)
+    # The turn in which they come goes on with what is due at once: that is the next part of them.
+    expected = [0, 2 * PIPELINED_MAX, 3 * PIPELINED_MAX, count]
+    yield from differs("so many were answered, turn by turn", answered, expected)
 
 
 def operations(bench: Bench) -> Problems:
@@ -148,6 +192,8 @@ def flooding(bench: Bench) -> Problems:
 
 LIMITS = (
     Exercise("too many connections", connections),
+    Exercise("many too many connections", crowd),
+    Exercise("many requests at once", pipelined),
     Exercise("too many operations", operations),
     Exercise("too many stores", stores),
     Exercise("clients that leave a vault", leaving),

@@ -132,6 +132,18 @@ def parked(bench: Bench) -> Problems:
         yield from differs("a vault was read so often", len(script.reads), 1)
 
 
+def declined(bench: Bench) -> Problems:
+    """A write that is told at the start that it is a decrease leaves nothing behind."""
+    scripts = [Script(5, late_s=RECOVERS_S) for _ in range(3)]
+    bench.control(*scripts)
+    sends = [(0.0, post(b"3")), (RECOVERS_S, GET)]
+    decrease = Expected(400, b"Client would make value decrease from 5 to 3")
+    both = bench.asks("a decrease and a read", sends, decrease, found(5), at_s=2 * RECOVERS_S)
+    bench.wait(3 * RECOVERS_S, lambda: both.has_answered)
+    yield from bench.holds_no_more(7)
+    yield from bench.over(both)
+
+
 def _at_once(script: Script, asked: Asked) -> Reply:
     return Reply(script.usual(asked).data)
 
@@ -242,6 +254,7 @@ TIMES = (
     Exercise("a vault that hangs", hanging),
     Exercise("a vault that answers late", late),
     Exercise("writes before the floor is known", parked),
+    Exercise("a decrease before the floor is known", declined),
     Exercise("operations that nobody decides", undecided),
     Exercise("a floor that cannot be recovered", unrecovered),
     Exercise("vaults that all fail", failing),
