@@ -273,9 +273,10 @@ def try_all(mutants: Sequence[Mutant], steps: Sequence[Step], log: Log, jobs: in
     """Take the steps that each of them has not passed yet, in so many copies at one time."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
         copies: SimpleQueue[Path] = SimpleQueue()
-        for number in range(jobs):
-            copy = Path(directory) / str(number)
+        made = [Path(directory) / str(number) for number in range(jobs)]
+        for copy in made:  # all at once: from here on the checkout may change
             shutil.copytree(ROOT, copy, ignore=NOT_OURS, symlinks=True)
+        for number, copy in enumerate(made):
             reached = [sys.executable, "-m", "tests.some_seeds", str(SEEDS), "--write", REACHED]
             subprocess.run(reached, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy)}, check=True)
             for step in steps if number == 0 else steps[:1]:
