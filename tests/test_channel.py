@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.channel import REQUEST_TIMEOUT_S
+from glitchgrid.channel import PIPELINED_MAX, REQUEST_TIMEOUT_S
 from glitchgrid.errors import (
     BadRequest,
     BodyTooLarge,
@@ -517,6 +518,24 @@ class HalfCloseTests(ChannelTestCase):
         self.clock.advance(0)
         self.assertEqual([answer.status for answer in client.answers()], [200, 400])
         self.assertEqual(self.echo.arrived, [])
+
+
+class LeavingTests(ChannelTestCase):
+    def test_who_waits_for_the_end_of_a_request_is_told(self) -> None:
+        client = self.client()
+        client.send(get(b"/slow"))
+        ended = client.protocol.requests[0].notifyFinish()
+        self.assertNoResult(ended)
+        client.vanish()
+        self.failureResultOf(ended, ConnectionLost)
+
+    def test_what_waits_for_its_turn_is_not_answered_by_a_server_that_leaves(self) -> None:
+        client = self.client()
+        client.protocol.dataReceived(get() * (2 * PIPELINED_MAX))
+        self.face.drain()
+        client.protocol.transport.disconnecting = True
+        self.clock.advance(0)
+        self.assertEqual(self.face.requests_answered, PIPELINED_MAX)
 
 
 class PipelineTests(ChannelTestCase):

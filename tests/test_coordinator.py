@@ -1,5 +1,6 @@
 """The protocol without a network: what is sent to whom and when, what counts for whom, and what it comes to."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,10 +9,39 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid.coordinator import Coordinator
 from glitchgrid.effect import Began, Declined, Ended, Rest, SameVault, SendRead, SendStore, ValueLost
 from glitchgrid.fold import Refused, Stored
+from glitchgrid.lab.campaign.properties import collecting
+from glitchgrid.lab.properties import Seen
 from glitchgrid.line import PENDING_PRUNED_AT
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, Undecided
 from glitchgrid.rounds import ReadRound, StoreRound
 from tests.bench import Bench
+
+
+class StatedTests(SynchronousTestCase):
+    """What the coordinator states of itself, and when."""
+
+    FLOOR = "control: a read begins with a floor that is known"
+    HEALED = "control: a read stores its value where it is lacking"
+
+    def test_of_a_read(self) -> None:
+        seen: Seen = Counter()
+        coordinator: Coordinator[str] = Coordinator(1)
+        with collecting(seen, self.fail):
+            for value in (1, 1):
+                coordinator.read("r")
+                coordinator.read_answered(0, "v", value)
+        self.assertEqual((seen[self.FLOOR, False], seen[self.FLOOR, True]), (1, 1))
+        self.assertEqual((seen[self.HEALED, False], seen[self.HEALED, True]), (2, 0))
+
+    def test_that_two_stores_never_are_on_their_way_to_one_vault(self) -> None:
+        broke: list[str] = []
+        coordinator: Coordinator[str] = Coordinator(1)
+        coordinator.read("r")
+        coordinator.read_answered(0, "v", 0)
+        coordinator.write(7, "w")
+        with collecting(Counter(), broke.append):
+            coordinator._ask_to_store(coordinator._vaults[0])
+        self.assertEqual(broke, ["control: two stores are on their way to one vault"])
 
 
 class WriteTests(SynchronousTestCase):

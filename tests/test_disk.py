@@ -257,6 +257,9 @@ class FileTests(DiskTestCase):
         os.mkfifo(os.path.join(self.path, "pipe"))
         os.mkdir(os.path.join(self.path, "directory"))
         os.symlink("/dev/null", os.path.join(self.path, "device"))
+        os.symlink("nowhere", os.path.join(self.path, "dangling"))
+        for name in ("pipe", "dangling"):
+            self.assertIn("it is not a regular file", str(self.assertRaises(OSError, disk.open, name)))
         reader = None
         for _ in range(2):
             for name in ("pipe", "directory", "device"):
@@ -286,9 +289,12 @@ class FileTests(DiskTestCase):
         self.assertIn("choose a directory on another one", told.strerror)
 
     def test_files_are_made_as_the_umask_has_it(self) -> None:
-        self.addCleanup(os.umask, os.umask(0o027))
-        self.disk().create("a").close()
-        self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.path, "a")).st_mode), 0o640)
+        disk = self.disk()
+        self.addCleanup(os.umask, os.umask(0))
+        for umask, mode in ((0o027, 0o640), (0, 0o666)):
+            os.umask(umask)
+            disk.create(f"file {umask}").close()
+            self.assertEqual(stat.S_IMODE(os.stat(os.path.join(self.path, f"file {umask}")).st_mode), mode)
 
 
 class BothDisksTests(DiskTestCase):

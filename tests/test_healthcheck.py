@@ -1,8 +1,10 @@
 import io
 import os
+import runpy
 import sys
 import urllib.error
 import urllib.request
+import warnings
 from email.message import Message
 from typing import Any
 
@@ -29,6 +31,14 @@ class HealthcheckTests(SynchronousTestCase):
     def test_a_server_that_answers(self) -> None:
         self.assertEqual(healthcheck.main(), 0)
         self.assertEqual(self.asked, [("http://127.0.0.1:8000/", 1.5)])
+
+    def test_as_a_program(self) -> None:
+        for error, status in ((None, 0), (OSError("no"), 1)):
+            self.error = error
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # it was imported already
+                left = self.assertRaises(SystemExit, runpy.run_module, "glitchgrid.healthcheck", run_name="__main__")
+            self.assertEqual(left.code, status)
 
     def test_another_address(self) -> None:
         self.patch(os, "environ", {"GLITCHGRID_HEALTH_URL": "http://127.0.0.1:8001/"})

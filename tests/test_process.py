@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import tempfile
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.python.logfile import LogFile
@@ -58,11 +59,13 @@ class PrepareTests(ProcessTestCase):
     def test_what_was_imported_is_left_alone_by_the_garbage_collector(self) -> None:
         process = self.process()
         self.patch(process, "_heed_hanging_up", lambda: None)
-        process.prepare()
         self.addCleanup(gc.unfreeze)
-        self.assertEqual(gc.get_freeze_count(), 0)
+        collected: list[int] = []
+        self.patch(gc, "collect", lambda: collected.append(gc.get_freeze_count()))
+        process.prepare()
         for function in self.reactor.when_running:
             function()
+        self.assertEqual(collected[0], 0)  # before anything is left alone
         self.assertGreater(gc.get_freeze_count(), 10_000)
 
     def test_a_line_that_the_locale_cannot_encode_is_there_all_the_same(self) -> None:
@@ -97,6 +100,14 @@ class StartTests(ProcessTestCase):
         process.has_started()
         self.assertEqual((os.read(reader, 9), os.read(reader, 9)), (b"0", b""))
         process.has_started()  # says nothing more
+
+    def test_the_standard_error_of_its_starter_is_kept(self) -> None:
+        for stream, number in ((SimpleNamespace(fileno=lambda: 77), 77), (None, 2)):
+            kept: list[int] = []
+            self.patch(sys, "__stderr__", stream)
+            self.patch(os, "dup", lambda descriptor, kept=kept: kept.append(descriptor) or 99)
+            self.process(nodaemon=0).prepare()
+            self.assertEqual(kept, [number])
 
     def test_why_it_cannot_start(self) -> None:
         """All of it on the standard error that its starter has, while its own leads nowhere by now."""

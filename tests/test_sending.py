@@ -302,6 +302,12 @@ class UnreadTests(SendingTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
+class SequenceTests(SendingTestCase):
+    def test_pieces_leave_as_one(self) -> None:
+        self.protocol.writeSequence([b"one ", b"piece"])
+        self.assertEqual(b"".join(self.socket.pieces), b"one piece")
+
+
 class BrokenTests(SendingTestCase):
     def test_an_error_is_the_reactors_to_see(self) -> None:
         self.socket.fails = True

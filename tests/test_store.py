@@ -1,7 +1,9 @@
 """The store over a disk that can lose things: durable, then visible, then acknowledged; and group commit."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
@@ -10,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import glitchgrid.store
 from glitchgrid.errors import DataDirectoryInUse, DataDirectoryUnusable, StoreBusy, StoreDamaged, StoreFailed
 from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
+from glitchgrid.lab.campaign.properties import collecting
+from glitchgrid.lab.properties import Seen
 from glitchgrid.slots import SLOT_BYTES
 from glitchgrid.store import Store
 from glitchgrid.valuefile import VALUE_NAME
@@ -334,6 +338,31 @@ class WhenIdleTests(SynchronousTestCase):
         idle = bench.store.when_idle()
         bench.pool.finish()
         self.assertIsNone(self.successResultOf(idle))
+
+
+class BugTests(SynchronousTestCase):
+    def test_one_is_logged_and_the_next_store_is_taken(self) -> None:
+        bench = opened()
+        log = CaughtLog(self)
+        with patch.object(glitchgrid.store, "always", side_effect=ZeroDivisionError):
+            bench.store.submit(sets(5))
+            bench.pool.finish_all()
+        self.assertEqual(log.errors, ["bug in the store"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(bench.acknowledged(sets(7)), Stored(7))
+
+
+class StatedTests(SynchronousTestCase):
+    def test_that_stores_share_a_sync(self) -> None:
+        for stores, times in ((1, 0), (2, 1), (3, 1)):
+            seen: Seen = Counter()
+            bench = opened()
+            bench.store.submit(sets(1))  # what comes meanwhile waits together
+            with collecting(seen, self.fail):
+                for value in range(stores):
+                    bench.store.submit(sets(value + 2))
+                bench.pool.finish_all()
+            self.assertEqual(seen["vault: stores share a sync", True], times, stores)
 
 
 class FailedSyncTests(SynchronousTestCase):

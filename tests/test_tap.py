@@ -16,6 +16,7 @@ from glitchgrid.process import ServerProcess
 from glitchgrid.register import DEFAULT_PROTOCOL
 from glitchgrid.service import FaceService
 from glitchgrid.tap import ServerOptions, with_backlog
+from glitchgrid.vault import vault_service
 from tests.fakes import FakeReactor
 
 VAULT = ["--data-dir", "/data"]
@@ -158,6 +159,21 @@ class VaultTests(OptionsTestCase):
         self.patch(tap, "_reactor", FakeReactor())
         self.patch(resource, "setrlimit", lambda *args: None)
         self.assert_server(vault_tap.makeService(self.vault(*VAULT)))
+
+    def test_a_new_vault_has_a_name_of_its_own(self) -> None:
+        given: list[Any] = []
+        self.patch(tap, "_reactor", FakeReactor())
+        self.patch(resource, "setrlimit", lambda *args: None)
+
+        def service(*arguments: Any) -> Any:
+            given.extend(arguments)
+            return vault_service(*arguments)
+
+        self.patch(vault_tap, "vault_service", service)
+        vault_tap.makeService(self.vault(*VAULT))
+        new_identity = given[5]
+        self.assertRegex(new_identity(), "^[0-9a-f]{32}$")
+        self.assertNotEqual(new_identity(), new_identity())
 
 
 class ControlTests(OptionsTestCase):

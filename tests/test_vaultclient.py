@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import treq.client
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
@@ -383,6 +384,19 @@ class BodyTests(ClientTestCase):
         vote.addBoth(results.append)
         if not isinstance(results[0], Vote):
             results[0].trap(VaultError)
+
+
+class UnbufferedTests(ClientTestCase):
+    def test_nothing_keeps_a_body_beside_what_reads_it(self) -> None:
+        """treq's own response would have all of it, however long it is."""
+
+        def buffered(*_arguments: object) -> None:
+            raise AssertionError("it is buffered")
+
+        self.patch(treq.client, "_BufferedResponse", buffered)
+        vote, end = self.asked()
+        end.answer(b"42")
+        self.assertEqual(self.successResultOf(vote).value, 42)
 
 
 class DeadlineTests(ClientTestCase):
