@@ -67,7 +67,7 @@ def control_over_slow_names(servers: Servers, stack: ExitStack, note: Path) -> S
     vault = servers.vault().restart()
     names = [f"slow.test:{vault.port}", "slow.b.test:1", f"a.test:{vault.port}"]
     control = servers.control(names, env=bad(note, BAD_NAMES=HANGS_S)).start()
-    wait_until(lambda: "control serves" in control.log, "it serves")
+    wait_until(lambda: "Face starting on" in control.log, "it listens")  # it says that it serves a moment before
     stack.enter_context(RawConnection(control.port)).send(get())
     return control
 
