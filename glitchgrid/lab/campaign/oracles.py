@@ -16,5 +16,6 @@ RUN = ("determinism", "Escape", "Stuck")
 """Of the run itself: it was not the same again, left the world, or went round in circles."""
 
 ORACLES = (*INSIDE, *OUTSIDE, *RUN)
+
 EXCUSED = (STATEMENT, HISTORY, "invariant")
 """What these say of a run is expected once an assumption of the register is broken."""

@@ -414,7 +414,7 @@ def overtaken(bench: Bench) -> Problems:
 
 
 def _takes_its_time(holds: int, late_s: float, script: Script, asked: Asked) -> Reply:
-    """For a store, and holds so much meanwhile."""
+    """A store is answered late. What is read meanwhile is always the same."""
     if asked.value is None:
         return Reply(script.says(200, b"%d" % holds, asked))
     return Reply(script.usual(asked).data, late_s)

@@ -1,4 +1,4 @@
-"""What a server refuses because it is too much. The limits are smaller here than servers have them."""
+"""What a server refuses because it is too much. Most limits are smaller here than servers have them."""
 
 from glitchgrid import channel, store, web
 from glitchgrid.lab.campaign.contract import LINGER_S, PIPELINED_MAX, TURNED_AWAY_MAX
