@@ -151,7 +151,7 @@ def _counted(noted: Path) -> tuple[tuple[Spent, ...], tuple[Spent, ...]]:
 
 
 def package(file: str) -> str:
-    """What a source file belongs to: `twisted.web`, `treq`, `glitchgrid.vaultclient`, `(standard library)`, ..."""
+    """What a source file belongs to: `twisted.web`, `treq`, `glitchgrid.vaults.client`, `(standard library)`, ..."""
     if file.startswith(("~", "<")):
         return "(built in, generated)"
     path = Path(file)

@@ -38,7 +38,7 @@ NS_PER_S = 10**9
 
 WORLD = "the simulated world"
 ROOMS = (
-    (WORLD, "glitchgrid/lab/simulation/"),
+    (WORLD, "glitchgrid/simulation/"),
     ("clients, faults, oracles", "glitchgrid/lab/"),
     ("the grid", "glitchgrid/"),
     ("the benchmark", "benchmarks/"),

@@ -10,16 +10,16 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServe
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
-from glitchgrid.address import VaultAddress
-from glitchgrid.connections import vault_http
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
+from glitchgrid.http.face import Face, answer_errors, respond
+from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.outcome import Committed, Decreases, Holds, ReadOutcome, WriteOutcome
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.register.interface import IRegister
-from glitchgrid.service import FaceService, Fatal
 from glitchgrid.value import VALUE_MAX, encode_number, parse_value
-from glitchgrid.vaultclient import VaultClient
-from glitchgrid.web import Face, answer_errors, respond
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.client import VaultClient
+from glitchgrid.vaults.connections import vault_http
 
 INCONSISTENT_ANSWER = b"-1"
 

@@ -6,13 +6,13 @@ from antithesis.lifecycle import setup_complete
 from twisted.application.service import IService
 from twisted.python import usage
 
-from glitchgrid.address import VaultAddress, parse_vaults
 from glitchgrid.control import control_service
 from glitchgrid.errors import BadAddress
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S
 from glitchgrid.tap import ServerOptions, in_its_process, number, server_process, whole_number
 from glitchgrid.value import VALUE_MAX
+from glitchgrid.vaults.address import VaultAddress, parse_vaults
 
 VAULT_TIMEOUT_MIN_S = 0.001
 

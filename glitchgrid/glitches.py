@@ -18,22 +18,21 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.web.http_headers import Headers
 
 import glitchgrid.control
-import glitchgrid.rounds
-import glitchgrid.store
+import glitchgrid.protocol.rounds
+import glitchgrid.storage.store
 import glitchgrid.vault
-from glitchgrid.channel import Channel
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.exchange import Exchange
-from glitchgrid.fold import Refused, StoreRequest
-from glitchgrid.names import Name, ThreadResolver, _Lookup
-from glitchgrid.outcome import Holds
-from glitchgrid.quorum import Vote
+from glitchgrid.http.channel import Channel
+from glitchgrid.http.service import FaceService
+from glitchgrid.outcome import Holds, Refused, StoreRequest
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.quorum import Vote
+from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.register.atomic import AtomicRegister
-from glitchgrid.rounds import ReadRound, StoreRound
-from glitchgrid.service import FaceService
-from glitchgrid.slots import Slot, encode_file
-from glitchgrid.store import Store
-from glitchgrid.valuefile import VALUE_NAME, ValueFile
+from glitchgrid.storage.slots import Slot, encode_file
+from glitchgrid.storage.store import Store
+from glitchgrid.storage.valuefile import VALUE_NAME, ValueFile
+from glitchgrid.vaults.exchange import Exchange
+from glitchgrid.vaults.names import Name, ThreadResolver, _Lookup
 from glitchgrid.wire import GUARD_HEADER
 
 Make = Callable[[Any], Any]
@@ -208,7 +207,7 @@ def _show_before_durable(_original: Any) -> Any:
 
 @_glitch(
     "ignore-guard",
-    glitchgrid.store,
+    glitchgrid.storage.store,
     "fold",
     what="A vault takes every store, also one that asks it to refuse a decrease.",
     so="A store that was held up undoes the newer ones.",
@@ -281,7 +280,7 @@ def _timeout_counts(_original: Any) -> Any:
 
 @_glitch(
     "half-is-majority",
-    glitchgrid.rounds,
+    glitchgrid.protocol.rounds,
     "majority",
     what="Control takes half of the vaults, rounded down, for a majority.",
     so="Two majorities need not have a vault in common: one does not know what the other has acknowledged.",

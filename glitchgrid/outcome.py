@@ -1,4 +1,4 @@
-"""How operations on the register end. No outcome is a bool: there are always three."""
+"""How operations on the register end, and stores at one vault. No outcome is a bool: there are always three."""
 
 from attrs import frozen
 
@@ -41,3 +41,29 @@ class Inconsistent:
 
 WriteOutcome = Committed | Undecided | Decreases
 ReadOutcome = Holds | Inconsistent
+
+
+@frozen
+class StoreRequest:
+    """A value to store. With the guard, a decrease is refused; without it, stored all the same."""
+
+    value: int
+    guarded: bool
+
+
+@frozen
+class Stored:
+    """The vault holds `value` durably; `decreased_from` is set when that was a step down."""
+
+    value: int
+    decreased_from: int | None = None
+
+
+@frozen
+class Refused:
+    """The guard refused the store: the vault holds `value` durably, and it is larger."""
+
+    value: int
+
+
+StoreOutcome = Stored | Refused

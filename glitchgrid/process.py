@@ -23,8 +23,8 @@ from twisted.python.logfile import BaseLogFile
 
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.errors import StartError, one_line
-from glitchgrid.names import ThreadResolver
-from glitchgrid.web import CONNECTIONS_MAX
+from glitchgrid.http.face import CONNECTIONS_MAX
+from glitchgrid.vaults.names import ThreadResolver
 
 STATUS = b"it could not start, as said above"
 """What twistd adds to it. Of what a daemon tells it there it would show 98 bytes."""
@@ -91,7 +91,7 @@ class ServerProcess(Service):
         self._tell_starter(b"0")
 
     def cannot_start(self, error: StartError) -> None:
-        """A `glitchgrid.service.Fatal`: prints one line to standard error, and ends the process with status 1."""
+        """A `glitchgrid.http.service.Fatal`: prints one line to standard error, and ends the process with status 1."""
         line = one_line(f"twistd {self._program}: {error}")
         self._log.critical("{line}", line=line)
         if self._terminal is None:

@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python import usage
 
 from glitchgrid.errors import one_line
+from glitchgrid.http.service import FaceService
 from glitchgrid.process import ServerProcess
-from glitchgrid.service import FaceService
 
 REPORT_EVERY_MAX_S = 3600
 PORT_MAX = 65535

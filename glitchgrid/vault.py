@@ -13,15 +13,15 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
-from glitchgrid.disk import IDisk
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
-from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
-from glitchgrid.pool import abandon
-from glitchgrid.service import FaceService, Fatal
+from glitchgrid.http.face import Face, answer_errors, respond
+from glitchgrid.http.service import FaceService, Fatal
+from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.shield import shield
-from glitchgrid.store import Store
+from glitchgrid.storage.disk import IDisk
+from glitchgrid.storage.pool import abandon
+from glitchgrid.storage.store import Store
 from glitchgrid.value import encode_number, parse_value
-from glitchgrid.web import Face, answer_errors, respond
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 STORE_TIMEOUT_S = 10.0

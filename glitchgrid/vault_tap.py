@@ -5,8 +5,8 @@ import secrets
 from twisted.application.service import IService
 from twisted.python import usage
 
-from glitchgrid.disk import LocalDisk
-from glitchgrid.pool import store_pool
+from glitchgrid.storage.disk import LocalDisk
+from glitchgrid.storage.pool import store_pool
 from glitchgrid.tap import ServerOptions, in_its_process, server_process
 from glitchgrid.vault import vault_service
 

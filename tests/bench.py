@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.effect import Began, Declined, Effect, Ended, Kind, Rest, SendRead, SendStore
-from glitchgrid.fold import Refused, Stored
-from glitchgrid.outcome import ReadOutcome, WriteOutcome
-from glitchgrid.rounds import ReadRound, StoreRound
+from glitchgrid.outcome import ReadOutcome, Refused, Stored, WriteOutcome
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.effects import Began, Declined, Effect, Ended, Kind, Rest, SendRead, SendStore
+from glitchgrid.protocol.rounds import ReadRound, StoreRound
 
 Round = StoreRound[str] | ReadRound[str]
 

@@ -7,8 +7,8 @@ from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import StoreFailed
+from glitchgrid.http.face import Face, answer_errors, respond
 from glitchgrid.shield import shield
-from glitchgrid.web import Face, answer_errors, respond
 
 HEADERS = {b"Glitchgrid-Vault": b"me"}
 

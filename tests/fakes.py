@@ -10,8 +10,8 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
-from glitchgrid.record import Record
-from glitchgrid.slots import decode_file
+from glitchgrid.storage.record import Record
+from glitchgrid.storage.slots import decode_file
 
 IDENTITY = "0123456789abcdef" * 2
 

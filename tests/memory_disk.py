@@ -1,7 +1,7 @@
 """A data directory in memory, with what stands between a program and a real disk: a cache that can be lost.
 
 As POSIX has it: a write changes the cache, a sync makes one file's data durable, a rename changes the names in the
-cache, and fsync_directory makes the names durable (see `glitchgrid.lab.simulation.inode`).
+cache, and fsync_directory makes the names durable (see `glitchgrid.simulation.inode`).
 """
 
 import copy
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 from zope.interface import implementer
 
-from glitchgrid.disk import IDisk, IFile
 from glitchgrid.errors import DataDirectoryInUse
-from glitchgrid.lab.simulation.inode import Directory, Inode, NameChange
+from glitchgrid.simulation.inode import Directory, Inode, NameChange
+from glitchgrid.storage.disk import IDisk, IFile
 
 TAKEN_BYTES = 75
 """So much of a write is in the cache when it fails or is killed half-way: it ends within a record's text."""

@@ -35,6 +35,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 ROOT = Path(__file__).parents[1]
 NOT_OURS = shutil.ignore_patterns(".git", ".venv*", ".mypy_cache", ".ruff_cache", "build", "__pycache__", "*.egg-info")
+PRODUCT = ("", "http", "protocol", "register", "storage", "vaults")
+"""Its packages; the laboratory and the commands are others."""
+
 NOT_THE_PRODUCT = {"cli.py", "glitches.py", "__init__.py", "__main__.py"}
 SAME = ROOT / "tests" / "equivalent_mutants.json"
 """Changes that change no behaviour, each with the reason."""
@@ -58,7 +61,9 @@ def _pytest(*arguments: str) -> "Callable[[Mutant, Path], list[str]]":
 
 
 def _own_tests(mutant: "Mutant", copy: Path) -> list[str] | None:
-    own = [str(path) for path in (copy / "tests").glob(f"test_{Path(mutant.file).stem}*.py")]
+    path = Path(mutant.file)
+    tests = copy / "tests" / path.parent.relative_to("glitchgrid")
+    own = [str(each) for each in tests.glob(f"test_{path.stem}*.py")]
     return ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not thorough", *own] if own else None
 
 
@@ -198,8 +203,12 @@ def drawn(seed: int, count: int, without: Container[str] = ()) -> list[Mutant]:
 
     :param without: the names of files that are left out.
     """
-    files = [path for path in (ROOT / "glitchgrid").glob("*.py") if path.name not in NOT_THE_PRODUCT]
-    files += [path for path in (ROOT / "glitchgrid" / "register").glob("*.py") if path.name not in without]
+    files = [
+        path
+        for room in PRODUCT
+        for path in (ROOT / "glitchgrid" / room).glob("*.py")
+        if path.name not in NOT_THE_PRODUCT and path.name not in without
+    ]
     places = [
         (path, number) for path in sorted(files) for number in range(len(_sites(path.read_text(encoding="utf-8"))))
     ]

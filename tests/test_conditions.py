@@ -2,10 +2,9 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.effect import Declined, Effect, Ended, SendStore
-from glitchgrid.fold import Refused, Stored
-from glitchgrid.outcome import Committed, Decreases, Holds
+from glitchgrid.outcome import Committed, Decreases, Holds, Refused, Stored
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.effects import Declined, Effect, Ended, SendStore
 
 
 def recovered(floor: int) -> Coordinator[str]:

@@ -11,13 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from glitchgrid import control, register
-from glitchgrid.address import parse_vaults
 from glitchgrid.control import ControlFace, control_service
 from glitchgrid.errors import StartError
+from glitchgrid.http.face import Face
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
 from glitchgrid.shield import shield
-from glitchgrid.web import Face
+from glitchgrid.vaults.address import parse_vaults
 from tests.fakes import CaughtLog
 from tests.raw_client import RawClient, Wire, get, head, post
 from tests.test_vault import NO_VALUES

@@ -8,8 +8,8 @@ from unittest import mock
 
 import pytest
 
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.fold import Refused, Stored
+from glitchgrid.outcome import Refused, Stored
+from glitchgrid.protocol.coordinator import Coordinator
 from tests.exploration.breaks import BREAKS, Break, nothing_patched
 from tests.exploration.brute import Attempt, attempts_of, is_linearizable
 from tests.exploration.instances import SMALL, instance

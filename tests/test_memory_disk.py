@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.simulation.inode import PAGE_BYTES, SECTOR_BYTES
+from glitchgrid.simulation.inode import PAGE_BYTES, SECTOR_BYTES
 from tests.memory_disk import TAKEN_BYTES, Crashed, MemoryDisk, MemoryFile
 
 OLD = b"a" * 2 * PAGE_BYTES

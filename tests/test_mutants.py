@@ -23,5 +23,5 @@ def test_the_same_seed_draws_the_same() -> None:
 
 
 def test_each_kind_is_among_those_of_a_module() -> None:
-    kinds = {mutant.what for mutant in mutants_of(ROOT / "glitchgrid" / "channel.py")}
+    kinds = {mutant.what for mutant in mutants_of(ROOT / "glitchgrid" / "http" / "channel.py")}
     assert kinds == {"comparison", "and/or", "not", "constant", "condition", "call left out", "sum"}

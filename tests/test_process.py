@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import process as process_module
 from glitchgrid.errors import DataDirectoryInUse
-from glitchgrid.names import ThreadResolver
 from glitchgrid.process import STATUS, ServerProcess
+from glitchgrid.vaults.names import ThreadResolver
 from tests.fakes import CaughtLog, FakeReactor
 
 

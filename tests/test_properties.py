@@ -7,7 +7,6 @@ from pathlib import Path
 from antithesis.assertions import always
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid import rounds
 from glitchgrid.glitches import GLITCHES, switched_on
 from glitchgrid.lab.campaign.plan import Wanted
 from glitchgrid.lab.campaign.properties import collecting
@@ -15,7 +14,8 @@ from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.composer.templates import find_templates
 from glitchgrid.lab.properties import Kind, Property, Seen, Standing, of_servers, of_test_commands
-from glitchgrid.rounds import StoreRound
+from glitchgrid.protocol import rounds
+from glitchgrid.protocol.rounds import StoreRound
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "properties.md").read_text(encoding="utf-8")

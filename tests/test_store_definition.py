@@ -17,10 +17,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.errors import StoreFailed
-from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
-from glitchgrid.store import Store
+from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
+from glitchgrid.storage.store import Store
+from glitchgrid.storage.valuefile import VALUE_NAME
 from glitchgrid.value import NOTHING_STORED
-from glitchgrid.valuefile import VALUE_NAME
 from tests.fakes import IDENTITY, record_in, threads
 from tests.memory_disk import Crashed, MemoryDisk
 

@@ -10,13 +10,13 @@ from twisted.plugin import getPlugins
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import control_tap, tap, vault_tap
-from glitchgrid.address import VaultAddress
 from glitchgrid.control import control_service
+from glitchgrid.http.service import FaceService
 from glitchgrid.process import ServerProcess
 from glitchgrid.register import DEFAULT_PROTOCOL
-from glitchgrid.service import FaceService
 from glitchgrid.tap import ServerOptions, with_backlog
 from glitchgrid.vault import vault_service
+from glitchgrid.vaults.address import VaultAddress
 from tests.fakes import FakeReactor
 
 VAULT = ["--data-dir", "/data"]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from glitchgrid.address import VaultAddress
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.history import Outcome
 from glitchgrid.lab.testkit.client import Client, read_value
@@ -16,6 +15,7 @@ from glitchgrid.lab.testkit.http import Answer, NoAnswer, NotSent
 from glitchgrid.lab.testkit.surroundings import Surroundings
 from glitchgrid.lab.testkit.timeline import Beginning, Timeline
 from glitchgrid.lab.testkit.weights import ACTIONS, WEIGHTS, draw, pick
+from glitchgrid.vaults.address import VaultAddress
 
 CONTROL = VaultAddress("127.0.0.1", 1)
 

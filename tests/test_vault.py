@@ -8,14 +8,14 @@ from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-import glitchgrid.store
-from glitchgrid.channel import REQUEST_TIMEOUT_S
+import glitchgrid.storage.store
 from glitchgrid.errors import DataDirectoryInUse, StartError, StoreDamaged
-from glitchgrid.record import Record
-from glitchgrid.store import Store
-from glitchgrid.valuefile import VALUE_NAME
+from glitchgrid.http.channel import REQUEST_TIMEOUT_S
+from glitchgrid.http.face import Face
+from glitchgrid.storage.record import Record
+from glitchgrid.storage.store import Store
+from glitchgrid.storage.valuefile import VALUE_NAME
 from glitchgrid.vault import STORE_TIMEOUT_S, VaultFace, vault_service
-from glitchgrid.web import Face
 from tests.fakes import IDENTITY, CaughtLog, FakeReactor, record_in, threads
 from tests.memory_disk import MemoryDisk
 from tests.raw_client import Answer, RawClient, get, head, parse_answers, post
@@ -201,7 +201,7 @@ class StoreFailureTests(VaultTestCase):
         self.assertEqual(self.post(b"x"), (400, "Invalid or missing POST body"))
 
     def test_too_many_waiting_stores_are_503(self) -> None:
-        self.patch(glitchgrid.store, "WAITING_STORES_MAX", 1)
+        self.patch(glitchgrid.storage.store, "WAITING_STORES_MAX", 1)
         pending = [self.treq.post("http://vault/", data=b"%d" % value) for value in (1, 2)]
         self.assertEqual(
             self.successResultOf(self.treq.post("http://vault/", data=b"3")).code,

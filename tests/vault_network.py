@@ -6,9 +6,9 @@ from twisted.internet.error import ConnectError, ConnectionLost
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from glitchgrid.address import VaultAddress
-from glitchgrid.connections import vault_http
-from glitchgrid.vaultclient import VaultClient
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.client import VaultClient
+from glitchgrid.vaults.connections import vault_http
 from tests.raw_client import Wire
 
 ADDRESS = "10.0.0.1:8001"

@@ -10,10 +10,10 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.web.http import OK
 
-from glitchgrid.address import VaultAddress
-from glitchgrid.connections import vault_http
 from glitchgrid.lab.localgrid import HOST, LocalGrid, Member
 from glitchgrid.lab.waiting import settled
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.connections import vault_http
 
 ASK_TIMEOUT_S = 1.5
 ANSWER_CHARACTERS_MAX = 40

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from glitchgrid.register.atomic import AtomicRegister
 from glitchgrid.register.classic import ClassicRegister
 from glitchgrid.register.interface import IRegister
-from glitchgrid.vaultclient import VaultClient
+from glitchgrid.vaults.client import VaultClient
 
 PROTOCOLS: dict[str, Callable[[Sequence[VaultClient], IReactorTime], IRegister]] = {
     "atomic": AtomicRegister,

@@ -1,8 +1,8 @@
 """The atomic protocol: a linearizable max-register for any number of controls.
 
-`glitchgrid.coordinator` decides; this carries it out. Requests go out by treq, answers and failures come back into
-the coordinator, and when it has decided a round, everybody in it is answered. The vaults that were slower are
-still listened to: each round closes through a DeferredList of its requests, which says who lags.
+`glitchgrid.protocol.coordinator` decides; this carries it out. Requests go out by treq, answers and failures come
+back into the coordinator, and when it has decided a round, everybody in it is answered. The vaults that were slower
+are still listened to: each round closes through a DeferredList of its requests, which says who lags.
 
 Whoever asks gets a Deferred of their own, on which nothing else depends: cancelling it stops nothing.
 """
@@ -17,15 +17,26 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.effect import Began, Declined, Effect, Ended, Kind, Rest, SameVault, SendRead, SendStore, ValueLost
 from glitchgrid.errors import TooManyOperations, VaultError
 from glitchgrid.outcome import ReadOutcome, WriteOutcome
-from glitchgrid.quorum import Vote
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.effects import (
+    Began,
+    Declined,
+    Effect,
+    Ended,
+    Kind,
+    Rest,
+    SameVault,
+    SendRead,
+    SendStore,
+    ValueLost,
+)
+from glitchgrid.protocol.quorum import Vote
+from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.register.doubles import Doubles
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, OPERATIONS_MAX, IRegister
-from glitchgrid.rounds import ReadRound, StoreRound
-from glitchgrid.vaultclient import GuardedAnswer, VaultClient
+from glitchgrid.vaults.client import GuardedAnswer, VaultClient
 
 REST_FIRST_S = 0.05
 REST_MAX_S = 0.5

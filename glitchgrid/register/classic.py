@@ -20,12 +20,12 @@ from zope.interface import implementer
 
 from glitchgrid.errors import TooManyOperations, VaultError
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
-from glitchgrid.quorum import Vote, majority
+from glitchgrid.protocol.quorum import Vote, majority
 from glitchgrid.register.counting import agreed_value, count_once
 from glitchgrid.register.doubles import Doubles
 from glitchgrid.register.interface import OPERATIONS_MAX, IRegister
 from glitchgrid.shield import shield
-from glitchgrid.vaultclient import VaultClient
+from glitchgrid.vaults.client import VaultClient
 
 _Outcome = TypeVar("_Outcome", WriteOutcome, ReadOutcome)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from glitchgrid.quorum import Vote, majority
+from glitchgrid.protocol.quorum import Vote, majority
 
 
 def count_once(votes: Iterable[Vote]) -> tuple[list[Vote], list[tuple[Vote, Vote]]]:

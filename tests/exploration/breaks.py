@@ -10,10 +10,10 @@ from unittest import mock
 
 from attrs import evolve, frozen
 
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest, fold
-from glitchgrid.outcome import Holds, ReadOutcome
-from glitchgrid.rounds import ReadRound
+from glitchgrid.outcome import Holds, ReadOutcome, Refused, Stored, StoreOutcome, StoreRequest
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.rounds import ReadRound
+from glitchgrid.storage.fold import fold
 from tests.exploration.history import Operation
 from tests.exploration.vaults import Vault, VaultModel
 from tests.exploration.world import Instance
@@ -124,7 +124,7 @@ class JoinsTheRunningRound(Coordinator[int]):
 @contextmanager
 def half_is_enough() -> Iterator[None]:
     """Condition 6: half of the vaults are taken for a majority."""
-    with mock.patch("glitchgrid.rounds.majority", lambda vaults: (vaults + 1) // 2):
+    with mock.patch("glitchgrid.protocol.rounds.majority", lambda vaults: (vaults + 1) // 2):
         yield
 
 

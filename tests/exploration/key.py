@@ -13,9 +13,9 @@ wherever its objects lie in memory. Left out is what no later decision looks at:
 
 from typing import Any
 
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.line import Line, Vault
-from glitchgrid.rounds import ReadRound, StoreRound
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.request_queue import Line, Vault
+from glitchgrid.protocol.rounds import ReadRound, StoreRound
 
 Round = StoreRound[int] | ReadRound[int]
 Core = Coordinator[int]

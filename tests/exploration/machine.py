@@ -12,9 +12,9 @@ from typing import Any
 
 from attrs import define
 
-from glitchgrid.effect import Declined, Ended, SendRead, SendStore
 from glitchgrid.outcome import Committed, Decreases, Holds, Undecided
-from glitchgrid.rounds import StoreRound
+from glitchgrid.protocol.effects import Declined, Ended, SendRead, SendStore
+from glitchgrid.protocol.rounds import StoreRound
 from tests.exploration.key import Core, Order, key_of, live_rounds, renumber
 
 Event = tuple[Any, ...]

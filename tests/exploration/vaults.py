@@ -1,13 +1,15 @@
 """A vault as the exploration sees it: what is on its disk, what the kernel holds, what it shows.
 
-What a store comes to is the real `glitchgrid.fold`; when the result is durable, shown and answered is the order of
-`glitchgrid.store` (condition 2), and a restart does what `glitchgrid.valuefile` does (condition 3). In an intact vault
-those three moments are one step here: whoever sees it between them sees what a lost answer shows too.
+What a store comes to is the real `glitchgrid.storage.fold`; when the result is durable, shown and answered is the
+order of `glitchgrid.storage.store` (condition 2), and a restart does what `glitchgrid.storage.valuefile` does
+(condition 3). In an intact vault those three moments are one step here: whoever sees it between them sees what a lost
+answer shows too.
 """
 
 from typing import NamedTuple
 
-from glitchgrid.fold import StoreOutcome, StoreRequest, fold
+from glitchgrid.outcome import StoreOutcome, StoreRequest
+from glitchgrid.storage.fold import fold
 
 LATE_ALIKE_MAX = 2
 """So many late stores of one value are kept apart where they are unguarded. Of guarded ones, a second does nothing."""

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from attrs import field, frozen
 
-from glitchgrid.coordinator import Coordinator
+from glitchgrid.protocol.coordinator import Coordinator
 from tests.exploration.files import File
 from tests.exploration.history import History, Operation, called, nothing_yet, returned
 from tests.exploration.key import NAMES, Core, Order

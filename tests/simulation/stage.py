@@ -11,10 +11,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from glitchgrid.lab.simulation.containment import contained
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.containment import contained
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.world import World
 
 PORT = 7
 MS = 1_000_000

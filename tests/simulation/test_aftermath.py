@@ -16,9 +16,9 @@ from glitchgrid.lab.campaign.lines import Lines
 from glitchgrid.lab.campaign.plan import CALM, Layout, Planned, Surroundings, draw_plan
 from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_plan
-from glitchgrid.lab.simulation.draws import Draws
-from glitchgrid.lab.simulation.process import Held
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.process import Held
+from glitchgrid.simulation.world import World
 
 PLAIN = Surroundings(
     latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=100, disk_slowness=1, by_name=True

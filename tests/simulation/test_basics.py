@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.simulation import timeline
-from glitchgrid.lab.simulation.draws import Draws
-from glitchgrid.lab.simulation.timeline import Stuck, Timeline
-from glitchgrid.lab.simulation.trace import Trace
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation import timeline
+from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.timeline import Stuck, Timeline
+from glitchgrid.simulation.trace import Trace
+from glitchgrid.simulation.world import World
 
 
 class DrawTests(SynchronousTestCase):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.simulation.clock import BOOTED_NS, EPOCH_NS, READING_NS, READINGS_FREE, Clock
+from glitchgrid.simulation.clock import BOOTED_NS, EPOCH_NS, READING_NS, READINGS_FREE, Clock
 
 TIMES = some.integers(0, 10**15)
 DRIFTS = some.integers(-500_000, 1_000_000)

@@ -25,10 +25,10 @@ from twisted.internet.threads import blockingCallFromThread
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import datetimeToString
 
-from glitchgrid.lab.simulation import containment
-from glitchgrid.lab.simulation.containment import Escape, contained
-from glitchgrid.lab.simulation.process import Process
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation import containment
+from glitchgrid.simulation.containment import Escape, contained
+from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.world import World
 
 reactor: Any = global_reactor
 

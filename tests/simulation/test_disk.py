@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
 
-from glitchgrid.lab.simulation.disk import Mount
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.simulation.disk import Mount
+from glitchgrid.simulation.process import Process
 from tests.simulation.stage import MS, SECOND, WorldTestCase
 
 OLD, NEW = b"o" * 4096, b"n" * 4096

@@ -7,10 +7,10 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, clientFromString, con
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.containment import contained
-from glitchgrid.lab.simulation.process import Process
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.containment import contained
+from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.world import World
 
 
 class Shouter(Protocol):

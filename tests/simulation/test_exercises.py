@@ -6,19 +6,8 @@ from attrs import evolve
 from twisted.application.service import Service
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid import (
-    address,
-    channel,
-    connections,
-    control,
-    coordinator,
-    exchange,
-    rounds,
-    service,
-    slots,
-    valuefile,
-    web,
-)
+from glitchgrid import control
+from glitchgrid.http import channel, face, service
 from glitchgrid.lab.campaign.exercises import course
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs
 from glitchgrid.lab.campaign.exercises.course import DONE, EACH, EXERCISES
@@ -26,10 +15,13 @@ from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import KILL, Layout, draw_plan
 from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.run import run_plan
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.protocol import coordinator, rounds
+from glitchgrid.protocol.rounds import ReadRound
 from glitchgrid.register import atomic
 from glitchgrid.register.doubles import Doubles
-from glitchgrid.rounds import ReadRound
+from glitchgrid.simulation.world import World
+from glitchgrid.storage import slots, valuefile
+from glitchgrid.vaults import address, connections, exchange
 
 RUNS = -(-len(EXERCISES) // EACH)
 SHORT = Layout(steps=2)
@@ -131,7 +123,7 @@ for _number, _each in enumerate(
         ("reports", service.FaceService, "_report", lambda _self: None),
         ("a control that tells that it serves", control, "READY_AGAIN_S", 100.0),
         ("lists of vaults", address, "VAULTS_MAX", 65),
-        ("many too many connections", web, "TURNED_AWAY_MAX", 101),
+        ("many too many connections", face, "TURNED_AWAY_MAX", 101),
         ("many requests at once", channel, "PIPELINED_MAX", 17),
         ("a read that a write overtakes", coordinator.Coordinator, "_end_what_is_healed", lambda _self: None),
         ("a write that is overtaken", rounds.StoreRound, "acknowledge", _all_are_exact),

@@ -6,10 +6,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.fold import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.lab.campaign.invariant import Invariant
-from glitchgrid.record import Record
-from glitchgrid.slots import Slot, encode_file
+from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
+from glitchgrid.storage.record import Record
+from glitchgrid.storage.slots import Slot, encode_file
 
 IDENTITY = "0" * 32
 

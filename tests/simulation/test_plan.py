@@ -9,7 +9,7 @@ from glitchgrid.lab.campaign.faults.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import Layout, Plan, Wanted, decode_plan, draw_plan, encode_plan
 from glitchgrid.lab.errors import PlanInvalid
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.world import World
 
 
 def plan_of(seed: int, layout: Layout | None = None) -> Plan:

@@ -6,16 +6,16 @@ from unittest.mock import patch
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-import glitchgrid.request
-from glitchgrid.channel import Channel
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.effect import Ended
+import glitchgrid.http.request
+from glitchgrid.http.channel import Channel
+from glitchgrid.http.request import Request
+from glitchgrid.http.service import FaceService
 from glitchgrid.lab.campaign.plan import Wanted
 from glitchgrid.lab.campaign.result import Finding, Verdict
 from glitchgrid.lab.campaign.run import run_seed
-from glitchgrid.request import Request
-from glitchgrid.service import FaceService
-from glitchgrid.vaultclient import VaultClient
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.effects import Ended
+from glitchgrid.vaults.client import VaultClient
 
 SEEDS = 30
 
@@ -41,7 +41,7 @@ class PlantedTests(SynchronousTestCase):
             self.assertEqual(found().oracle, "wire")
 
     def test_bodies_of_any_length_are_taken(self) -> None:
-        with patch.object(glitchgrid.request, "BODY_BYTES_MAX", 10**9):
+        with patch.object(glitchgrid.http.request, "BODY_BYTES_MAX", 10**9):
             self.assertEqual(found().oracle, "wire")
 
     def test_a_timer_is_not_cancelled(self) -> None:

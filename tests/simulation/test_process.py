@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
 from twisted.internet.threads import deferToThreadPool
 
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.simulation.process import Process
 from tests.simulation.stage import MS, SECOND, WorldTestCase
 
 

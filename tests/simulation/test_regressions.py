@@ -10,13 +10,13 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-import glitchgrid.service
+import glitchgrid.http.service
+from glitchgrid.http.face import Face
 from glitchgrid.lab.campaign.campaign import compared
 from glitchgrid.lab.campaign.plan import Layout, decode_plan
 from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_plan, run_seed
-from glitchgrid.rounds import ReadRound
-from glitchgrid.web import Face
+from glitchgrid.protocol.rounds import ReadRound
 
 PLANS = Path(__file__).with_name("plans")
 """Shrunk: the fewest faults that show it."""
@@ -47,7 +47,7 @@ class RegressionTests(SynchronousTestCase):
         """Its time was up while connections to vaults without power were being closed: a traceback in its log."""
         plan = decode_plan((PLANS / "stopped-while-paused.json").read_text(encoding="utf-8"))
         self.assertEqual(run_plan(plan).findings, ())
-        with patch.object(glitchgrid.service, "shield", lambda work: work):
+        with patch.object(glitchgrid.http.service, "shield", lambda work: work):
             again = run_plan(plan)
         self.assertIn("bug while stopping", again.findings[0].message, "this plan would show it")
         # What else was cancelled is nobody's, and would be logged whenever it is thrown away.

@@ -34,11 +34,11 @@ from glitchgrid.lab.campaign.plan import (
 from glitchgrid.lab.campaign.portrait import picture_of
 from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.run import run_plan, run_seed
-from glitchgrid.lab.simulation.world import World
 from glitchgrid.outcome import Holds
-from glitchgrid.rounds import ReadRound, StoreRound
-from glitchgrid.store import Store
-from glitchgrid.valuefile import ValueFile
+from glitchgrid.protocol.rounds import ReadRound, StoreRound
+from glitchgrid.simulation.world import World
+from glitchgrid.storage.store import Store
+from glitchgrid.storage.valuefile import ValueFile
 
 ROOT = Path(__file__).parents[2]
 GLITCHGRID = str(Path(sys.executable).with_name("glitchgrid"))
@@ -104,7 +104,7 @@ import gc
 from glitchgrid.lab.campaign.campaign import Task, perform
 from glitchgrid.lab.campaign.workers import prepare
 from glitchgrid.lab.campaign.plan import Layout
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.world import World
 
 prepare()
 for seed in range(1, 6):

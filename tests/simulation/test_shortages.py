@@ -7,8 +7,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.threads import deferToThreadPool
 
-from glitchgrid.lab.simulation.disk import Mount
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.simulation.disk import Mount
+from glitchgrid.simulation.process import Process
 from tests.simulation.stage import MS, PORT, SECOND, Talker, WorldTestCase
 
 

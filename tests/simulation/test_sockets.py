@@ -1,6 +1,6 @@
 """TCP as Linux has it, seen from Twisted's transports."""
 
-from glitchgrid.lab.simulation.connection import SEND_BUFFER_BYTES
+from glitchgrid.simulation.connection import SEND_BUFFER_BYTES
 from tests.simulation.stage import MS, SECOND, HalfTalker, WorldTestCase
 
 

@@ -4,7 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.talk import Said, said_on
 from glitchgrid.lab.picture.model import Tone
-from glitchgrid.lab.simulation.tape import Piece, Way
+from glitchgrid.simulation.tape import Piece, Way
 
 GET = b"GET / HTTP/1.1\r\nHost: grid\r\n\r\n"
 STORE = b"POST / HTTP/1.1\r\nGlitchgrid-Guard: increase\r\nContent-Length: 2\r\n\r\n12"

@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.availability import Attempt, Availability, Pace
 from glitchgrid.lab.campaign.wellness import SETTLES_NS, STARTED_NS, Wellness
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.timeline import Timeline
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.timeline import Timeline
 
 PORT = 8000
 VAULTS = ["vault1", "vault2", "vault3"]

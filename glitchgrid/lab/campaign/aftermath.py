@@ -33,10 +33,10 @@ from glitchgrid.lab.campaign.plan import Plan, number_of
 from glitchgrid.lab.campaign.stops import STOPPED, STOPS, Stops
 from glitchgrid.lab.campaign.wellness import SETTLES_NS
 from glitchgrid.lab.campaign.wire import CONTROL, ROWS, VAULT, Inquiry, Row
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.draws import PER_MILLE
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.network import Slowness
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.draws import PER_MILLE
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.network import Slowness
 
 SERVES_S = 10
 """A control answers so long after the faults have ended, at the latest: whatever it waits for has its time-out."""

@@ -12,9 +12,9 @@ from attrs import define, field, frozen
 
 from glitchgrid.lab.campaign.contract import majority
 from glitchgrid.lab.campaign.wellness import Wellness
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.disk import SYNC_NS
-from glitchgrid.lab.simulation.draws import DOUBLINGS_MAX
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.disk import SYNC_NS
+from glitchgrid.simulation.draws import DOUBLINGS_MAX
 
 JUDGED = "an operation was judged by how it went"
 """The line for it, in the table of what was reached."""

@@ -25,7 +25,7 @@ from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers, prepare
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.properties import Seen
-from glitchgrid.lab.simulation.trace import DIGEST_BYTES
+from glitchgrid.simulation.trace import DIGEST_BYTES
 
 SEEDS_AHEAD = 4
 """So many runs for each process are under way or waiting: results are taken in the order of the seeds."""

@@ -21,9 +21,9 @@ from glitchgrid.lab.campaign.invariant import Invariant
 from glitchgrid.lab.campaign.limits import whole
 from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.recorder import Recorder
-from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.simulation.draws import PER_MILLE, Draws
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process
 from glitchgrid.value import parse_number
 
 CLIENTS_MAX = 100

@@ -17,11 +17,11 @@ from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT, control_p
 from glitchgrid.lab.campaign.wellness import Wellness
 from glitchgrid.lab.campaign.wire import CONTROL, VAULT, Known
 from glitchgrid.lab.recorder import Recorder
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.host import Host
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process, Program
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.host import Host
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process, Program
+from glitchgrid.simulation.world import World
 
 US_NS = 1000
 

@@ -6,8 +6,8 @@ from typing import Any
 from twisted.application.service import IService
 
 from glitchgrid.control import ControlService
-from glitchgrid.lab.simulation.process import Process
 from glitchgrid.register.atomic import AtomicRegister
+from glitchgrid.simulation.process import Process
 from glitchgrid.vault import VaultService
 
 LISTENING = 1

@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.campaign.availability import Availability
 from glitchgrid.lab.campaign.wire import BY_NAME, HOSTILE, Inquiry, Known
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process
 
 PAUSE_MS = 100
 

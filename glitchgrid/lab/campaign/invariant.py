@@ -24,16 +24,16 @@ from functools import partial
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 
-from glitchgrid.fold import StoreOutcome, StoreRequest
 from glitchgrid.lab.campaign.contract import majority
-from glitchgrid.lab.simulation.host import Host
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process
-from glitchgrid.record import RecordDamaged
-from glitchgrid.slots import decode_file
-from glitchgrid.store import Store
+from glitchgrid.outcome import StoreOutcome, StoreRequest
+from glitchgrid.simulation.host import Host
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process
+from glitchgrid.storage.record import RecordDamaged
+from glitchgrid.storage.slots import decode_file
+from glitchgrid.storage.store import Store
+from glitchgrid.storage.valuefile import VALUE_NAME
 from glitchgrid.value import NOTHING_STORED
-from glitchgrid.valuefile import VALUE_NAME
 
 
 @frozen

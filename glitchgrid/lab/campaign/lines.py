@@ -14,8 +14,8 @@ from typing import Any
 
 from twisted.logger import LogLevel, formatEvent
 
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process
 
 LEVELS: Mapping[str, LogLevel] = {
     "control serves ": LogLevel.info,

@@ -19,8 +19,8 @@ from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, Fault, Stage
 from glitchgrid.lab.campaign.faults.kinds import BREAKING, HARMLESS, KINDS
 from glitchgrid.lab.campaign.limits import one_of, whole, yes_or_no
 from glitchgrid.lab.errors import PlanInvalid
-from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
 from glitchgrid.register import PROTOCOLS
+from glitchgrid.simulation.draws import PER_MILLE, Draws
 
 VERSION = 1
 ATOMIC = "atomic"

@@ -8,15 +8,15 @@ from twisted.application.service import IService
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from zope.interface import implementer
 
-from glitchgrid.address import VaultAddress
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.control import control_service
-from glitchgrid.disk import IDisk
 from glitchgrid.errors import DataDirectoryInUse, StartError
-from glitchgrid.lab.simulation.disk import Mount
-from glitchgrid.lab.simulation.process import Process, Program
-from glitchgrid.names import ThreadResolver
+from glitchgrid.simulation.disk import Mount
+from glitchgrid.simulation.process import Process, Program
+from glitchgrid.storage.disk import IDisk
 from glitchgrid.vault import VaultService, vault_service
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.names import ThreadResolver
 
 CONTROL_PORT = 8000
 VAULT_PORT = 8001

@@ -13,7 +13,7 @@ from typing import Any
 import antithesis.assertions as sdk
 
 from glitchgrid.lab.properties import Seen
-from glitchgrid.lab.simulation.containment import patched
+from glitchgrid.simulation.containment import patched
 
 LABORATORY = ("glitchgrid.lab", "glitchgrid.commands", "glitchgrid.glitches", "glitchgrid.cli")
 

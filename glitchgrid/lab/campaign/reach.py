@@ -10,20 +10,19 @@ from typing import Any, NamedTuple
 
 from attrs import frozen
 
-from glitchgrid.channel import Channel
-from glitchgrid.coordinator import Coordinator
-from glitchgrid.exchange import Exchange
-from glitchgrid.fold import Refused
+from glitchgrid.http.channel import Channel
 from glitchgrid.lab.campaign import aftermath, availability, hostile
 from glitchgrid.lab.campaign.exercises import course
 from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.wire import HOSTILE
-from glitchgrid.lab.simulation.containment import patched
-from glitchgrid.outcome import Committed, Holds, Inconsistent, Undecided
+from glitchgrid.outcome import Committed, Holds, Inconsistent, Refused, Undecided
+from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.register.atomic import LAGGING_S, AtomicRegister
-from glitchgrid.rounds import ReadRound, StoreRound
-from glitchgrid.store import Store
-from glitchgrid.valuefile import ValueFile
+from glitchgrid.simulation.containment import patched
+from glitchgrid.storage.store import Store
+from glitchgrid.storage.valuefile import ValueFile
+from glitchgrid.vaults.exchange import Exchange
 
 
 class Call(NamedTuple):

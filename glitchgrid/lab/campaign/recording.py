@@ -6,7 +6,7 @@ from attrs import define, frozen
 
 from glitchgrid.lab.campaign.invariant import Change
 from glitchgrid.lab.campaign.plan import Planned
-from glitchgrid.lab.simulation.tape import Way
+from glitchgrid.simulation.tape import Way
 
 
 @define

@@ -24,11 +24,11 @@ from glitchgrid.lab.campaign.result import Finding, Result, Verdict
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
 from glitchgrid.lab.history import read_history
 from glitchgrid.lab.properties import Seen
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.containment import Escape, contained
-from glitchgrid.lab.simulation.process import Process
-from glitchgrid.lab.simulation.timeline import Stuck
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.containment import Escape, contained
+from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.timeline import Stuck
+from glitchgrid.simulation.world import World
 
 MS_NS = 1_000_000
 UP_S = 2

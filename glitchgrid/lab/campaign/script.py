@@ -14,8 +14,8 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from glitchgrid.lab.campaign.programs import BACKLOG, VAULT_PORT
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.process import Process, Program
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.process import Process, Program
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 OPEN, CLOSED, BROKEN = "open", "closed", "broken"

@@ -8,10 +8,10 @@ from glitchgrid.lab.campaign.faults.fault import MS_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.programs import VAULT_TIMEOUT_S
 from glitchgrid.lab.campaign.wire import BY_NAME, GET, Expected, Inquiry, Row
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.draws import Draws
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
 AT_ONCE_S = 1.0

@@ -4,7 +4,7 @@ Its numbers are such that nobody has written them: a control that takes one for 
 """
 
 from glitchgrid.lab.campaign.script import BROKEN, CLOSED, OPEN, Reply, Script, said, scripted
-from glitchgrid.lab.simulation.process import Program
+from glitchgrid.simulation.process import Program
 from glitchgrid.wire import IDENTITY_HEADER
 
 NUMBER = b"8888888888888888"

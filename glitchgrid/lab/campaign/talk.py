@@ -11,7 +11,7 @@ from itertools import accumulate
 from attrs import frozen
 
 from glitchgrid.lab.picture.model import Tone
-from glitchgrid.lab.simulation.tape import Way
+from glitchgrid.simulation.tape import Way
 from glitchgrid.wire import GUARD_HEADER
 
 _REQUEST = re.compile(rb"(GET|HEAD|POST) ([^ \r\n]*) HTTP/1\.1\r\n")

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from glitchgrid.lab.campaign.faults.fault import Link
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.timeline import Timeline
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.timeline import Timeline
 
 SETTLES_NS = 8 * SECOND_NS
 """After a fault. A connection that it has broken unseen costs whoever uses it a time-out of a second, and a rest; there

@@ -17,7 +17,7 @@ from twisted.web.http import stringToDatetime
 from zope.interface import implementer
 
 from glitchgrid.lab.campaign.contract import majority
-from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 TEXT = b"text/plain; charset=utf-8"

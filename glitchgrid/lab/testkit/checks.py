@@ -4,13 +4,13 @@ from contextlib import suppress
 
 from antithesis.assertions import always, always_greater_than_or_equal_to, sometimes
 
-from glitchgrid.address import VaultAddress
 from glitchgrid.lab.merging import largest_answered
 from glitchgrid.lab.testkit.client import BAD_REQUEST, OK, read_value
 from glitchgrid.lab.testkit.fault import RealFault
 from glitchgrid.lab.testkit.http import NoAnswer, NotSent
 from glitchgrid.lab.testkit.turn import RECOVERY_S, RETRY_S, Turn
 from glitchgrid.value import VALUE_MAX, encode_number
+from glitchgrid.vaults.address import VaultAddress
 
 REGISTER = "register"
 LOOKS_MAX = 10

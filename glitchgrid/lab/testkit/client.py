@@ -5,13 +5,13 @@ from contextlib import suppress
 
 from attrs import frozen
 
-from glitchgrid.address import VaultAddress
 from glitchgrid.errors import InvalidValue
 from glitchgrid.lab.history import Outcome
 from glitchgrid.lab.recorder import Recorder
 from glitchgrid.lab.testkit.fault import RealFault
 from glitchgrid.lab.testkit.http import ANSWER_TIMEOUT_S, Answer, Http, NoAnswer, NotSent
 from glitchgrid.value import encode_number, parse_number
+from glitchgrid.vaults.address import VaultAddress
 
 OK, BAD_REQUEST, FAILED = 200, 400, 500
 AMBIGUOUS = frozenset({408, FAILED, 503})

@@ -11,8 +11,8 @@ from twisted.web.client import Agent, HTTPConnectionPool, RequestGenerationFaile
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from glitchgrid.address import VaultAddress
-from glitchgrid.connections import CONNECTION_ERRORS
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.connections import CONNECTION_ERRORS
 
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 6.0

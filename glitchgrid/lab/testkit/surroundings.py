@@ -6,9 +6,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from glitchgrid.address import VaultAddress
 from glitchgrid.errors import BadAddress
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.vaults.address import VaultAddress
 
 CONTROLS = "GLITCHGRID_CONTROLS"
 VAULTS = "GLITCHGRID_VAULTS"

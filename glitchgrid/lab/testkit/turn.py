@@ -11,7 +11,6 @@ from antithesis.random import AntithesisRandom
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater, react
 
-from glitchgrid.address import VaultAddress
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.errors import GlitchgridError, one_line
 from glitchgrid.lab.recorder import Recorder
@@ -21,6 +20,7 @@ from glitchgrid.lab.testkit.http import Http
 from glitchgrid.lab.testkit.surroundings import Surroundings
 from glitchgrid.lab.testkit.timeline import Beginning, Timeline
 from glitchgrid.lab.testkit.weights import ACTIONS, Weights, draw
+from glitchgrid.vaults.address import VaultAddress
 
 NOTHING_FOUND, FAULT, CALLED_WRONGLY = 0, 1, 2
 

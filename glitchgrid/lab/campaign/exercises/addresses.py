@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from glitchgrid.address import VaultAddress, parse_vaults
 from glitchgrid.errors import BadAddress
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs
+from glitchgrid.vaults.address import VaultAddress, parse_vaults
 
 LABEL = "a" * 63
 LONGEST = ".".join([LABEL, LABEL, LABEL, "a" * 61])

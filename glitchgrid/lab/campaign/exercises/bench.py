@@ -10,10 +10,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, c
 from twisted.internet.error import ConnectError
 from twisted.python.failure import Failure
 
-from glitchgrid.address import VaultAddress
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.control import control_service
-from glitchgrid.disk import IDisk
 from glitchgrid.errors import StartError
 from glitchgrid.lab.campaign.contract import VALUE_MAX
 from glitchgrid.lab.campaign.grid import Grid
@@ -22,11 +20,13 @@ from glitchgrid.lab.campaign.plan import ATOMIC, BENCH
 from glitchgrid.lab.campaign.programs import BACKLOG, CONTROL_PORT, VAULT_PORT, VAULT_TIMEOUT_S, SimulatedDisk, resolver
 from glitchgrid.lab.campaign.script import Script, scripted
 from glitchgrid.lab.campaign.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
-from glitchgrid.lab.simulation.clock import SECOND_NS
-from glitchgrid.lab.simulation.containment import patched
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.process import Process, Program
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.containment import patched
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process, Program
+from glitchgrid.storage.disk import IDisk
 from glitchgrid.vault import vault_service
+from glitchgrid.vaults.address import VaultAddress
 
 LATENCY_US = 50
 """The network of an exercise: what takes its time there does so on purpose."""

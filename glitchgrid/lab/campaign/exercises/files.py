@@ -1,6 +1,7 @@
 """What a vault makes of the files that it finds, and of a disk that fails it at the start.
 
-The files are written here byte by byte, as docs/adr and `glitchgrid.slots` describe them, and not by the vault's code.
+The files are written here byte by byte, as the README and `glitchgrid.storage.slots` describe them, and not by the
+vault's code.
 """
 
 import zlib

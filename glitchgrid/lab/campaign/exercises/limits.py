@@ -1,13 +1,14 @@
 """What a server refuses because it is too much. Most limits are smaller here than servers have them."""
 
-from glitchgrid import channel, store, web
+from glitchgrid.http import channel, face
 from glitchgrid.lab.campaign.contract import LINGER_S, PIPELINED_MAX, TURNED_AWAY_MAX
 from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.campaign.script import Script
 from glitchgrid.lab.campaign.wire import BAD, GET, Expected, post
-from glitchgrid.lab.simulation import connection
-from glitchgrid.lab.simulation.clock import SECOND_NS
 from glitchgrid.register import atomic
+from glitchgrid.simulation import connection
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.storage import store
 
 LIMIT = 2
 TAKES_S = 0.5
@@ -32,7 +33,7 @@ def connections(bench: Bench) -> Problems:
     """
     bench.vault()
     bench.let_in(LIMIT)
-    with bench.allowed(web, "TURNED_AWAY_MAX", 1):
+    with bench.allowed(face, "TURNED_AWAY_MAX", 1):
         first = [bench.asks(f"client {number}", [(0.0, GET)], found(0)) for number in range(LIMIT)]
         bench.wait(TURNED_S)
         # It does not listen at first, and so it is there for a while.

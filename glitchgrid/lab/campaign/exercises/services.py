@@ -5,7 +5,7 @@ from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, d
 from glitchgrid.lab.campaign.exercises.files import pair
 from glitchgrid.lab.campaign.script import NO_ANSWER, SILENCE, Script
 from glitchgrid.lab.campaign.wire import GET, Expected, post
-from glitchgrid.lab.simulation.clock import SECOND_NS
+from glitchgrid.simulation.clock import SECOND_NS
 
 STALLS_S = 2.0
 HANGS_S = 60.0

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from glitchgrid.lab.campaign.faults.fault import OfVault, Stage
 from glitchgrid.lab.campaign.faults.processes import PowerLoss
 from glitchgrid.lab.campaign.limits import whole
-from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.simulation.draws import Draws
 from glitchgrid.value import VALUE_MAX
 
 SMALL_VALUE_MAX = 5

@@ -7,8 +7,8 @@ from attrs import field, frozen
 
 from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, MS_NS, Fault, OfVault, Reach, Stage
 from glitchgrid.lab.campaign.limits import whole
-from glitchgrid.lab.simulation.draws import Draws
-from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.machine import Machine
 
 STALL_MS_MAX = 60_000
 SYNCS_MAX = 1_000_000

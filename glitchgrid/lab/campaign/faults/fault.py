@@ -8,9 +8,9 @@ from typing import ClassVar, Protocol, Self
 from attrs import field, frozen
 
 from glitchgrid.lab.campaign.limits import text
-from glitchgrid.lab.simulation.draws import Draws
-from glitchgrid.lab.simulation.machine import Machine
-from glitchgrid.lab.simulation.world import World
+from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.world import World
 
 MS_NS = 1_000_000
 US_NS = 1000

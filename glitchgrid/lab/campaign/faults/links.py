@@ -8,9 +8,9 @@ from attrs import Attribute, field, frozen
 
 from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, Link, OfLink, OfServer, Reach, Stage, draw_link
 from glitchgrid.lab.campaign.limits import one_of, whole, yes_or_no
-from glitchgrid.lab.simulation.clock import MILLION
-from glitchgrid.lab.simulation.draws import PER_MILLE, Draws
-from glitchgrid.lab.simulation.network import Slowness
+from glitchgrid.simulation.clock import MILLION
+from glitchgrid.simulation.draws import PER_MILLE, Draws
+from glitchgrid.simulation.network import Slowness
 
 GROUPS_MAX = 3
 LATENCIES_US = (5_000, 50_000, 400_000)

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from glitchgrid.lab.campaign.faults.fault import MS_NS, OfVault, Stage
 from glitchgrid.lab.campaign.limits import text, whole
-from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.simulation.draws import Draws
 
 LATE_MS_MAX = 30_000
 LATE_MS = (50, 500, 3000, 20_000)

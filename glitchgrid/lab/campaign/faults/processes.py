@@ -7,9 +7,9 @@ from attrs import field, frozen
 
 from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, Link, OfServer, OfVault, Reach, Stage
 from glitchgrid.lab.campaign.limits import whole
-from glitchgrid.lab.simulation.clock import MILLION, SECOND_NS
-from glitchgrid.lab.simulation.draws import Draws
-from glitchgrid.lab.simulation.machine import Machine
+from glitchgrid.simulation.clock import MILLION, SECOND_NS
+from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.machine import Machine
 
 HOUR_S = 3600
 

@@ -7,7 +7,7 @@ from attrs import field, frozen
 from glitchgrid.lab.campaign.faults.fault import OfVault, Stage
 from glitchgrid.lab.campaign.limits import one_of
 from glitchgrid.lab.campaign.stranger import WAYS, stranger
-from glitchgrid.lab.simulation.draws import Draws
+from glitchgrid.simulation.draws import Draws
 
 
 @frozen

@@ -1,0 +1,224 @@
+"""What both HTTP faces share: one site with limits, one form of answers, one place for errors.
+
+A face is a class around a class-level Klein app. `answer_errors` gives that app its error handling, `respond`
+its answers, and `Face` makes it a site.
+"""
+
+import time
+from functools import partial
+from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+from klein import Klein
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request as HTTPRequest
+from twisted.web.http import datetimeToString
+from twisted.web.iweb import IRequest
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
+
+from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
+from glitchgrid.http.channel import Channel
+from glitchgrid.http.refusal import TurnedAway, plain_answer
+from glitchgrid.http.request import Handler, Request
+
+CONNECTIONS_MAX = 10_000
+"""More open connections than this are answered 503 and closed."""
+
+TURNED_AWAY_MAX = 100
+"""So many connections are being told so at one time. More are closed without a word."""
+
+IDLE_TIMEOUT_S = 60
+"""A connection with no request in progress is closed after so long."""
+
+ALLOWED_METHODS = b"GET, HEAD, POST"
+
+_log = Logger()
+
+
+def respond(request: IRequest, text: str | bytes, status: int = 200) -> bytes:
+    """Set status, type and length of an answer, and return its body, for a route to return."""
+    body = text.encode("utf-8") if isinstance(text, str) else text
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    return body
+
+
+def respond_error(request: IRequest, error: RequestError) -> bytes:
+    return respond(request, error.message, error.status)
+
+
+def refuse_method(request: IRequest) -> NoReturn:
+    """For a target that has no methods at all: ``*``, which is the server's."""
+    request.setHeader(b"Allow", ALLOWED_METHODS)
+    raise MethodNotAllowed
+
+
+def answer_failure(request: IRequest, failure: Failure) -> bytes:
+    """The answer to whatever a route has raised."""
+    if isinstance(failure.value, RequestError):
+        return respond_error(request, failure.value)
+    _log.failure("bug while answering {method} {path}", failure, method=request.method, path=request.path)
+    return respond_error(request, InternalError())
+
+
+def answer_errors(app: Klein) -> None:
+    """Give `app` the answers for everything that its routes raise, and for what has no route."""
+
+    def wrong_method(_face: object, request: IRequest, failure: Failure) -> bytes:
+        allowed = getattr(failure.value, "valid_methods", None) or ()
+        request.setHeader(b"Allow", ", ".join(sorted(allowed)).encode("ascii"))
+        return respond_error(request, MethodNotAllowed())
+
+    def no_route(_face: object, request: IRequest, _failure: Failure) -> bytes:
+        # Redirects to a path with fewer slashes come here too: every other path is 404.
+        return respond_error(request, NotFound())
+
+    def raised(_face: object, request: IRequest, failure: Failure) -> bytes:
+        return answer_failure(request, failure)
+
+    handlers: list[tuple[type[Exception], Any]] = [
+        (WerkzeugMethodNotAllowed, wrong_method),
+        (HTTPException, no_route),
+        (Exception, raised),
+    ]
+    for error, handler in handlers:
+        app.handle_errors(error)(handler)
+
+
+class _Root(Resource):
+    """Klein's resource, and before it what it takes too lightly.
+
+    Paths that are no text or have slashes to spare, methods in lower case (they are case-sensitive, RFC 9110,
+    section 9.1), odd Hosts.
+    """
+
+    isLeaf = True
+
+    def __init__(self, app: Klein) -> None:
+        super().__init__()
+        self._app_resource = app.resource()
+
+    def render(self, request: Any) -> Any:
+        path = unquote_to_bytes(request.path)
+        if b"//" in path or not _is_utf8(path):
+            return respond_error(request, NotFound())
+        if request.method != request.method.upper():
+            request.setHeader(b"Allow", ALLOWED_METHODS)
+            return respond_error(request, MethodNotAllowed())
+        # Nothing here depends on the host's name; without one Klein takes the socket's, which UNIX ones lack.
+        request.requestHeaders.setRawHeaders(b"Host", [b"grid"])
+        return self._app_resource.render(request)
+
+
+def plain_routes(app: Klein) -> dict[tuple[bytes, bytes], Handler]:
+    """What Klein would call, by method and path, for those of its routes whose path has no variables.
+
+    Klein binds and matches werkzeug's map for each request anew, and renders in six steps. For a route without
+    variables the outcome is always the same, so it is looked up.
+    """
+    call: Any = app.execute_endpoint
+    return {
+        (method.encode("ascii"), rule.rule.encode("ascii")): partial(call, rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        if not rule.arguments
+        for method in rule.methods or ()
+    }
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class Face(Site):
+    """A site with every limit of the wire set.
+
+    :param answer_headers: go out with every answer, refusals and errors too.
+    """
+
+    protocol = Channel  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        app: Klein,
+        answer_headers: dict[bytes, bytes] | None = None,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        super().__init__(
+            _Root(app),
+            requestFactory=Request,
+            timeout=IDLE_TIMEOUT_S,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
+        self.answer_headers = answer_headers or {}
+        self._routes = plain_routes(app)
+        self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
+        self.requests_answered = 0
+        self._connections_max = connections_max
+        self._turned_away = 0
+        self._drained: Deferred[None] | None = None
+        self._date_s, self._date = 0, b""
+
+    def startFactory(self) -> None:
+        """No access log, so none of its clock either."""
+
+    def log(self, request: HTTPRequest) -> None:
+        """Twisted calls this once an answer: count it."""
+        self.requests_answered += 1
+
+    def handler(self, request: Request) -> Handler | None:
+        """The route that a request goes to, where that is plain; Klein is to be asked otherwise."""
+        found = self._routes.get((request.method, request.path))
+        return refuse_method if found is None and request.path == b"*" else found
+
+    def date(self) -> bytes:
+        """The time of day, as answers have it: made once a second."""
+        now_s = int(time.time())
+        if now_s != self._date_s:
+            self._date_s, self._date = now_s, datetimeToString(now_s)
+        return self._date
+
+    def answer_to(self, request: Request, failure: Failure) -> bytes:
+        """What a client is told whose handler has failed."""
+        return answer_failure(request, failure)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        if len(self.channels) < self._connections_max:
+            return super().buildProtocol(addr)
+        if self._turned_away >= TURNED_AWAY_MAX:
+            return None
+        self._turned_away += 1
+        return TurnedAway(plain_answer(TooManyConnections(), self.answer_headers), self.reactor, self._has_left)
+
+    def _has_left(self) -> None:
+        self._turned_away -= 1
+
+    def drain(self) -> Deferred[None]:
+        """Let requests in progress end, close all else; fires when the last connection has gone."""
+        if not self.channels:
+            return succeed(None)
+        self._drained = Deferred()
+        for channel in list(self.channels):
+            channel.drain()
+        return self._drained
+
+    def channel_closed(self) -> None:
+        if self._drained is not None and not self._drained.called and not self.channels:
+            self._drained.callback(None)
+
+    def abort_all(self) -> None:
+        for channel in list(self.channels):
+            channel.abort()

@@ -1,0 +1,66 @@
+"""How what a server says to a client leaves: at once and in one piece where that is possible, and in order always.
+
+Answers go to the kernel at once. Left to the transport each costs a turn of the reactor, and two calls to have it watch
+the socket and to have it stop. That is possible as long as nothing of this connection was ever left to the transport,
+which could be overtaken; one such thing, and the connection goes Twisted's way. Whatever is sent passes here.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
+
+
+class SendingChannel(HTTPChannel):
+    """A connection whose bytes leave in the order in which they were written."""
+
+    transport: Any
+
+    __slots__ = ("_at_once", "_gathered")  # see `glitchgrid.http.channel.Channel`
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at_once = False
+        self._gathered: list[bytes] | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._at_once = isinstance(self.transport, FileDescriptor)
+
+    def gather(self) -> None:
+        """Keep what is written from now on, until `send_gathered`."""
+        if self._at_once and self._gathered is None:
+            self._gathered = []
+
+    def send_gathered(self) -> None:
+        """Send what was gathered, in one piece."""
+        gathered, self._gathered = self._gathered, None
+        if gathered:
+            self.write(b"".join(gathered))
+
+    def write(self, data: bytes) -> None:
+        if self._gathered is not None:
+            self._gathered.append(data)
+            return
+        if self._at_once:
+            sent = self.transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            self._at_once = False
+            if isinstance(sent, int) and sent > 0:  # else it is an error, which shows again there, and is handled there
+                data = data[sent:]
+        self.transport.write(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        self.write(b"".join(iovec))
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        lines = [] if self._gathered is None else self._gathered
+        lines.append(b"%b %b %b\r\n" % (version, code, reason))
+        for name, values in headers.getAllRawHeaders():
+            lines.extend(b"%b: %b\r\n" % (name, value) for value in values)
+        lines.append(b"\r\n")
+        if self._gathered is None:
+            self.write(b"".join(lines))

@@ -1,0 +1,219 @@
+"""A TCP connection as the two kernels see it: two ends, and a flow in each direction."""
+
+import errno
+import select
+from collections import deque
+from typing import Protocol
+
+from glitchgrid.simulation.host import Host
+from glitchgrid.simulation.network import RETRANSMIT_MAX_NS, RETRANSMIT_NS, Flow
+from glitchgrid.simulation.tape import Piece, Way
+from glitchgrid.simulation.trace import brief
+
+SEND_BUFFER_BYTES = 256 * 1024
+"""So much may be on its way or unread before a sender has to wait."""
+
+SEGMENT_BYTES = (1, 3, 20, 100, 536, 1460)
+
+
+IN, OUT, HUNG_UP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
+
+
+class Holder(Protocol):
+    """The socket of an end."""
+
+    def changed(self) -> None:
+        """Something may be ready now."""
+
+    def fail(self, number: int) -> None:
+        """The next call says so."""
+
+
+class End:
+    """One end of a connection.
+
+    :ivar has_ended: the other end has finished, and everything before that was read.
+    :ivar has_finished: this end sends nothing more.
+    :ivar was_reset: there is no connection any more.
+    """
+
+    socket: Holder | None = None
+    peer: "End"
+    way: Way | None = None
+    """What this end sends, where that is to be shown."""
+
+    def __init__(self, number: int, host: Host, flow: Flow) -> None:
+        self.number = number
+        self._host = host
+        self.flow = flow
+        self.has_finished = False
+        self.was_reset = False
+        self._is_closed = False
+        self._is_gone = False
+        self._ignores = False
+        self._ended = False
+        self._unread: deque[bytes] = deque()
+        self._unread_bytes = 0
+        self._on_the_way = 0
+        self._is_sending_again = False
+        self._draws = host.world.draws(f"segments {host.name}")
+
+    # The program's side.
+
+    @property
+    def events(self) -> int:
+        """What it is ready for, in epoll's terms."""
+        is_over = (self._ended or self._ignores) and not self._unread_bytes
+        mask = IN if is_over or self._unread_bytes else 0
+        # Its own other end's: what that has not read takes room here.
+        if self.was_reset or self._on_the_way + self.peer._unread_bytes < SEND_BUFFER_BYTES:  # noqa: SLF001
+            mask |= OUT
+        if self.was_reset or (is_over and self.has_finished):
+            mask |= HUNG_UP
+        return mask
+
+    @property
+    def has_ended(self) -> bool:
+        return (self._ended or self._ignores) and not self._unread_bytes
+
+    @property
+    def room(self) -> int:
+        return max(0, SEND_BUFFER_BYTES - self._on_the_way - self.peer._unread_bytes)  # noqa: SLF001 - its own other end
+
+    def read(self, size_max: int) -> bytes:
+        parts: list[bytes] = []
+        while self._unread and size_max > 0:
+            part = self._unread.popleft()
+            if len(part) > size_max:
+                self._unread.appendleft(part[size_max:])
+                part = part[:size_max]
+            size_max -= len(part)
+            parts.append(part)
+        data = b"".join(parts)
+        was_full = not self.peer.room
+        self._unread_bytes -= len(data)
+        if was_full and self.peer.socket is not None:
+            self.peer.socket.changed()  # it has room again
+        return data
+
+    def write(self, data: bytes) -> None:
+        if not data:
+            return
+        self._on_the_way += len(data)
+        if self.way is not None:
+            self.way.sent.append(Piece(self._host.world.now_ns, data))
+        for segment in self._segments(data):
+            self.flow.send(lambda segment=segment: self._delivered(segment))  # type: ignore[misc]
+
+    def _segments(self, data: bytes) -> list[bytes]:
+        """How the data is cut up: anything may arrive in any pieces."""
+        if not self._host.cuts_segments:
+            return [data]
+        segments = []
+        while data:
+            size = self._draws.pick(SEGMENT_BYTES)
+            segments.append(data[:size])
+            data = data[size:]
+        return segments
+
+    def _delivered(self, segment: bytes) -> None:
+        if not self.peer.is_powered:
+            self._send_again(RETRANSMIT_NS)
+            return
+        was_full = not self.room
+        self._on_the_way -= len(segment)
+        self.peer.arrived(segment)
+        if was_full and self.socket is not None:
+            self.socket.changed()
+
+    def _send_again(self, after_ns: int) -> None:
+        """Nobody has acknowledged what was sent: it stays on its way, and is sent again and again."""
+        if not self._is_sending_again:
+            self._is_sending_again = True
+            self._host.world.after(after_ns, self._sent_again, after_ns)
+
+    def _sent_again(self, after_ns: int) -> None:
+        self._is_sending_again = False
+        if self._is_gone or self.was_reset:
+            return
+        if self.peer.is_powered and not self.flow.is_cut:
+            # What it was, it no longer is: it has been switched on again since, and knows of no such connection.
+            self.flow.send(self.peer.answer_with_a_reset)
+        elif after_ns >= RETRANSMIT_MAX_NS:
+            self._break(errno.ETIMEDOUT)
+        else:
+            self._send_again(min(2 * after_ns, RETRANSMIT_MAX_NS))
+
+    def finish(self) -> None:
+        if not self.has_finished and not self.was_reset:
+            self.has_finished = True
+            self.flow.send(self.peer.ended)
+
+    def ignore(self) -> None:
+        self._ignores = True
+
+    def close(self, *, reset: bool) -> None:
+        """The program lets go. Unread data makes that a reset, as it does on Linux."""
+        self._is_closed = True
+        self.socket = None
+        if self.was_reset:
+            return
+        if reset or self._unread_bytes:
+            self.was_reset = True
+            self.flow.send(self.peer.reset)
+        else:
+            self.finish()
+
+    def vanish(self) -> None:
+        self._is_gone = True
+        self.socket = None
+
+    def break_off(self) -> None:
+        """A fault of the network: either end gets a reset."""
+        for end in (self, self.peer):
+            end.reset()
+
+    # The network's side.
+
+    def arrived(self, segment: bytes) -> None:
+        if self._is_gone or self._is_closed or self.was_reset:
+            self.answer_with_a_reset()
+            return
+        self._host.world.note(self._host.name, f"received {self.number} {brief(segment)}")
+        if self.peer.way is not None:
+            self.peer.way.arrived.append(Piece(self._host.world.now_ns, segment))
+        if not self._ignores:
+            self._unread.append(segment)
+            self._unread_bytes += len(segment)
+        self._changed()
+
+    def ended(self) -> None:
+        if self._is_gone:
+            self.answer_with_a_reset()
+        elif not self.was_reset:
+            self._ended = True
+            self._changed()
+
+    def reset(self) -> None:
+        if not self._is_gone and not self.was_reset:
+            self._host.world.note(self._host.name, f"reset {self.number}")
+            self._break(errno.ECONNRESET)
+
+    def _break(self, number: int) -> None:
+        self.was_reset = True
+        if self.socket is not None:
+            self.socket.fail(number)
+
+    @property
+    def is_powered(self) -> bool:
+        """Is there a machine at this end that hears anything?"""
+        return self._host.is_powered
+
+    def answer_with_a_reset(self) -> None:
+        """A machine that runs says that it knows of no such connection; one without power says nothing."""
+        if self._host.is_powered and not self.peer.was_reset:
+            self.flow.send(self.peer.reset)
+
+    def _changed(self) -> None:
+        if self.socket is not None:
+            self.socket.changed()

@@ -1,0 +1,157 @@
+"""One vault as control sees it: a store or a read, one deadline, and an answer that is parsed strictly.
+
+::
+
+    client = VaultClient(vault_http(...), clock, address, timeout_s=1.0)
+    vote = await client.store(42)               # or VaultError
+    answer = await client.store_guarded(42)     # Stored(42), Refused(43), or VaultError
+
+What counts for a store is a 200 that echoes the value, for a guarded one also a 412 with a larger one (condition 5
+of the register's correctness); for a read it is a 200 with a number. Everything else, a time-out least of all, is a
+VaultError: the vault may have acted or not.
+"""
+
+import re
+from typing import Any, TypeVar
+
+from antithesis.assertions import reachable, unreachable
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import OK, PRECONDITION_FAILED
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused
+from glitchgrid.outcome import Refused, Stored, StoreOutcome
+from glitchgrid.protocol.quorum import Vote
+from glitchgrid.protocol.rounds import acknowledged_value
+from glitchgrid.value import encode_number, parse_number
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.connections import IN_FLIGHT_MAX, VaultHTTP
+from glitchgrid.vaults.exchange import Exchange, Question
+from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
+
+_Answer = TypeVar("_Answer", Vote, "GuardedAnswer")
+
+_IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+@frozen
+class GuardedAnswer:
+    """What a vault said to a guarded store, and under which name it counts."""
+
+    voter: str
+    outcome: StoreOutcome
+
+
+class VaultClient:
+    """Asks one vault.
+
+    :param http: leads to this vault alone, whatever the URL (see `glitchgrid.vaults.connections`).
+    :param timeout_s: covers everything: waiting for a free connection, connecting, head and body, a second try.
+    """
+
+    _log = Logger()
+
+    def __init__(self, http: VaultHTTP, clock: Any, address: VaultAddress, timeout_s: float) -> None:
+        self._http = http
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._free = DeferredSemaphore(IN_FLIGHT_MAX)
+        self._failing = False
+        self._guard_ignored = False
+        self.name = str(address)
+        host = [self.name.encode("ascii")]
+        self._headers = Headers({b"Host": host})
+        self._guarded_headers = Headers({b"Host": host, GUARD_HEADER: [GUARD_INCREASE]})
+        self._read_question = Question("GET", None, self._headers, self._vote, repeatable=True)
+
+    def read(self) -> Deferred[Vote]:
+        """What the vault holds; VaultError in the Deferred for an answer that does not count."""
+        return self._ask(self._read_question)
+
+    def store(self, value: int) -> Deferred[Vote]:
+        """Have the vault store `value`, unguarded; VaultError in the Deferred unless it acknowledged.
+
+        Sent once only: without the guard, a copy that comes late would undo what was stored in between.
+        """
+
+        def echo(response: IResponse, body: bytes) -> Vote:
+            vote = self._vote(response, body)
+            if vote.value != value:
+                raise VaultAnswerInvalid(f"it was sent {value} and echoed {vote.value}")
+            return vote
+
+        return self._ask(Question("POST", encode_number(value), self._headers, echo, repeatable=False))
+
+    def store_guarded(self, value: int) -> Deferred[GuardedAnswer]:
+        """Have the vault store `value` unless it holds more; VaultError in the Deferred unless it acknowledged."""
+
+        def acknowledgement(response: IResponse, body: bytes) -> GuardedAnswer:
+            answer = self._guarded_answer(response, body)
+            if acknowledged_value(value, answer.outcome) is None:
+                raise VaultAnswerInvalid(
+                    f"it was sent {value} and answered {response.code} with {answer.outcome.value}"
+                )
+            if not response.headers.hasHeader(GUARD_HEADER):
+                self._note_ignored_guard()
+            return answer
+
+        return self._ask(
+            Question("POST", encode_number(value), self._guarded_headers, acknowledgement, repeatable=True)
+        )
+
+    def _vote(self, response: IResponse, body: bytes) -> Vote:
+        if response.code != OK:
+            raise VaultRefused(f"it answered {response.code}")
+        return Vote(self.name, _identity(response), _number(body))
+
+    def _guarded_answer(self, response: IResponse, body: bytes) -> GuardedAnswer:
+        if response.code not in {OK, PRECONDITION_FAILED}:
+            raise VaultRefused(f"it answered {response.code}")
+        number = _number(body)
+        voter = Vote(self.name, _identity(response), number).voter
+        return GuardedAnswer(voter, Stored(number) if response.code == OK else Refused(number))
+
+    def _ask(self, question: Question[_Answer]) -> Deferred[_Answer]:
+        answer = Exchange(self._http, self._clock, question, self._free).begin(self._timeout_s)
+        return answer.addCallbacks(self._note_success, self._note_failure)
+
+    def _note_success(self, answer: _Answer) -> _Answer:
+        if self._failing:
+            reachable("control: a vault that had failed answers again")
+            self._log.info("vault {vault} answers again", vault=self.name)
+        self._failing = False
+        return answer
+
+    def _note_failure(self, failure: Failure) -> Failure:
+        """Log the first failure after a success, and no more: a dead vault must not fill the log."""
+        if not self._failing:
+            self._log.warn("vault {vault} fails: {reason}", vault=self.name, reason=failure.getErrorMessage())
+        self._failing = True
+        return failure
+
+    def _note_ignored_guard(self) -> None:
+        unreachable("control: a vault ignores the guard", {"vault": self.name})
+        if not self._guard_ignored:
+            self._log.warn("vault {vault} ignores the guard: a late store may undo newer ones there", vault=self.name)
+        self._guard_ignored = True
+
+
+def _number(body: bytes) -> int:
+    try:
+        return parse_number(body)
+    except InvalidValue:
+        raise VaultAnswerInvalid("its answer is no number") from None
+
+
+def _identity(response: IResponse) -> str | None:
+    """What the vault calls itself; None for the original vaults, which do not say."""
+    values = response.headers.getRawHeaders(IDENTITY_HEADER)
+    if values is None:
+        return None
+    if len(values) != 1 or not _IDENTITY.fullmatch(values[0]):
+        raise VaultAnswerInvalid("its identity is malformed")
+    return str(values[0], "ascii")

@@ -1,0 +1,137 @@
+"""One question to a vault and its whole answer, within one deadline.
+
+Callbacks rather than a coroutine: control does this three times for each round, and that is where its time goes.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from antithesis.assertions import always, reachable
+from attrs import frozen
+from treq.client import HTTPClient
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.python.failure import Failure
+from twisted.web._newclient import ParseError
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IResponse
+
+from glitchgrid.errors import VaultTimeout, VaultUnreachable
+from glitchgrid.vaults.connections import (
+    CONNECTION_ERRORS,
+    NO_COOKIES,
+    VAULT_URL,
+    VaultHTTP,
+    connection_broke,
+    read_body,
+)
+from glitchgrid.wire import GUARD_HEADER
+
+T = TypeVar("T")
+
+
+@frozen
+class Question(Generic[T]):
+    """A request, and what makes sense of its answer: `parse` raises a VaultError for one that does not count.
+
+    One that is `repeatable` may reach the vault twice, and late.
+    """
+
+    method: str
+    body: bytes | None
+    headers: Headers
+    parse: Callable[[IResponse, bytes], T]
+    repeatable: bool
+
+
+class Exchange(Generic[T]):
+    """Asks once, and a repeatable question once more on a fresh connection if the first one's broke.
+
+    A kept connection to a vault that was restarted breaks as soon as it is used: that is no failure of the vault.
+    """
+
+    def __init__(self, http: VaultHTTP, clock: Any, question: Question[T], free: DeferredSemaphore) -> None:
+        self._http = http
+        self._clock = clock
+        self._question = question
+        self._free = free
+        self._has_connection = False
+        self._repeated = False
+        self._answer: Deferred[T] = Deferred(lambda _: self._give_up(CancelledError()))
+
+    def begin(self, timeout_s: float) -> Deferred[T]:
+        """Ask.
+
+        :raises VaultError: (in the Deferred) when there is no answer that counts. Cancelling closes the connection.
+        """
+        late = VaultTimeout(f"no whole answer within {timeout_s:g} s")
+        self._timer = self._clock.callLater(timeout_s, self._give_up, late)
+        self._step: Deferred[Any] = self._free.acquire()
+        self._step.addCallbacks(self._send_first, self._failed)
+        return self._answer
+
+    def _send_first(self, _: object) -> None:
+        self._has_connection = True
+        self._send(self._http.pooled)
+
+    def _send(self, http: HTTPClient) -> None:
+        question = self._question
+        if self._repeated:
+            is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
+            always(is_safe, "control: what is sent a second time is a read or a guarded store")
+        self._step = http.request(
+            question.method,
+            VAULT_URL,
+            headers=question.headers,
+            data=question.body,
+            cookies=NO_COOKIES,
+            allow_redirects=False,
+            unbuffered=True,
+            reactor=self._clock,
+        )
+        self._step.addCallbacks(self._got_head, self._failed)
+
+    def _got_head(self, response: IResponse) -> None:
+        self._step = read_body(response)
+        self._step.addCallbacks(self._got_body, self._failed, (response,))
+
+    def _got_body(self, body: bytes, response: IResponse) -> None:
+        try:
+            answer = self._question.parse(response, body)
+        except Exception:  # noqa: BLE001 - a VaultError, or a bug, which whoever asks is to see
+            self._end(Failure())
+        else:
+            self._end(answer)
+
+    def _failed(self, failure: Failure) -> None:
+        if self._answer.called:
+            return  # given up: whatever the cancelled step made of it
+        if self._question.repeatable and not self._repeated and connection_broke(failure):
+            self._repeated = True
+            reachable("control: a request is sent again on a fresh connection")
+            self._send(self._http.fresh)
+        elif failure.check(*CONNECTION_ERRORS):
+            self._end(Failure(VaultUnreachable(_root_cause(failure))))
+        else:
+            self._end(failure)
+
+    def _give_up(self, reason: Exception) -> None:
+        """Answer first and cancel then: what a cancelled step fails with depends on how far it was."""
+        self._end(Failure(reason))
+        self._step.cancel()
+
+    def _end(self, result: T | Failure) -> None:
+        if self._timer.active():
+            self._timer.cancel()
+        if self._has_connection:
+            self._free.release()
+        self._answer.callback(result)
+
+
+def _root_cause(failure: Failure) -> str:
+    """The innermost of Twisted's nested failures, in words."""
+    error = failure.value
+    while reasons := getattr(error, "reasons", None):
+        error = reasons[-1].value
+    if isinstance(error, ParseError):
+        return "its answer is no HTTP"
+    return str(error).rstrip(".") or "its answer breaks off"  # Twisted's error for that has no text
