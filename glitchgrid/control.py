@@ -13,6 +13,7 @@ from twisted.web.iweb import IRequest
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
 from glitchgrid.http.face import Face, answer_errors, respond
 from glitchgrid.http.service import FaceService, Fatal
+from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Committed, Decreases, Holds, ReadOutcome, WriteOutcome
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.register.interface import IRegister
@@ -121,6 +122,7 @@ def control_service(
     report_every_s: float = 0.0,
     value_max: int = VALUE_MAX,
     ready: Callable[[], None] | None = None,
+    observer: Observer = UNOBSERVED,
 ) -> ControlService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
@@ -132,9 +134,10 @@ def control_service(
     """
     connections = [vault_http(reactor, vault, vault_timeout_s) for vault in vaults]
     clients = [
-        VaultClient(http, reactor, vault, vault_timeout_s) for http, vault in zip(connections, vaults, strict=True)
+        VaultClient(http, reactor, vault, vault_timeout_s, observer)
+        for http, vault in zip(connections, vaults, strict=True)
     ]
-    register = PROTOCOLS[protocol](clients, reactor)
+    register = PROTOCOLS[protocol](clients, reactor, observer)
 
     def prepare() -> Deferred[Face]:
         _log.info(
@@ -143,7 +146,7 @@ def control_service(
             protocol=protocol,
             endpoint=endpoint_name,
         )
-        return succeed(Face(reactor, ControlFace(register, value_max).app))
+        return succeed(Face(reactor, ControlFace(register, value_max).app, observer=observer))
 
     readiness = None if ready is None else _Readiness(register, reactor, ready)
 

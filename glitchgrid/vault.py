@@ -16,6 +16,7 @@ from twisted.web.iweb import IRequest
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
 from glitchgrid.http.face import Face, answer_errors, respond
 from glitchgrid.http.service import FaceService, Fatal
+from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.shield import shield
 from glitchgrid.storage.disk import IDisk
@@ -35,9 +36,10 @@ class VaultFace:
 
     app = Klein()
 
-    def __init__(self, store: Store, clock: IReactorTime) -> None:
+    def __init__(self, store: Store, clock: IReactorTime, observer: Observer = UNOBSERVED) -> None:
         self._store = store
         self._clock = clock
+        self._observer = observer
 
     @app.route("/", methods=["GET"])
     def read(self, request: IRequest) -> bytes:
@@ -46,10 +48,12 @@ class VaultFace:
     @app.route("/", methods=["POST"])
     def store(self, request: IRequest) -> Deferred[bytes]:
         asked = StoreRequest(parse_value(request.content.read()), self._wants_guard(request))
+        self._observer.store_arrived(asked)
         stored = shield(self._store.submit(asked)).addTimeout(STORE_TIMEOUT_S, self._clock)
         return stored.addCallbacks(self._tell_outcome, self._give_up, (request, asked), {}, (asked,), {})
 
     def _tell_outcome(self, outcome: StoreOutcome, request: IRequest, asked: StoreRequest) -> bytes:
+        self._observer.store_answered(asked, outcome)
         always(
             (isinstance(outcome, Stored) and not asked.guarded) or outcome.value <= self._store.value,
             "vault: what it says that it holds is what it shows",
@@ -92,13 +96,14 @@ def vault_service(
     new_identity: Callable[[], str],
     fatal: Fatal,
     report_every_s: float = 0.0,
+    observer: Observer = UNOBSERVED,
 ) -> VaultService:
     """A vault over `disk` that serves at `endpoint` once its value is recovered.
 
     :param pool: the store's own; started and stopped here.
     :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
     """
-    store = Store(reactor, disk, pool, new_identity)
+    store = Store(reactor, disk, pool, new_identity, observer)
 
     async def prepare() -> Face:
         pool.start()
@@ -112,8 +117,9 @@ def vault_service(
         )
         return Face(
             reactor,
-            VaultFace(store, reactor).app,
+            VaultFace(store, reactor, observer).app,
             {IDENTITY_HEADER: store.identity.encode("ascii")},
+            observer=observer,
         )
 
     async def finish() -> None:

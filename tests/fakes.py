@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
@@ -105,6 +105,14 @@ def threads() -> tuple[Any, Any]:
     """A reactor and a pool, for what wants Twisted's own."""
     reactor = FakeReactor()
     return reactor, FakePool(reactor)
+
+
+class ReactorWithThreads(MemoryReactorClock):
+    """Twisted's own in memory, whose threads are a FakeReactor's."""
+
+    def __init__(self, threads: FakeReactor) -> None:
+        super().__init__()
+        self.callFromThread = threads.callFromThread
 
 
 class CaughtLog:

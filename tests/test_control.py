@@ -14,6 +14,7 @@ from glitchgrid import control, register
 from glitchgrid.control import ControlFace, control_service
 from glitchgrid.errors import StartError
 from glitchgrid.http.face import Face
+from glitchgrid.observer import Observer
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
 from glitchgrid.shield import shield
@@ -42,6 +43,9 @@ class FakeRegister:
         self.written.append(value)
         self.writes.append(Deferred())
         return shield(self.writes[-1])
+
+    def in_progress(self) -> dict[str, int]:
+        return {}
 
     def read(self) -> Deferred[ReadOutcome]:
         self.reads.append(Deferred())
@@ -216,7 +220,7 @@ class RegisterTests(SynchronousTestCase):
 
         registers: list[Any] = []
 
-        def make(clients: Any, clock: Any) -> Any:
+        def make(clients: Any, clock: Any, _observer: Observer) -> Any:
             registers.append((len(clients), clock))
             return Register()
 

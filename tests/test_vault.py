@@ -5,7 +5,6 @@ from typing import Any
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 import glitchgrid.storage.store
@@ -16,7 +15,7 @@ from glitchgrid.storage.record import Record
 from glitchgrid.storage.store import Store
 from glitchgrid.storage.valuefile import VALUE_NAME
 from glitchgrid.vault import STORE_TIMEOUT_S, VaultFace, vault_service
-from tests.fakes import IDENTITY, CaughtLog, FakeReactor, record_in, threads
+from tests.fakes import IDENTITY, CaughtLog, ReactorWithThreads, record_in, threads
 from tests.memory_disk import MemoryDisk
 from tests.raw_client import Answer, RawClient, get, head, parse_answers, post
 
@@ -292,12 +291,6 @@ class OnAConnectionTests(VaultTestCase):
         self.pool.finish_all()
         answers = client.answers()
         self.assertEqual([(answer.status, answer.text) for answer in answers], [(200, t) for t in ("3", "5", "5", "4")])
-
-
-class ReactorWithThreads(MemoryReactorClock):
-    def __init__(self, threads: FakeReactor) -> None:
-        super().__init__()
-        self.callFromThread = threads.callFromThread
 
 
 class ServiceTests(SynchronousTestCase):

@@ -6,6 +6,7 @@ from twisted.internet.error import ConnectError, ConnectionLost
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
+from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.client import VaultClient
 from glitchgrid.vaults.connections import vault_http
@@ -55,10 +56,10 @@ class VaultEnd:
 class VaultNetwork:
     """One vault's client, and what its connections are asked to do."""
 
-    def __init__(self, address: str = ADDRESS, timeout_s: float = 1.0) -> None:
+    def __init__(self, address: str = ADDRESS, timeout_s: float = 1.0, observer: Observer = UNOBSERVED) -> None:
         self.reactor: Any = MemoryReactorClock()
         self.http = vault_http(self.reactor, VaultAddress.parse(address), timeout_s)
-        self.client = VaultClient(self.http, self.reactor, VaultAddress.parse(address), timeout_s)
+        self.client = VaultClient(self.http, self.reactor, VaultAddress.parse(address), timeout_s, observer)
 
     @property
     def dialled(self) -> list[Any]:

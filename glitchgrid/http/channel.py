@@ -20,6 +20,7 @@ from zope.interface import implementer
 from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError, RequestTimeout
 from glitchgrid.http.refusal import close_behind, plain_answer
 from glitchgrid.http.sending import SendingChannel
+from glitchgrid.observer import Observer
 
 REQUEST_TIMEOUT_S = 10.0
 """A request that is not complete so long after its first byte is answered 408, and its connection closed."""
@@ -48,6 +49,7 @@ class ChannelSite(Protocol):
     reactor: IReactorTime
     answer_headers: dict[bytes, bytes]
     channels: "dict[Channel, None]"
+    observer: Observer
 
     def channel_closed(self) -> None: ...
 
@@ -290,6 +292,7 @@ class Channel(SendingChannel):
         if self._refused:
             return
         reachable("server: a client is answered out of turn, and left")
+        self.site.observer.client_refused(error.status)
         self._parse_no_more()
         self._stop_timer()
         self.setTimeout(None)

@@ -26,6 +26,7 @@ from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, Request
 from glitchgrid.http.channel import Channel
 from glitchgrid.http.refusal import TurnedAway, plain_answer
 from glitchgrid.http.request import Handler, Request
+from glitchgrid.observer import UNOBSERVED, Observer
 
 CONNECTIONS_MAX = 10_000
 """More open connections than this are answered 503 and closed."""
@@ -155,6 +156,7 @@ class Face(Site):
         app: Klein,
         answer_headers: dict[bytes, bytes] | None = None,
         connections_max: int = CONNECTIONS_MAX,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         super().__init__(
             _Root(app),
@@ -164,6 +166,7 @@ class Face(Site):
             parsePOSTFormSubmission=False,
         )
         self.answer_headers = answer_headers or {}
+        self.observer = observer
         self._routes = plain_routes(app)
         self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
         self.requests_answered = 0

@@ -43,6 +43,7 @@ from glitchgrid.protocol.effects import (
     Declined,
     Effect,
     Ended,
+    FloorRecovered,
     Kind,
     Rest,
     SameVault,
@@ -78,6 +79,16 @@ class Coordinator(Generic[T]):
         """What is to be done now; each effect is handed out once."""
         effects, self._effects = self._effects, []
         return effects
+
+    def in_progress(self) -> dict[str, int]:
+        """What is being done, by its name: each is 0 at rest."""
+        lines: list[Line[Any]] = [line for vault in self._vaults for line in (vault.stores, vault.reads)]
+        return {
+            "rounds at vaults": sum(len(line.pending) + len(line.carried) for line in lines),
+            "vaults that rest": sum(line.resting for line in lines),
+            "reads that heal": len(self._healing),
+            "parked rounds": int(self._parked is not None),
+        }
 
     # What is asked of the register.
 
@@ -285,6 +296,7 @@ class Coordinator(Generic[T]):
             sometimes(self._parked is not None, "control: writes wait until the floor is recovered")
             sometimes(value > 0, "control: a floor is recovered from the vaults")
             self.floor = value
+            self._effects.append(FloorRecovered(value))
             self._unpark(value)
         elif value > self.floor:
             self.floor = value

@@ -61,6 +61,13 @@ class Rest:
 
 
 @frozen
+class FloorRecovered:
+    """The floor is known."""
+
+    floor: int
+
+
+@frozen
 class SameVault:
     """Two addresses lead to one vault, which counts once."""
 
@@ -77,4 +84,4 @@ class ValueLost:
     seen: int
 
 
-Effect = Began[T] | Ended[T] | Declined[T] | SendStore[T] | SendRead[T] | Rest | SameVault | ValueLost
+Effect = Began[T] | Ended[T] | Declined[T] | SendStore[T] | SendRead[T] | Rest | FloorRecovered | SameVault | ValueLost

@@ -4,16 +4,10 @@
 lists them by the name that ``--protocol`` takes.
 """
 
-from collections.abc import Callable, Sequence
-
-from twisted.internet.interfaces import IReactorTime
-
 from glitchgrid.register.atomic import AtomicRegister
 from glitchgrid.register.classic import ClassicRegister
-from glitchgrid.register.interface import IRegister
-from glitchgrid.vaults.client import VaultClient
 
-PROTOCOLS: dict[str, Callable[[Sequence[VaultClient], IReactorTime], IRegister]] = {
+PROTOCOLS: dict[str, type[AtomicRegister] | type[ClassicRegister]] = {
     "atomic": AtomicRegister,
     "classic": ClassicRegister,
 }

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from glitchgrid.errors import TooManyOperations, VaultError
+from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import ReadOutcome, WriteOutcome
 from glitchgrid.protocol.coordinator import Coordinator
 from glitchgrid.protocol.effects import (
@@ -25,6 +26,7 @@ from glitchgrid.protocol.effects import (
     Declined,
     Effect,
     Ended,
+    FloorRecovered,
     Kind,
     Rest,
     SameVault,
@@ -61,8 +63,9 @@ class AtomicRegister:
 
     _log = Logger()
 
-    def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime) -> None:
+    def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime, observer: Observer = UNOBSERVED) -> None:
         self._vaults = vaults
+        self._observer = observer
         self._clock = clock
         self._coordinator: Coordinator[_Ticket] = Coordinator(len(vaults))
         self._acting = False
@@ -88,6 +91,8 @@ class AtomicRegister:
         if self._waiting >= OPERATIONS_MAX:
             return fail(TooManyOperations())
         self._waiting += 1
+        if self._coordinator.floor is None:
+            self._observer.write_waits()
         ticket: Deferred[WriteOutcome] = Deferred()
         self._coordinator.write(value, ticket)
         self._act()
@@ -101,6 +106,13 @@ class AtomicRegister:
         self._coordinator.read(ticket)
         self._act()
         return ticket
+
+    def in_progress(self) -> dict[str, int]:
+        return {
+            "waiting operations": self._waiting,
+            "deadlines": len(self._deadlines),
+            "rounds that listen": len(self._asked),
+        } | self._coordinator.in_progress()
 
     def _act(self) -> None:
         """Carry out what the coordinator wants, and what it wants on account of that."""
@@ -128,10 +140,11 @@ class AtomicRegister:
             case Declined(ticket, outcome):
                 reachable("control: a decrease is refused")
                 self._waiting -= 1
+                self._observer.write_declined(outcome)
                 ticket.callback(outcome)
             case Rest():
                 self._rest(effect)
-            case SameVault() | ValueLost():
+            case FloorRecovered() | SameVault() | ValueLost():
                 self._report(effect)
 
     def _listen(
@@ -182,11 +195,21 @@ class AtomicRegister:
         if len(tickets) > 1:
             reachable("control: several clients share a round")
         self._waiting -= len(tickets)
+        self._tell(round_)
         for ticket in tickets:
             ticket.callback(round_.outcome)
         asked = self._asked.pop(round_, [])
         closed = DeferredList([answer for _, answer in asked], consumeErrors=True)
         closed.addCallback(self._closed, [vault for vault, _ in asked], self._clock.seconds())
+
+    def _tell(self, round_: _Round) -> None:
+        outcome: Any = round_.outcome
+        if isinstance(round_, ReadRound):
+            self._observer.read_ended(outcome, len(round_.tickets), healed=round_.healing is not None)
+        elif round_.heals is None:
+            self._observer.write_ended(outcome, len(round_.tickets))
+        else:
+            self._observer.healing_ended(outcome, outgrown=round_.heals.healing is not round_)
 
     def _closed(self, results: list[tuple[bool, Any]], asked: Sequence[VaultClient], decided_at_s: float) -> None:
         """Every vault that was asked in a round has answered or failed: say who lags, when it begins to.
@@ -203,7 +226,9 @@ class AtomicRegister:
             behind_s = answered_at_s - decided_at_s
             if behind_s < LAGGING_S:
                 self._lagging.discard(vault)
-            elif vault not in self._lagging:
+                continue
+            self._observer.vault_answered_late(vault.name, behind_s)
+            if vault not in self._lagging:
                 self._lagging.add(vault)
                 reachable("control: a vault lags behind the others")
                 self._log.warn("vault {vault} lags {s:.1f} s behind the others", vault=vault.name, s=behind_s)
@@ -214,23 +239,25 @@ class AtomicRegister:
         timer = self._rests.get(key)
         if timer is not None and timer.active():
             timer.cancel()
+        self._observer.vault_rests(self._vaults[rest.vault].name, rest.kind, duration_s)
         self._rests[key] = self._clock.callLater(duration_s, self._rested, rest.vault, rest.kind)
 
     def _rested(self, number: int, kind: Kind) -> None:
         self._coordinator.rested(number, kind)
         self._act()
 
-    def _report(self, effect: SameVault | ValueLost) -> None:
-        """Say what an operator has to mend."""
-        if isinstance(effect, SameVault):
-            unreachable("control: two addresses lead to one vault", {"voter": effect.voter})
-            self._doubles.report(self._vaults[effect.first].name, self._vaults[effect.second].name, effect.voter)
-        else:
-            unreachable(
-                "control: a majority holds less than was committed", {"seen": effect.seen, "floor": effect.floor}
-            )
-            self._log.error(
-                "a majority of the vaults holds at most {seen}, but {floor} was committed: a vault has lost data",
-                seen=effect.seen,
-                floor=effect.floor,
-            )
+    def _report(self, effect: FloorRecovered | SameVault | ValueLost) -> None:
+        """Say what has come to be known: the last two are what an operator has to mend."""
+        match effect:
+            case FloorRecovered(floor):
+                self._observer.floor_recovered(floor)
+            case SameVault(first, second, voter):
+                unreachable("control: two addresses lead to one vault", {"voter": voter})
+                self._doubles.report(self._vaults[first].name, self._vaults[second].name, voter)
+            case ValueLost(floor, seen):
+                unreachable("control: a majority holds less than was committed", {"seen": seen, "floor": floor})
+                self._log.error(
+                    "a majority of the vaults holds at most {seen}, but {floor} was committed: a vault has lost data",
+                    seen=seen,
+                    floor=floor,
+                )

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from glitchgrid.errors import TooManyOperations, VaultError
+from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
 from glitchgrid.protocol.quorum import Vote, majority
 from glitchgrid.register.counting import agreed_value, count_once
@@ -36,8 +37,9 @@ class ClassicRegister:
 
     _log = Logger()
 
-    def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime) -> None:
+    def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime, observer: Observer = UNOBSERVED) -> None:
         self._vaults = vaults
+        self._observer = observer
         self._floor = 0
         self._waiting = 0
         self._doubles = Doubles()
@@ -50,23 +52,32 @@ class ClassicRegister:
 
     async def _write(self, value: int) -> WriteOutcome:
         if value < self._floor:
-            return Decreases(self._floor, value)
+            declined = Decreases(self._floor, value)
+            self._observer.write_declined(declined)
+            return declined
         acknowledged = len(await self._ask([vault.store(value) for vault in self._vaults]))
-        if acknowledged < majority(len(self._vaults)):
-            return Undecided(acknowledged, len(self._vaults))
-        self._floor = max(self._floor, value)
-        return Committed(acknowledged, len(self._vaults))
+        is_committed = acknowledged >= majority(len(self._vaults))
+        if is_committed:
+            self._floor = max(self._floor, value)
+        outcome = (Committed if is_committed else Undecided)(acknowledged, len(self._vaults))
+        self._observer.write_ended(outcome, 1)
+        return outcome
 
     async def _read(self) -> ReadOutcome:
         votes = await self._ask([vault.read() for vault in self._vaults])
         value = agreed_value(votes, len(self._vaults))
-        return Inconsistent() if value is None else Holds(value)
+        outcome = Inconsistent() if value is None else Holds(value)
+        self._observer.read_ended(outcome, 1, healed=False)
+        return outcome
 
     def write(self, value: int) -> Deferred[WriteOutcome]:
         return self._begin(partial(self._write, value))
 
     def read(self) -> Deferred[ReadOutcome]:
         return self._begin(self._read)
+
+    def in_progress(self) -> dict[str, int]:
+        return {"waiting operations": self._waiting}
 
     def _begin(self, operation: Callable[[], Coroutine[Any, Any, _Outcome]]) -> Deferred[_Outcome]:
         if self._waiting >= OPERATIONS_MAX:

@@ -30,3 +30,6 @@ class IRegister(Interface):
 
     def read() -> Deferred[ReadOutcome]:
         """Read the value. Cancelling the Deferred stops nothing: what has begun goes on."""
+
+    def in_progress() -> dict[str, int]:
+        """What is being done, by its name: each is 0 at rest."""

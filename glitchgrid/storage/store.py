@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from glitchgrid.errors import StoreBusy, StoreFailed, one_line
+from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, StoreOutcome, StoreRequest
 from glitchgrid.storage.disk import IDisk
 from glitchgrid.storage.fold import fold
@@ -47,10 +48,16 @@ class Store:
     """Has the value been recovered?"""
 
     def __init__(
-        self, reactor: IReactorFromThreads, disk: IDisk, pool: ThreadPool, new_identity: Callable[[], str]
+        self,
+        reactor: IReactorFromThreads,
+        disk: IDisk,
+        pool: ThreadPool,
+        new_identity: Callable[[], str],
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._reactor = reactor
         self._pool = pool
+        self._observer = observer
         self._file = ValueFile(disk, new_identity)
         self._waiting: list[_Waiter] = []
         self._syncing = False
@@ -77,6 +84,7 @@ class Store:
             sometimes(contents.bad is not None, "vault: a torn slot is found at the start")
             self._record = contents.record
             self.is_open = True
+            self._observer.value_recovered(self.value, slot_is_damaged=contents.bad is not None)
             if contents.bad is not None:
                 self._log.error(
                     "{path}: the {place} of its two slots is damaged: {reason}; going on with {value} from the other."
@@ -98,6 +106,7 @@ class Store:
         """
         if self._failed:
             reachable("vault: a store is refused after a failed sync")
+            self._observer.store_turned_down()
             return fail(StoreFailed())
         if len(self._waiting) >= WAITING_STORES_MAX:
             return fail(StoreBusy())
@@ -106,6 +115,10 @@ class Store:
         if not self._syncing:
             self._sync()
         return outcome
+
+    def in_progress(self) -> dict[str, int]:
+        """What is being done, by its name: each is 0 at rest."""
+        return {"waiting stores": len(self._waiting), "syncs": int(self._syncing)}
 
     def when_idle(self) -> Deferred[None]:
         """Fires once nothing is being synced and nothing waits for it."""
@@ -131,6 +144,7 @@ class Store:
             value, outcomes = fold(self.value, (request for request, _ in batch))
             record = evolve(self._record, value=value)
             if record != self._record:
+                self._observer.sync_began(value, len(batch))
                 saved = self._in_pool(self._file.save, record)
                 saved.addCallbacks(self._saved, self._save_failed, (record, batch, outcomes), {}, (batch,), {})
                 saved.addErrback(self._bug)
@@ -152,6 +166,7 @@ class Store:
         if len(batch) > 1:
             reachable("vault: stores share a sync")
         self._record = record
+        self._observer.batch_settled(record.value, len(batch))
         for (_request, waiter), outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Refused):
                 reachable("vault: the guard refuses a decrease")
@@ -169,6 +184,7 @@ class Store:
         )
         batch += self._waiting
         self._waiting = []
+        self._observer.sync_failed(len(batch))
         for _request, waiter in batch:
             waiter.errback(StoreFailed())
 
@@ -181,6 +197,7 @@ class Store:
 
     def _rest(self) -> None:
         self._syncing = False
+        self._observer.store_is_idle()
         idle_waiters, self._idle_waiters = self._idle_waiters, []
         for idle in idle_waiters:
             idle.callback(None)

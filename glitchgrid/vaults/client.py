@@ -12,6 +12,7 @@ VaultError: the vault may have acted or not.
 """
 
 import re
+from functools import partial
 from typing import Any, TypeVar
 
 from antithesis.assertions import reachable, unreachable
@@ -24,6 +25,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused
+from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, Stored, StoreOutcome
 from glitchgrid.protocol.quorum import Vote
 from glitchgrid.protocol.rounds import acknowledged_value
@@ -55,7 +57,14 @@ class VaultClient:
 
     _log = Logger()
 
-    def __init__(self, http: VaultHTTP, clock: Any, address: VaultAddress, timeout_s: float) -> None:
+    def __init__(
+        self,
+        http: VaultHTTP,
+        clock: Any,
+        address: VaultAddress,
+        timeout_s: float,
+        observer: Observer = UNOBSERVED,
+    ) -> None:
         self._http = http
         self._clock = clock
         self._timeout_s = timeout_s
@@ -63,6 +72,7 @@ class VaultClient:
         self._failing = False
         self._guard_ignored = False
         self.name = str(address)
+        self._repeats = partial(observer.question_repeated, self.name)
         host = [self.name.encode("ascii")]
         self._headers = Headers({b"Host": host})
         self._guarded_headers = Headers({b"Host": host, GUARD_HEADER: [GUARD_INCREASE]})
@@ -116,7 +126,7 @@ class VaultClient:
         return GuardedAnswer(voter, Stored(number) if response.code == OK else Refused(number))
 
     def _ask(self, question: Question[_Answer]) -> Deferred[_Answer]:
-        answer = Exchange(self._http, self._clock, question, self._free).begin(self._timeout_s)
+        answer = Exchange(self._http, self._clock, question, self._free, self._repeats).begin(self._timeout_s)
         return answer.addCallbacks(self._note_success, self._note_failure)
 
     def _note_success(self, answer: _Answer) -> _Answer:

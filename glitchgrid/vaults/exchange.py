@@ -47,10 +47,20 @@ class Exchange(Generic[T]):
     """Asks once, and a repeatable question once more on a fresh connection if the first one's broke.
 
     A kept connection to a vault that was restarted breaks as soon as it is used: that is no failure of the vault.
+
+    :param repeats: is told of it.
     """
 
-    def __init__(self, http: VaultHTTP, clock: Any, question: Question[T], free: DeferredSemaphore) -> None:
+    def __init__(
+        self,
+        http: VaultHTTP,
+        clock: Any,
+        question: Question[T],
+        free: DeferredSemaphore,
+        repeats: Callable[[], object],
+    ) -> None:
         self._http = http
+        self._repeats = repeats
         self._clock = clock
         self._question = question
         self._free = free
@@ -108,6 +118,7 @@ class Exchange(Generic[T]):
         if self._question.repeatable and not self._repeated and connection_broke(failure):
             self._repeated = True
             reachable("control: a request is sent again on a fresh connection")
+            self._repeats()
             self._send(self._http.fresh)
         elif failure.check(*CONNECTION_ERRORS):
             self._end(Failure(VaultUnreachable(_root_cause(failure))))

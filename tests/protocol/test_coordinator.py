@@ -10,7 +10,17 @@ from glitchgrid.lab.campaign.properties import collecting
 from glitchgrid.lab.properties import Seen
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, Refused, Stored, Undecided
 from glitchgrid.protocol.coordinator import Coordinator
-from glitchgrid.protocol.effects import Began, Declined, Ended, Rest, SameVault, SendRead, SendStore, ValueLost
+from glitchgrid.protocol.effects import (
+    Began,
+    Declined,
+    Ended,
+    FloorRecovered,
+    Rest,
+    SameVault,
+    SendRead,
+    SendStore,
+    ValueLost,
+)
 from glitchgrid.protocol.request_queue import PENDING_PRUNED_AT
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from tests.bench import Bench
@@ -1109,6 +1119,6 @@ class CostTests(SynchronousTestCase):
         self.assertEqual(coordinator.take(), [])
         coordinator.read_answered(0, "v", 0)
         coordinator.write(7, "w")
-        self.assertEqual([type(each) for each in coordinator.take()], [Ended, Began, SendStore])
+        self.assertEqual([type(each) for each in coordinator.take()], [Ended, FloorRecovered, Began, SendStore])
         coordinator.store_answered(0, "v", Refused(8))
         self.assertEqual([type(each) for each in coordinator.take()], [Ended])

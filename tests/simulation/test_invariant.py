@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.invariant import Invariant
@@ -19,16 +18,22 @@ class Vault:
 
     def __init__(self, name: str) -> None:
         self.sequence = 1
-        self.says: StoreOutcome = Stored(0)
         self.data: bytes | None = None
-        self.store: Any = SimpleNamespace(is_open=True, value=0, _syncing=True, submit=self.submit)
+        self.store: Any = SimpleNamespace(is_open=True, value=0)
         self.machine: Any = SimpleNamespace(
             name=name, process=object(), disk=SimpleNamespace(changes=0, durable=lambda _name: self.data)
         )
 
-    def submit(self, request: StoreRequest) -> "Deferred[StoreOutcome]":
-        """Answers what it was told to say."""
-        return succeed(self.says)
+    def begin(self, invariant: Invariant) -> None:
+        """Start, and begin to store something."""
+        invariant.watch(self.machine, self.store)
+        self.observer = invariant.observer(self.machine)
+        self.observer.sync_began(1, stores=1)
+
+    def answer(self, value: int, outcome: StoreOutcome, *, guarded: bool = True) -> None:
+        request = StoreRequest(value, guarded)
+        self.observer.store_arrived(request)
+        self.observer.store_answered(request, outcome)
 
     def make_durable(self, value: int) -> None:
         self.sequence += 1
@@ -47,7 +52,7 @@ class InvariantTests(SynchronousTestCase):
         self.invariant = Invariant.of([vault.machine for vault in self.vaults], lambda: self.now_ns)
         self.invariant.written.update(range(10))
         for vault in self.vaults:
-            self.invariant.watch(vault.machine, vault.store)
+            vault.begin(self.invariant)
         self.invariant.check()
 
     def hold(self, *values: int) -> None:
@@ -70,7 +75,7 @@ class InvariantTests(SynchronousTestCase):
         self.hold(5, 5, 5)
         vault = self.vaults[2]
         vault.make_durable(6)
-        vault.store._syncing = False
+        vault.observer.store_is_idle()
         vault.machine.process = object()
         self.invariant.check()
         self.assertEqual(self.invariant.broken, [])
@@ -80,16 +85,14 @@ class InvariantTests(SynchronousTestCase):
     def test_a_vault_says_that_it_holds_what_it_does_not(self) -> None:
         self.hold(5, 5, 5)
         for says in (Stored(4), Stored(5), Refused(5)):
-            self.vaults[1].says = says
-            self.assertEqual(self.successResultOf(self.vaults[1].store.submit(StoreRequest(4, guarded=True))), says)
+            self.vaults[1].answer(4, says)
         self.assertEqual(self.invariant.broken, [])
-        self.vaults[1].says = Refused(6)
-        self.vaults[1].store.submit(StoreRequest(4, guarded=True))
+        self.vaults[1].answer(4, Refused(6))
         self.assert_broken("vault1 answers that it holds 6, and holds 5 durably")
 
     def test_a_vault_that_stores_nothing_shows_what_it_holds(self) -> None:
         self.hold(5, 5, 5)
-        self.vaults[1].store._syncing = False
+        self.vaults[1].observer.store_is_idle()
         self.invariant.check()
         self.assertEqual(self.invariant.broken, [])
         self.vaults[1].make_durable(7)
@@ -99,7 +102,7 @@ class InvariantTests(SynchronousTestCase):
     def test_what_changes_is_kept_where_it_is_to_be_shown(self) -> None:
         invariant = Invariant.of([vault.machine for vault in self.vaults], lambda: self.now_ns, keep_changes=True)
         for vault in self.vaults:
-            invariant.watch(vault.machine, vault.store)
+            vault.begin(invariant)
         self.vaults[0].make_durable(7)
         invariant.check()
         self.vaults[1].hold(8)
@@ -193,13 +196,12 @@ class UnguardedTests(SynchronousTestCase):
         self.vault = Vault("vault1")
         self.invariant = Invariant.of([self.vault.machine], lambda: 0, all_are_guarded=False)
         self.invariant.written.update(range(10))
-        self.invariant.watch(self.vault.machine, self.vault.store)
+        self.vault.begin(self.invariant)
         self.vault.hold(5)
         self.invariant.check()
 
     def test_to_what_was_asked_for(self) -> None:
-        self.vault.says = Stored(3)
-        self.vault.store.submit(StoreRequest(3, guarded=False))
+        self.vault.observer.store_arrived(StoreRequest(3, guarded=False))
         self.vault.make_durable(3)
         self.invariant.check()
         self.vault.hold(3)
@@ -209,7 +211,7 @@ class UnguardedTests(SynchronousTestCase):
         self.assertEqual(self.invariant.broken, [])
 
     def test_and_to_nothing_else(self) -> None:
-        self.vault.store.submit(StoreRequest(3, guarded=False))
+        self.vault.observer.store_arrived(StoreRequest(3, guarded=False))
         self.vault.make_durable(2)
         self.invariant.check()
         self.assertIn("fell from 5 to 2", self.invariant.broken[0].what)

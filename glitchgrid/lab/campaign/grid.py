@@ -9,6 +9,7 @@ from twisted.application.service import IService
 from glitchgrid.errors import StartError, StoreDamaged
 from glitchgrid.lab.campaign.availability import Availability, Pace
 from glitchgrid.lab.campaign.clients import Workload, store_by_hand
+from glitchgrid.lab.campaign.events import Reach
 from glitchgrid.lab.campaign.hostile import Hostile
 from glitchgrid.lab.campaign.invariant import Invariant, durable_identity, shown
 from glitchgrid.lab.campaign.lines import Lines
@@ -17,6 +18,7 @@ from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT, control_p
 from glitchgrid.lab.campaign.wellness import Wellness
 from glitchgrid.lab.campaign.wire import CONTROL, VAULT, Known
 from glitchgrid.lab.recorder import Recorder
+from glitchgrid.observer import Observers
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.machine import Machine
@@ -54,7 +56,8 @@ class Grid:
         self.services: dict[str, IService] = {}
         self.hostile: list[Hostile] = []
         self.by_name = False
-        self._control = control_program(self._addresses, layout.protocol)
+        self.observer = Reach(self.reached)
+        self._control = control_program(self._addresses, layout.protocol, self.observer)
         self._programs: dict[str, Program] = {machine.name: self._controlling for machine in self.controls}
         self._programs |= {machine.name: self._watched for machine in self.vaults}
 
@@ -120,7 +123,11 @@ class Grid:
         return [vault.name if self.by_name else vault.address for vault in self.vaults]
 
     def _watched(self, process: Process) -> IService:
-        service = vault_program(process, lambda error: self._cannot_start(process.machine, error))
+        service = vault_program(
+            process,
+            lambda error: self._cannot_start(process.machine, error),
+            Observers(self.observer, self.invariant.observer(process.machine)),
+        )
         self.invariant.watch(process.machine, service.store)
         self.services[process.name] = service
         return service

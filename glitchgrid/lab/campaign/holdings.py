@@ -1,12 +1,10 @@
 """What a server holds that it must give back: sockets, timers and threads, and what its own objects keep."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from twisted.application.service import IService
 
 from glitchgrid.control import ControlService
-from glitchgrid.register.atomic import AtomicRegister
 from glitchgrid.simulation.process import Process
 from glitchgrid.vault import VaultService
 
@@ -35,28 +33,9 @@ def too_many(process: Process, service: IService, connections: int | None = 0) -
     return [f"{count} {name}" for name, count, most in counts if count > most]
 
 
-# What the servers keep for themselves is asked of their objects: no wire shows it.
-
-
-def _own(service: Any) -> Iterator[tuple[str, int]]:
+def _own(service: object) -> Iterator[tuple[str, int]]:
+    """What its own objects keep: no wire shows it."""
     if isinstance(service, VaultService):
-        yield from _of_store(service.store)
-    elif isinstance(service, ControlService) and isinstance(service.register, AtomicRegister):
-        yield from _of_register(service.register)
-
-
-def _of_store(store: Any) -> Iterator[tuple[str, int]]:
-    yield "waiting stores", len(store._waiting)
-    yield "syncs", int(store._syncing)
-
-
-def _of_register(register: Any) -> Iterator[tuple[str, int]]:
-    coordinator = register._coordinator
-    lines = [line for vault in coordinator._vaults for line in (vault.stores, vault.reads)]
-    yield "waiting operations", register._waiting
-    yield "deadlines", len(register._deadlines)
-    yield "rounds that listen", len(register._asked)
-    yield "rounds at vaults", sum(len(line.pending) + len(line.carried) for line in lines)
-    yield "vaults that rest", sum(line.resting for line in lines)
-    yield "reads that heal", len(coordinator._healing)
-    yield "parked rounds", int(coordinator._parked is not None)
+        yield from service.store.in_progress().items()
+    elif isinstance(service, ControlService):
+        yield from service.register.in_progress().items()

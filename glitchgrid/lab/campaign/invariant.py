@@ -19,12 +19,11 @@ M would be wrong for the beginning of a read: between durable and shown, the dis
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred
 
 from glitchgrid.lab.campaign.contract import majority
+from glitchgrid.observer import Observer
 from glitchgrid.outcome import StoreOutcome, StoreRequest
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.machine import Machine
@@ -70,6 +69,8 @@ class _Seen:
     changes: int = -1
     data: bytes | None = None
     """What the disk certainly held when it was last looked at."""
+    is_idle: bool = True
+    """Nothing is being stored."""
     unguarded: set[int] = field(factory=set)
     """What was stored without the guard: it may be less than what was there."""
 
@@ -111,26 +112,24 @@ class Invariant:
     ) -> "Invariant":
         return cls([_Seen(machine) for machine in machines], now_ns, all_are_guarded, [] if keep_changes else None)
 
+    def observer(self, machine: Host) -> Observer:
+        """What a vault that runs there has to tell."""
+        return _Listener(self, self._seen(machine))
+
     def watch(self, machine: Host, store: Store) -> None:
-        """A vault has started: its values are that store's from now on, and so are its answers."""
-        seen = next(each for each in self.vaults if each.machine is machine)
-        seen.store, seen.process = store, seen.machine.process
-        submit = store.submit
+        """A vault has started: its values are that store's from now on."""
+        seen = self._seen(machine)
+        seen.store, seen.process, seen.is_idle = store, seen.machine.process, True
 
-        def watched(request: StoreRequest) -> "Deferred[StoreOutcome]":
-            if not request.guarded and not self.all_are_guarded:
-                seen.unguarded.add(request.value)
-            return submit(request).addCallback(partial(self._answers, seen))
+    def _seen(self, machine: Host) -> _Seen:
+        return next(each for each in self.vaults if each.machine is machine)
 
-        store.submit = watched  # type: ignore[method-assign]
-
-    def _answers(self, seen: _Seen, outcome: StoreOutcome) -> StoreOutcome:
+    def answers(self, seen: _Seen, outcome: StoreOutcome) -> None:
         """A vault is about to say what it holds."""
         durable = _held(seen.machine.disk.durable(VALUE_NAME))
         # Where two stores that share a sync lower the value, the first of them never was on the disk.
         if outcome.value > durable and durable not in seen.unguarded:
             self.find(f"{seen.machine.name} answers that it holds {outcome.value}, and holds {durable} durably")
-        return outcome
 
     def check(self) -> None:
         """Look at every vault. Only what has changed is looked at closely.
@@ -183,7 +182,7 @@ class Invariant:
             shown = seen.store.value
             changed = changed or shown != seen.shown
             seen.shown = shown
-            if shown != seen.durable and not seen.store._syncing:  # noqa: SLF001 - what only the store knows
+            if shown != seen.durable and seen.is_idle:
                 self.find(f"{seen.machine.name} is idle, shows {shown} and holds {seen.durable} durably")
         if seen.shown > seen.durable and seen.durable not in seen.unguarded:
             self.find(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
@@ -201,6 +200,27 @@ class Invariant:
         if self.changes is not None:
             durable, shown = tuple(seen.durable for seen in self.vaults), tuple(seen.shown for seen in self.vaults)
             self.changes.append(Change(self.now_ns(), durable, shown, self.durable_majority, self.shown_majority))
+
+
+class _Listener(Observer):
+    """Hears one vault."""
+
+    def __init__(self, invariant: Invariant, seen: _Seen) -> None:
+        self._invariant = invariant
+        self._seen = seen
+
+    def store_arrived(self, request: StoreRequest) -> None:
+        if not request.guarded and not self._invariant.all_are_guarded:
+            self._seen.unguarded.add(request.value)
+
+    def store_answered(self, request: StoreRequest, outcome: StoreOutcome) -> None:
+        self._invariant.answers(self._seen, outcome)
+
+    def sync_began(self, value: int, stores: int) -> None:
+        self._seen.is_idle = False
+
+    def store_is_idle(self) -> None:
+        self._seen.is_idle = True
 
 
 def shown(store: Store | None) -> int:

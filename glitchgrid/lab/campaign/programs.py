@@ -11,6 +11,7 @@ from zope.interface import implementer
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.control import control_service
 from glitchgrid.errors import DataDirectoryInUse, StartError
+from glitchgrid.observer import Observer
 from glitchgrid.simulation.disk import Mount
 from glitchgrid.simulation.process import Process, Program
 from glitchgrid.storage.disk import IDisk
@@ -57,7 +58,7 @@ class SimulatedDisk:
         self._mount.fsync_directory()
 
 
-def vault_program(process: Process, cannot_start: Callable[[StartError], object]) -> VaultService:
+def vault_program(process: Process, cannot_start: Callable[[StartError], object], observer: Observer) -> VaultService:
     """``twistd vault --data-dir /data``"""
     run_on_monotonic_clock(process.reactor)
     identities = process.world.draws(f"identity {process.name}")
@@ -69,10 +70,11 @@ def vault_program(process: Process, cannot_start: Callable[[StartError], object]
         process.pool(),  # type: ignore[arg-type]
         lambda: "".join(identities.pick("0123456789abcdef") for _ in range(IDENTITY_DIGITS)),
         _leave(process, cannot_start),
+        observer=observer,
     )
 
 
-def control_program(vaults: Callable[[], Sequence[str]], protocol: str) -> Program:
+def control_program(vaults: Callable[[], Sequence[str]], protocol: str, observer: Observer) -> Program:
     """``twistd control --vaults ... --protocol ...``
 
     :param vaults: gives their names or addresses, when a control starts.
@@ -89,6 +91,7 @@ def control_program(vaults: Callable[[], Sequence[str]], protocol: str) -> Progr
             protocol,
             VAULT_TIMEOUT_S,
             _leave(process),
+            observer=observer,
         )
 
     return program

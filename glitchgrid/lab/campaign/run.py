@@ -18,7 +18,7 @@ from glitchgrid.lab.campaign.hostile import Hostile
 from glitchgrid.lab.campaign.oracles import EXCUSED, HISTORY, STATEMENT
 from glitchgrid.lab.campaign.plan import ATOMIC, CALM, POWER_LOSS, Layout, Plan, Planned, draw_plan
 from glitchgrid.lab.campaign.properties import collecting
-from glitchgrid.lab.campaign.reach import FAULT, SHOWED, watching
+from glitchgrid.lab.campaign.reach import FAULT, SHOWED
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.campaign.result import Finding, Result, Verdict
 from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
@@ -78,7 +78,7 @@ class _Run:
         try:
             listening, stated = _listening(self._logged), collecting(self._stated, self._broke)
             # The garbage collector rests within the containment, and so nothing is heard of what went before.
-            with contained(world), listening, stated, watching(self._reached):
+            with contained(world), listening, stated:
                 try:
                     self._live()
                 finally:

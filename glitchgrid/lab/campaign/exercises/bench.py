@@ -147,6 +147,7 @@ class Bench:
                 report_every_s,
                 value_max,
                 self._say_ready if tells else None,
+                self._grid.observer,
             )
 
         self._start(program, CONTROL)
@@ -167,6 +168,7 @@ class Bench:
                 process.pool(),  # type: ignore[arg-type]
                 lambda: IDENTITY,
                 self._fatal_in(process),
+                observer=self._grid.observer,
             )
             if listens_first:
                 service.listens_first = True
