@@ -67,13 +67,56 @@ def _glitch_names(context: click.Context, parameter: click.Parameter, names: tup
     return names
 
 
+# Options of several commands.
+
+_glitch = click.option(
+    "--glitch",
+    metavar="NAME",
+    callback=_glitch_name,
+    help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.",
+)
+_protocol = click.option(
+    "--protocol",
+    type=click.Choice(sorted(PROTOCOLS)),
+    default=DEFAULT_PROTOCOL,
+    show_default=True,
+    help="How control asks the vaults.",
+)
+_jobs = click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one a processor",
+    help="How many processes run seeds.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
 @main.command()
-@click.option("--vaults", type=click.IntRange(1, VAULTS_MAX), default=3, show_default=True, help="How many vaults (for 'twistd control' it is their list).")  # fmt: skip  # noqa: E501
-@click.option("--controls", type=click.IntRange(1, CONTROLS_MAX), default=1, show_default=True, help="How many controls.")  # fmt: skip  # noqa: E501
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="The control's port; the vaults take those behind it, further controls those behind the vaults.")  # fmt: skip  # noqa: E501
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Keep the vaults' data here; without it they use a temporary directory.")  # fmt: skip  # noqa: E501
-@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
-@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
+@click.option(
+    "--vaults",
+    type=click.IntRange(1, VAULTS_MAX),
+    default=3,
+    show_default=True,
+    help="How many vaults (for 'twistd control' it is their list).",
+)
+@click.option(
+    "--controls", type=click.IntRange(1, CONTROLS_MAX), default=1, show_default=True, help="How many controls."
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    help="The control's port; the vaults take those behind it, further controls those behind the vaults.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Keep the vaults' data here; without it they use a temporary directory.",
+)
+@_protocol
+@_glitch
 def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: str, glitch: str | None) -> None:
     """Run a grid on 127.0.0.1 and show what it does, until Ctrl-C.
 
@@ -86,7 +129,7 @@ def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: s
 
 
 @main.command()
-@click.option("--protocol", type=click.Choice(sorted(PROTOCOLS)), default=DEFAULT_PROTOCOL, show_default=True, help="How control asks the vaults.")  # fmt: skip  # noqa: E501
+@_protocol
 def demo(protocol: str) -> None:
     """Run the workload against a grid of three vaults, one of which is killed and comes back.
 
@@ -100,8 +143,14 @@ def demo(protocol: str) -> None:
 
 @main.command()
 @click.argument("history")
-@click.option("--at-least", type=click.IntRange(min=1), default=ACKNOWLEDGED_MIN, show_default=True, help="How many acknowledged writes, and how many reads, it takes for the history to prove anything.")  # fmt: skip  # noqa: E501
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--at-least",
+    type=click.IntRange(min=1),
+    default=ACKNOWLEDGED_MIN,
+    show_default=True,
+    help="How many acknowledged writes, and how many reads, it takes for the history to prove anything.",
+)
+@_json
 def check(history: str, at_least: int, as_json: bool) -> None:
     """Is a recorded history linearizable? HISTORY is a file of JSON lines, or - for standard input.
 
@@ -123,10 +172,21 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> r
 
 
 @main.command()
-@click.option("--find", is_flag=True, help="Look for each in the seeds of the clean campaign, and print how soon it is found.")  # fmt: skip  # noqa: E501
-@click.option("--glitch", "only", multiple=True, metavar="NAME", callback=_glitch_names, help="This one alone; may be given several times.")  # fmt: skip  # noqa: E501
-@click.option("--jobs", type=click.IntRange(1, 256), default=lambda: os.cpu_count() or 1, show_default="one a processor", help="How many processes run seeds.")  # fmt: skip  # noqa: E501
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIRECTORY", help="Write the table and the shrunk plans there.")  # fmt: skip  # noqa: E501
+@click.option(
+    "--find", is_flag=True, help="Look for each in the seeds of the clean campaign, and print how soon it is found."
+)
+@click.option(
+    "--glitch",
+    "only",
+    multiple=True,
+    metavar="NAME",
+    callback=_glitch_names,
+    help="This one alone; may be given several times.",
+)
+@_jobs
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIRECTORY", help="Write the table and the shrunk plans there."
+)
 def glitches(find: bool, only: tuple[str, ...], jobs: int, output: Path | None) -> None:
     """List the deliberate bugs, what is wrong with each, and what may come of it.
 
@@ -146,12 +206,7 @@ def _about_a_run(command: _Command) -> _Command:
     options = (
         click.option("--seed", type=click.IntRange(0, SEED_MAX), help="The run of this seed alone."),
         click.option("--plan", type=click.Path(path_type=Path), help="The run of this plan, as --out keeps them."),
-        click.option(
-            "--glitch",
-            metavar="NAME",
-            callback=_glitch_name,
-            help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.",
-        ),
+        _glitch,
         click.option(
             "--steps",
             type=click.IntRange(1, STEPS_MAX),
@@ -167,20 +222,8 @@ def _about_a_run(command: _Command) -> _Command:
         click.option(
             "--controls", type=click.IntRange(1, SIMULATED_CONTROLS_MAX), help="How many controls; else 1 or 2."
         ),
-        click.option(
-            "--protocol",
-            type=click.Choice(sorted(PROTOCOLS)),
-            default=DEFAULT_PROTOCOL,
-            show_default=True,
-            help="How control asks the vaults.",
-        ),
-        click.option(
-            "--jobs",
-            type=click.IntRange(1, 256),
-            default=lambda: os.cpu_count() or 1,
-            show_default="one a processor",
-            help="How many processes run seeds.",
-        ),
+        _protocol,
+        _jobs,
         click.option(
             "--dask",
             metavar="ADDRESS",
@@ -205,12 +248,24 @@ def _about_a_run(command: _Command) -> _Command:
 
 
 @main.command()
-@click.option("--seeds", default="0:100", show_default=True, callback=_seeds, metavar="A:B", help="The campaign's seeds, without B.")  # fmt: skip  # noqa: E501
+@click.option(
+    "--seeds",
+    default="0:100",
+    show_default=True,
+    callback=_seeds,
+    metavar="A:B",
+    help="The campaign's seeds, without B.",
+)
 @_about_a_run
 @click.option("--check-determinism", is_flag=True, help="Run each seed twice: both runs must be the same.")
 @click.option("--require-reach", is_flag=True, help="Exit with 2 if some line of the table was never reached.")
-@click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="What an earlier campaign over the same seeds has reached (campaign.json in its --out) must be reached again.")  # fmt: skip  # noqa: E501
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What an earlier campaign over the same seeds has reached (campaign.json in its --out) must be reached again.",
+)
+@_json
 @click.option("--out", type=click.Path(path_type=Path), help="Keep plans, histories and traces of failures here.")
 def simulate(**options: Any) -> None:
     """Run the grid's own code in a simulated world, break things there, and check what its clients saw.
@@ -225,7 +280,14 @@ def simulate(**options: Any) -> None:
 
 
 @main.command()
-@click.option("--seeds", default="0:300", show_default=True, callback=_seeds, metavar="A:B", help="Shrink the first of these seeds that fails.")  # fmt: skip  # noqa: E501
+@click.option(
+    "--seeds",
+    default="0:300",
+    show_default=True,
+    callback=_seeds,
+    metavar="A:B",
+    help="Shrink the first of these seeds that fails.",
+)
 @_about_a_run
 @click.option("--oracle", type=click.Choice(ORACLES), help="Have this oracle find something; else the first that does.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where the small plan goes; else here.")
@@ -241,13 +303,43 @@ def shrink(**options: Any) -> None:
 
 @main.command()
 @click.option("--template", metavar="NAME", help="This test template alone; else all of them in turns.")
-@click.option("--timelines", type=click.IntRange(1, TIMELINES_MAX), default=2, show_default=True, help="How many timelines, each with a grid of its own.")  # fmt: skip  # noqa: E501
-@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Where choices come from; else drawn, and told. Processes are not made deterministic by it.")  # fmt: skip  # noqa: E501
-@click.option("--minutes", type=click.FloatRange(0.05, MINUTES_MAX), default=0.25, show_default=True, help="For so long a timeline calls drivers.")  # fmt: skip  # noqa: E501
-@click.option("--glitch", metavar="NAME", callback=_glitch_name, help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.")  # fmt: skip  # noqa: E501
-@click.option("--out", type=click.Path(path_type=Path), help="Keep everything in this directory, for 'glitchgrid report'.")  # fmt: skip  # noqa: E501
-@click.option("--templates", type=click.Path(path_type=Path), metavar="DIRECTORY", help="Where the templates are; else those that come with this.")  # fmt: skip  # noqa: E501
-@click.option("--patience", type=click.FloatRange(0.5, PATIENCE_S_MAX), default=200.0, show_default=True, metavar="SECONDS", help="A command that has not ended by then is killed: it never will.")  # fmt: skip  # noqa: E501
+@click.option(
+    "--timelines",
+    type=click.IntRange(1, TIMELINES_MAX),
+    default=2,
+    show_default=True,
+    help="How many timelines, each with a grid of its own.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, SEED_MAX),
+    help="Where choices come from; else drawn, and told. Processes are not made deterministic by it.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0.05, MINUTES_MAX),
+    default=0.25,
+    show_default=True,
+    help="For so long a timeline calls drivers.",
+)
+@_glitch
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Keep everything in this directory, for 'glitchgrid report'."
+)
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="Where the templates are; else those that come with this.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0.5, PATIENCE_S_MAX),
+    default=200.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="A command that has not ended by then is killed: it never will.",
+)
 def rehearse(
     template: str | None,
     timelines: int,
@@ -271,8 +363,13 @@ def rehearse(
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write it as a page, with a picture of each timeline.")  # fmt: skip  # noqa: E501
+@_json
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it as a page, with a picture of each timeline.",
+)
 @click.option("--require-reach", is_flag=True, help="Exit with 2 if a property was never hit.")
 def report(directory: Path, as_json: bool, html: Path | None, require_reach: bool) -> None:
     """What held, what failed and what was never reached, in what 'rehearse --out' or 'simulate --out' has left.
