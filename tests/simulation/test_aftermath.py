@@ -9,13 +9,13 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.clients import Habits
-from glitchgrid.lab.campaign.faults.kinds import HARMLESS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
 from glitchgrid.lab.campaign.lines import Lines
 from glitchgrid.lab.campaign.plan import CALM, Layout, Planned, Surroundings, draw_plan
 from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.register.kinds import HARMLESS
 from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.process import Held
 from glitchgrid.simulation.world import World

@@ -5,10 +5,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.faults.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import Layout, Plan, Wanted, decode_plan, draw_plan, encode_plan
 from glitchgrid.lab.errors import PlanInvalid
+from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.simulation.world import World
 
 

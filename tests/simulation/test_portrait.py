@@ -4,11 +4,11 @@ from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign.faults.processes import Kill
 from glitchgrid.lab.campaign.plan import Layout, Planned, Wanted
 from glitchgrid.lab.campaign.portrait import picture_of
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
+from glitchgrid.lab.faults.processes import Kill
 from glitchgrid.lab.history import read_history
 from glitchgrid.lab.picture.model import DURABLE, SHOWN, LaneKind, Picture
 

@@ -16,10 +16,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.campaign import Summary, Task, perform
 from glitchgrid.lab.campaign.clients import Habits
-from glitchgrid.lab.campaign.faults.assumptions import LostDisk, StoreByHand
-from glitchgrid.lab.campaign.faults.fault import Fault
-from glitchgrid.lab.campaign.faults.links import Cut
-from glitchgrid.lab.campaign.faults.processes import Kill
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import (
     Layout,
@@ -34,6 +30,10 @@ from glitchgrid.lab.campaign.plan import (
 from glitchgrid.lab.campaign.portrait import picture_of
 from glitchgrid.lab.campaign.result import Result, Verdict
 from glitchgrid.lab.campaign.run import run_plan, run_seed
+from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.faults.links import Cut
+from glitchgrid.lab.faults.processes import Kill
+from glitchgrid.lab.register.assumptions import LostDisk, StoreByHand
 from glitchgrid.outcome import Holds
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.simulation.world import World

@@ -25,7 +25,6 @@ from twisted.python.failure import Failure
 from glitchgrid.lab.campaign.availability import Pace
 from glitchgrid.lab.campaign.clients import PATIENT, Client, Prober
 from glitchgrid.lab.campaign.contract import majority
-from glitchgrid.lab.campaign.faults.fault import US_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.holdings import too_many
 from glitchgrid.lab.campaign.invariant import shown
@@ -33,6 +32,7 @@ from glitchgrid.lab.campaign.plan import Plan, number_of
 from glitchgrid.lab.campaign.stops import STOPPED, STOPS, Stops
 from glitchgrid.lab.campaign.wellness import SETTLES_NS
 from glitchgrid.lab.campaign.wire import CONTROL, ROWS, VAULT, Inquiry, Row
+from glitchgrid.lab.faults.fault import US_NS
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.draws import PER_MILLE
 from glitchgrid.simulation.machine import Machine

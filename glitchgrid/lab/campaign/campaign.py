@@ -17,7 +17,6 @@ from attrs import evolve, field, frozen
 from glitchgrid.glitches import switched_on
 from glitchgrid.lab.campaign import interruption
 from glitchgrid.lab.campaign.elsewhere import Elsewhere
-from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.reach import FAULT, LINES
 from glitchgrid.lab.campaign.result import Result, Verdict
@@ -25,6 +24,7 @@ from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers, prepare
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.properties import Seen
+from glitchgrid.lab.register.kinds import KINDS
 from glitchgrid.simulation.trace import DIGEST_BYTES
 
 SEEDS_AHEAD = 4

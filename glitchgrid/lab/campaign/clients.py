@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from glitchgrid.lab.campaign.availability import Attempt, Availability
 from glitchgrid.lab.campaign.http import Answer, ClientConnection, get, post
 from glitchgrid.lab.campaign.invariant import Invariant
-from glitchgrid.lab.campaign.limits import whole
 from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT
+from glitchgrid.lab.limits import whole
 from glitchgrid.lab.recorder import Recorder
 from glitchgrid.simulation.draws import PER_MILLE, Draws
 from glitchgrid.simulation.machine import Machine

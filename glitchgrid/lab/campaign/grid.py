@@ -17,15 +17,19 @@ from glitchgrid.lab.campaign.plan import ATOMIC, CLIENTS, Layout, Surroundings
 from glitchgrid.lab.campaign.programs import CONTROL_PORT, VAULT_PORT, control_program, vault_program
 from glitchgrid.lab.campaign.wellness import Wellness
 from glitchgrid.lab.campaign.wire import CONTROL, VAULT, Known
+from glitchgrid.lab.faults.fault import Link
 from glitchgrid.lab.recorder import Recorder
 from glitchgrid.observer import Observers
 from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.process import Process, Program
 from glitchgrid.simulation.world import World
 
 US_NS = 1000
+CLIENTS_PER_MILLE = 200
+"""How often a link is one between the clients and a control."""
 
 
 class Grid:
@@ -70,13 +74,27 @@ class Grid:
     def servers(self) -> Sequence[Machine]:
         return [*self.vaults, *self.controls]
 
+    @property
+    def keepers(self) -> Sequence[Machine]:
+        return self.vaults
+
+    @property
+    def machines(self) -> Sequence[Machine]:
+        return [*self.servers, self.clients]
+
+    def draw_link(self, draws: Draws) -> Link:
+        """Between a control and a vault, or now and then between the clients and a control."""
+        source = draws.pick(self.controls).name
+        target = self.clients.name if draws.chance(CLIENTS_PER_MILLE) else draws.pick(self.vaults).name
+        return (target, source) if draws.below(2) else (source, target)
+
     def _found(self, oracle: str, message: str) -> None:
         self.find(oracle, message)
 
     def surround(self, surroundings: Surroundings) -> None:
         """Set what stays the same throughout a run."""
         self.by_name = surroundings.by_name
-        machines = [*self.servers, self.clients]
+        machines = self.machines
         self.world.network.set_usual(surroundings.latency_us * US_NS, surroundings.loss_per_mille)
         draws = self.world.draws("surroundings")
         for machine in machines:

@@ -15,10 +15,10 @@ from typing import Any
 from attrs import asdict, field, frozen
 
 from glitchgrid.lab.campaign.clients import Habits
-from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, Fault, Stage
-from glitchgrid.lab.campaign.faults.kinds import BREAKING, HARMLESS, KINDS
-from glitchgrid.lab.campaign.limits import one_of, whole, yes_or_no
 from glitchgrid.lab.errors import PlanInvalid
+from glitchgrid.lab.faults.fault import DURATIONS_MS, Fault, Stage
+from glitchgrid.lab.limits import one_of, whole, yes_or_no
+from glitchgrid.lab.register.kinds import BREAKING, HARMLESS, KINDS
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.simulation.draws import PER_MILLE, Draws
 
@@ -271,7 +271,7 @@ def _planned(data: dict[str, Any], layout: Layout) -> Planned:
     if kind not in KINDS:
         raise PlanInvalid(f"there is no fault of kind {kind!r}")
     fault = KINDS[kind](**rest)
-    for names, known in ((fault.machines, layout.machines), (fault.vaults, layout.vault_names)):
+    for names, known in ((fault.machines, layout.machines), (fault.keepers, layout.vault_names)):
         for name in names:
             if name not in known:
                 raise PlanInvalid(f"{kind}: {name!r} is not one of {', '.join(known)}")

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from glitchgrid.lab.campaign.faults.fault import Reach
 from glitchgrid.lab.campaign.plan import BENCH, CLIENTS
 from glitchgrid.lab.campaign.recording import Recording, Span
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.talk import heard_in, said_on
 from glitchgrid.lab.drawn import drawn
+from glitchgrid.lab.faults.fault import Reach
 from glitchgrid.lab.history import read_history
 from glitchgrid.lab.picture.model import (
     DURABLE,
@@ -153,7 +153,7 @@ def _lives(trace: Sequence[TraceLine], servers: Sequence[str]) -> Iterator[Life]
 
 def _fault(span: Span, servers: Sequence[str], vaults: Sequence[str], duration_ns: int) -> Fault:
     fault = span.planned.fault
-    touched = {Reach.NAMED: fault.machines, Reach.VAULTS: vaults, Reach.SERVERS: servers}[fault.reaches]
+    touched = {Reach.NAMED: fault.machines, Reach.KEEPERS: vaults, Reach.SERVERS: servers}[fault.reaches]
     return Fault(
         lanes=[name for name in servers if name in touched],
         kind=fault.kind,

@@ -3,8 +3,8 @@
 from glitchgrid.lab.campaign import aftermath, availability, hostile
 from glitchgrid.lab.campaign.events import EVENTS
 from glitchgrid.lab.campaign.exercises import course
-from glitchgrid.lab.campaign.faults.kinds import KINDS
 from glitchgrid.lab.campaign.wire import HOSTILE
+from glitchgrid.lab.register.kinds import KINDS
 
 FAULT = "fault: "
 """What the lines for faults begin with."""

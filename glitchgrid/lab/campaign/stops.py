@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from glitchgrid.lab.campaign.contract import STORE_TIMEOUT_S, majority
-from glitchgrid.lab.campaign.faults.fault import MS_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.programs import VAULT_TIMEOUT_S
 from glitchgrid.lab.campaign.wire import BY_NAME, GET, Expected, Inquiry, Row
+from glitchgrid.lab.faults.fault import MS_NS
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine

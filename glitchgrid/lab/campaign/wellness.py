@@ -8,7 +8,7 @@ those who talk to him find out by their time-outs.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from glitchgrid.lab.campaign.faults.fault import Link
+from glitchgrid.lab.faults.fault import Link
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.timeline import Timeline

@@ -11,9 +11,9 @@ from glitchgrid.lab.campaign.exercises.files import FILE_EXERCISES
 from glitchgrid.lab.campaign.exercises.limits import LIMITS
 from glitchgrid.lab.campaign.exercises.services import SERVICES
 from glitchgrid.lab.campaign.exercises.times import TIMES
-from glitchgrid.lab.campaign.faults.fault import US_NS
 from glitchgrid.lab.campaign.grid import Grid
 from glitchgrid.lab.campaign.plan import number_of
+from glitchgrid.lab.faults.fault import US_NS
 
 EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES, *FILE_EXERCISES, *SERVICES, *LIMITS, *ADDRESSES)
 EACH = 2

@@ -1,11 +1,11 @@
-"""Faults of the name server: a vault's name is answered for late, never, or wrongly."""
+"""Faults of the name server: a server's name is answered for late, never, or wrongly."""
 
 from typing import Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import MS_NS, OfVault, Stage
-from glitchgrid.lab.campaign.limits import text, whole
+from glitchgrid.lab.faults.fault import MS_NS, OfKeeper, Stage
+from glitchgrid.lab.limits import text, whole
 from glitchgrid.simulation.draws import Draws
 
 LATE_MS_MAX = 30_000
@@ -13,7 +13,7 @@ LATE_MS = (50, 500, 3000, 20_000)
 
 
 @frozen
-class NameLate(OfVault):
+class NameLate(OfKeeper):
     """Whoever asks for the name waits."""
 
     kind = "name late"
@@ -21,7 +21,7 @@ class NameLate(OfVault):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name, draws.pick(LATE_MS))
+        return cls(draws.pick(stage.keepers).name, draws.pick(LATE_MS))
 
     def begin(self, stage: Stage) -> bool:
         stage.world.names.late_ns[self.machine] = self.late_ms * MS_NS
@@ -33,7 +33,7 @@ class NameLate(OfVault):
 
 
 @frozen
-class NameSilent(OfVault):
+class NameSilent(OfKeeper):
     """Whoever asks for the name hears nothing, until he gives up."""
 
     kind = "name never resolves"
@@ -48,15 +48,18 @@ class NameSilent(OfVault):
 
 
 @frozen
-class NameElsewhere(OfVault):
-    """The name leads to a machine where no vault listens."""
+class NameElsewhere(OfKeeper):
+    """The name leads to a machine where something else listens, or nothing."""
 
     kind = "name leads elsewhere"
     leads_to: str = field(validator=text)
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name, draws.pick([*stage.controls, stage.clients]).name)
+        return cls(
+            draws.pick(stage.keepers).name,
+            draws.pick([each for each in stage.machines if each not in stage.keepers]).name,
+        )
 
     def begin(self, stage: Stage) -> bool:
         stage.world.names.elsewhere[self.machine] = self.leads_to

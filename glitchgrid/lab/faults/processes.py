@@ -5,8 +5,8 @@ from typing import ClassVar, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, Link, OfServer, OfVault, Reach, Stage
-from glitchgrid.lab.campaign.limits import whole
+from glitchgrid.lab.faults.fault import US_NS, Fault, Link, OfKeeper, OfServer, Reach, Stage
+from glitchgrid.lab.limits import whole
 from glitchgrid.simulation.clock import MILLION, SECOND_NS
 from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine
@@ -65,10 +65,10 @@ class PowerLossInSync(PowerLoss):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name)
+        return cls(draws.pick(stage.keepers).name)
 
     @property
-    def vaults(self) -> Sequence[str]:
+    def keepers(self) -> Sequence[str]:
         return (self.machine,)
 
     def begin(self, stage: Stage) -> bool:
@@ -85,29 +85,29 @@ class PowerLossInSync(PowerLoss):
 
 @frozen
 class Blackout(Fault):
-    """The vaults lose power, all of them at once."""
+    """All keepers lose power at once."""
 
     kind = "blackout"
-    reaches = Reach.VAULTS
+    reaches = Reach.KEEPERS
 
     @classmethod
     def draw(cls, _draws: Draws, _stage: Stage) -> Self:
         return cls()
 
     def begin(self, stage: Stage) -> bool:
-        were_running = any(vault.process is not None for vault in stage.vaults)
-        _cut_power(stage.vaults)
+        were_running = any(keeper.process is not None for keeper in stage.keepers)
+        _cut_power(stage.keepers)
         return were_running
 
     def end(self, stage: Stage) -> bool:
-        for vault in stage.vaults:
-            stage.start(vault)
+        for keeper in stage.keepers:
+            stage.start(keeper)
         return False
 
 
 @frozen
-class Outage(OfVault):
-    """Everything loses power at once, controls with what they remember too, in the middle of a vault's next sync."""
+class Outage(OfKeeper):
+    """Everything loses power at once, in the middle of a keeper's next sync: what others remember is gone, too."""
 
     kind = "outage"
     reaches = Reach.SERVERS
@@ -200,8 +200,8 @@ class DescriptorsRunOut(OfServer):
 
 
 @frozen
-class ThreadsPaused(OfVault):
-    """The threads of a vault get no processor, and its reactor does: nothing is stored, and it says so or waits."""
+class ThreadsPaused(OfKeeper):
+    """The threads of a keeper get no processor, and its reactor does: it waits for its disk, or says that it does."""
 
     kind = "threads paused"
 

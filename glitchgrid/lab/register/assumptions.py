@@ -4,22 +4,31 @@ docs/correctness.md has the assumptions. A plan says beforehand which of them it
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Protocol, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import OfVault, Stage
-from glitchgrid.lab.campaign.faults.processes import PowerLoss
-from glitchgrid.lab.campaign.limits import whole
+from glitchgrid.lab.faults.fault import OfKeeper, Stage
+from glitchgrid.lab.faults.processes import PowerLoss
+from glitchgrid.lab.limits import whole
 from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.machine import Machine
 from glitchgrid.value import VALUE_MAX
+
+
+class Register(Stage, Protocol):
+    """Vaults that somebody can reach past all controls."""
+
+    def store_by_hand(self, vault: Machine, value: int) -> None:
+        """Send a store to a vault, past all controls and without the guard."""
+
 
 SMALL_VALUE_MAX = 5
 """Below most of what the clients write: what is stored by hand takes something away."""
 
 
 @frozen
-class StoreByHand(OfVault):
+class StoreByHand(OfKeeper):
     """Somebody sends a value straight to a vault, as ``curl -d 3`` does: a store without the guard."""
 
     kind = "store by hand"
@@ -28,10 +37,11 @@ class StoreByHand(OfVault):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name, draws.between(1, SMALL_VALUE_MAX))
+        return cls(draws.pick(stage.keepers).name, draws.between(1, SMALL_VALUE_MAX))
 
-    def begin(self, stage: Stage) -> bool:
-        stage.store_by_hand(self.on(stage), self.value)
+    def begin(self, stage: Any) -> bool:
+        register: Register = stage
+        register.store_by_hand(self.on(stage), self.value)
         return True
 
     def end(self, stage: Stage) -> bool:
@@ -48,10 +58,10 @@ class LostDisk(PowerLoss):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name)
+        return cls(draws.pick(stage.keepers).name)
 
     @property
-    def vaults(self) -> Sequence[str]:
+    def keepers(self) -> Sequence[str]:
         return (self.machine,)
 
     def begin(self, stage: Stage) -> bool:

@@ -4,14 +4,14 @@ from typing import ClassVar, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import OfVault, Stage
-from glitchgrid.lab.campaign.limits import one_of
 from glitchgrid.lab.campaign.stranger import WAYS, stranger
+from glitchgrid.lab.faults.fault import OfKeeper, Stage
+from glitchgrid.lab.limits import one_of
 from glitchgrid.simulation.draws import Draws
 
 
 @frozen
-class Stranger(OfVault):
+class Stranger(OfKeeper):
     """The vault has ended, and another program listens in its place, which answers as no vault does."""
 
     kind = "stranger"
@@ -20,7 +20,7 @@ class Stranger(OfVault):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name, draws.pick(tuple(WAYS)))
+        return cls(draws.pick(stage.keepers).name, draws.pick(tuple(WAYS)))
 
     def begin(self, stage: Stage) -> bool:
         machine = self.on(stage)

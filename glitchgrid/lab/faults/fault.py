@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.limits import text
+from glitchgrid.lab.limits import text
 from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.world import World
@@ -17,52 +17,50 @@ US_NS = 1000
 DURATIONS_MS = (10, 100, 500, 2000, 5000)
 """How long faults last: from the blink of an eye to beyond every deadline."""
 
-CLIENTS_PER_MILLE = 200
-"""How often a link is one between the clients and a control."""
-
 
 Link = tuple[str, str]
 """From one machine to another, by their names."""
 
 
 class Stage(Protocol):
-    """What faults act on."""
+    """What faults act on: the machines of a system, and the world in which they are."""
 
     world: World
-    clients: Machine
-
-    @property
-    def by_name(self) -> bool:
-        """Do controls look the vaults' names up?"""
-
-    @property
-    def vaults(self) -> Sequence[Machine]: ...
-
-    @property
-    def controls(self) -> Sequence[Machine]: ...
 
     @property
     def servers(self) -> Sequence[Machine]:
-        """Vaults and controls."""
+        """What the system is made of."""
+
+    @property
+    def keepers(self) -> Sequence[Machine]:
+        """Those of them that keep something on their disks, and that others look up by their names."""
+
+    @property
+    def machines(self) -> Sequence[Machine]:
+        """Servers and clients."""
+
+    @property
+    def by_name(self) -> bool:
+        """Are keepers looked up by their names?"""
+
+    def draw_link(self, draws: Draws) -> Link:
+        """Two machines that talk with each other, at random."""
 
     def start(self, machine: Machine) -> None:
         """Start a machine's program again, unless it runs; where it is about to end, once it has."""
 
-    def store_by_hand(self, vault: Machine, value: int) -> None:
-        """Send a store to a vault, past all controls and without the guard."""
-
 
 class Reach(enum.Enum):
-    """Those that a fault names, all vaults, or all servers."""
+    """Those that a fault names, all keepers, or all servers."""
 
     NAMED = "named"
-    VAULTS = "vaults"
+    KEEPERS = "keepers"
     SERVERS = "servers"
 
 
 class Fault(ABC):
     """:cvar kind: its name, in plans and tables.
-    :cvar breaks: the assumption of the register that it breaks, in words; empty for none.
+    :cvar breaks: the assumption of the system that it breaks, in words; empty for none.
     :cvar reaches: whom it is done to.
     :cvar stays: it is not undone by a machine's `calm`, but by its own `end`.
     """
@@ -83,15 +81,15 @@ class Fault(ABC):
         return ()
 
     @property
-    def vaults(self) -> Sequence[str]:
-        """Those of them that must be vaults."""
+    def keepers(self) -> Sequence[str]:
+        """Those of them that must be keepers."""
         return ()
 
     def troubles(self, stage: Stage) -> "Sequence[str | Link]":
         """The machines, and the directed links between two, that are not well meanwhile."""
         if self.reaches is Reach.NAMED:
             return self.machines
-        return [machine.name for machine in (stage.vaults if self.reaches is Reach.VAULTS else stage.servers)]
+        return [machine.name for machine in (stage.keepers if self.reaches is Reach.KEEPERS else stage.servers)]
 
     @abstractmethod
     def begin(self, stage: Stage) -> bool:
@@ -104,7 +102,7 @@ class Fault(ABC):
 
 @frozen
 class OfServer(Fault):
-    """A fault of one vault or control."""
+    """A fault of one server."""
 
     machine: str = field(validator=text)
 
@@ -121,28 +119,28 @@ class OfServer(Fault):
 
 
 @frozen
-class OfVault(OfServer):
-    """A fault of one vault."""
+class OfKeeper(OfServer):
+    """A fault of one keeper."""
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name)
+        return cls(draws.pick(stage.keepers).name)
 
     @property
-    def vaults(self) -> Sequence[str]:
+    def keepers(self) -> Sequence[str]:
         return (self.machine,)
 
 
 @frozen
 class OfLink(Fault):
-    """A fault of one direction between a control and a vault, or the clients and a control."""
+    """A fault of one direction between two machines that talk with each other."""
 
     source: str = field(validator=text)
     target: str = field(validator=text)
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(*draw_link(draws, stage))
+        return cls(*stage.draw_link(draws))
 
     @property
     def machines(self) -> Sequence[str]:
@@ -151,9 +149,3 @@ class OfLink(Fault):
     def troubles(self, _stage: Stage) -> Sequence[str | Link]:
         # A cut of one way is felt on the other: what is sent is acknowledged there.
         return (self.source, self.target), (self.target, self.source)
-
-
-def draw_link(draws: Draws, stage: Stage) -> tuple[str, str]:
-    source = draws.pick(stage.controls).name
-    target = stage.clients.name if draws.chance(CLIENTS_PER_MILLE) else draws.pick(stage.vaults).name
-    return (target, source) if draws.below(2) else (source, target)

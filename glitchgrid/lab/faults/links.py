@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from attrs import Attribute, field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import US_NS, Fault, Link, OfLink, OfServer, Reach, Stage, draw_link
-from glitchgrid.lab.campaign.limits import one_of, whole, yes_or_no
+from glitchgrid.lab.faults.fault import US_NS, Fault, Link, OfLink, OfServer, Reach, Stage
+from glitchgrid.lab.limits import one_of, whole, yes_or_no
 from glitchgrid.simulation.clock import MILLION
 from glitchgrid.simulation.draws import PER_MILLE, Draws
 from glitchgrid.simulation.network import Slowness
@@ -118,7 +118,7 @@ class Slow(OfLink):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(*draw_link(draws, stage), *_draw_slowness(draws))
+        return cls(*stage.draw_link(draws), *_draw_slowness(draws))
 
     def begin(self, stage: Stage) -> bool:
         slowness = _slowness(self.latency_us, self.jitter_us, self.loss_per_mille)

@@ -1,12 +1,12 @@
-"""Faults of vaults' disks: one at a time, or all at once, as where one storage serves them."""
+"""Faults of disks: one at a time, or all at once, as where one storage serves them."""
 
 from collections.abc import Sequence
 from typing import Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.faults.fault import DURATIONS_MS, MS_NS, Fault, OfVault, Reach, Stage
-from glitchgrid.lab.campaign.limits import whole
+from glitchgrid.lab.faults.fault import DURATIONS_MS, MS_NS, Fault, OfKeeper, Reach, Stage
+from glitchgrid.lab.limits import whole
 from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine
 
@@ -17,7 +17,7 @@ SYNCS = (1, 1, SYNCS_MAX)
 
 
 @frozen
-class DiskStall(OfVault):
+class DiskStall(OfKeeper):
     """Nothing that the disk is asked for ends before this does."""
 
     kind = "disk stall"
@@ -25,7 +25,7 @@ class DiskStall(OfVault):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name, draws.pick(DURATIONS_MS))
+        return cls(draws.pick(stage.keepers).name, draws.pick(DURATIONS_MS))
 
     def begin(self, stage: Stage) -> bool:
         return _stall([self.on(stage)], self.stall_ms)
@@ -40,7 +40,7 @@ class DisksStall(Fault):
     """All disks stall at once."""
 
     kind = "disks stall together"
-    reaches = Reach.VAULTS
+    reaches = Reach.KEEPERS
     stall_ms: int = field(validator=whole(1, STALL_MS_MAX))
 
     @classmethod
@@ -48,21 +48,21 @@ class DisksStall(Fault):
         return cls(draws.pick(DURATIONS_MS))
 
     def begin(self, stage: Stage) -> bool:
-        return _stall(stage.vaults, self.stall_ms)
+        return _stall(stage.keepers, self.stall_ms)
 
     def end(self, stage: Stage) -> bool:
         """It ends by itself."""
         return False
 
 
-def _stall(vaults: Sequence[Machine], stall_ms: int) -> bool:
-    for vault in vaults:
-        vault.disk.stalled_until_ns = vault.world.now_ns + stall_ms * MS_NS
-    return any(vault.process is not None for vault in vaults)
+def _stall(keepers: Sequence[Machine], stall_ms: int) -> bool:
+    for keeper in keepers:
+        keeper.disk.stalled_until_ns = keeper.world.now_ns + stall_ms * MS_NS
+    return any(keeper.process is not None for keeper in keepers)
 
 
 @frozen
-class DiskFull(OfVault):
+class DiskFull(OfKeeper):
     """No file may grow."""
 
     kind = "disk full"
@@ -77,11 +77,11 @@ class DiskFull(OfVault):
 
 
 @frozen
-class SyncFails(OfVault):
+class SyncFails(OfKeeper):
     """The next sync fails, or many do, as on Linux: the cache keeps the data, the disk any part of it, and a sync that
     does not fail has nothing to write.
 
-    The vault stops taking stores; so at the end it is started anew, as an operator would.
+    A careful server writes no more then; so at the end it is started anew, as an operator would.
     """
 
     kind = "sync fails"
@@ -89,7 +89,7 @@ class SyncFails(OfVault):
 
     @classmethod
     def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.vaults).name, draws.pick(SYNCS))
+        return cls(draws.pick(stage.keepers).name, draws.pick(SYNCS))
 
     def begin(self, stage: Stage) -> bool:
         return _let_syncs_fail([self.on(stage)], self.syncs)
@@ -100,10 +100,10 @@ class SyncFails(OfVault):
 
 @frozen
 class SyncsFail(Fault):
-    """The next syncs of every vault fail. At the end all are started anew."""
+    """The next syncs of every disk fail. At the end all are started anew."""
 
     kind = "syncs fail together"
-    reaches = Reach.VAULTS
+    reaches = Reach.KEEPERS
     syncs: int = field(validator=whole(1, SYNCS_MAX))
 
     @classmethod
@@ -111,15 +111,15 @@ class SyncsFail(Fault):
         return cls(draws.pick(SYNCS))
 
     def begin(self, stage: Stage) -> bool:
-        return _let_syncs_fail(stage.vaults, self.syncs)
+        return _let_syncs_fail(stage.keepers, self.syncs)
 
     def end(self, stage: Stage) -> bool:
-        return _start_anew(stage, stage.vaults, self.syncs)
+        return _start_anew(stage, stage.keepers, self.syncs)
 
 
 @frozen
-class _UntilStartedAnew(OfVault):
-    """A vault whose disk has failed it takes no store; so at the end it is started anew, as an operator would."""
+class _UntilStartedAnew(OfKeeper):
+    """A server whose disk has failed it writes no more; so at the end it is started anew, as an operator would."""
 
     def begin(self, stage: Stage) -> bool:
         """Nothing has failed by now."""
@@ -127,17 +127,17 @@ class _UntilStartedAnew(OfVault):
         return False
 
     def end(self, stage: Stage) -> bool:
-        vault = self.on(stage)
-        has_failed = vault.disk.refused is not None and vault.disk.refused is vault.process
-        self._mend(vault)
-        vault.kill()
-        stage.start(vault)
+        keeper = self.on(stage)
+        has_failed = keeper.disk.refused is not None and keeper.disk.refused is keeper.process
+        self._mend(keeper)
+        keeper.kill()
+        stage.start(keeper)
         return has_failed
 
-    def _break(self, vault: Machine) -> None:
+    def _break(self, keeper: Machine) -> None:
         raise NotImplementedError
 
-    def _mend(self, vault: Machine) -> None:
+    def _mend(self, keeper: Machine) -> None:
         raise NotImplementedError
 
 
@@ -147,31 +147,31 @@ class WritesFail(_UntilStartedAnew):
 
     kind = "writes fail"
 
-    def _break(self, vault: Machine) -> None:
-        vault.disk.fails_to.add("write")
+    def _break(self, keeper: Machine) -> None:
+        keeper.disk.fails_to.add("write")
 
-    def _mend(self, vault: Machine) -> None:
-        vault.disk.fails_to.discard("write")
+    def _mend(self, keeper: Machine) -> None:
+        keeper.disk.fails_to.discard("write")
 
 
 @frozen
 class ReadsFail(_UntilStartedAnew):
-    """Every read fails: EIO. Vaults read when they start, so this one is started in the middle of it."""
+    """Every read fails: EIO. Servers read when they start, so this one is started in the middle of it."""
 
     kind = "reads fail"
 
     def begin(self, stage: Stage) -> bool:
-        vault = self.on(stage)
-        self._break(vault)
-        vault.kill()
-        stage.start(vault)
+        keeper = self.on(stage)
+        self._break(keeper)
+        keeper.kill()
+        stage.start(keeper)
         return True
 
-    def _break(self, vault: Machine) -> None:
-        vault.disk.fails_to.add("read")
+    def _break(self, keeper: Machine) -> None:
+        keeper.disk.fails_to.add("read")
 
-    def _mend(self, vault: Machine) -> None:
-        vault.disk.fails_to.discard("read")
+    def _mend(self, keeper: Machine) -> None:
+        keeper.disk.fails_to.discard("read")
 
 
 @frozen
@@ -180,25 +180,25 @@ class ReadOnly(_UntilStartedAnew):
 
     kind = "read-only disk"
 
-    def _break(self, vault: Machine) -> None:
-        vault.disk.is_read_only = True
+    def _break(self, keeper: Machine) -> None:
+        keeper.disk.is_read_only = True
 
-    def _mend(self, vault: Machine) -> None:
-        vault.disk.is_read_only = False
+    def _mend(self, keeper: Machine) -> None:
+        keeper.disk.is_read_only = False
 
 
-def _let_syncs_fail(vaults: Sequence[Machine], syncs: int) -> bool:
+def _let_syncs_fail(keepers: Sequence[Machine], syncs: int) -> bool:
     """Nothing has failed by now."""
-    for vault in vaults:
-        vault.disk.syncs_to_fail = syncs
+    for keeper in keepers:
+        keeper.disk.syncs_to_fail = syncs
     return False
 
 
-def _start_anew(stage: Stage, vaults: Sequence[Machine], syncs: int) -> bool:
+def _start_anew(stage: Stage, keepers: Sequence[Machine], syncs: int) -> bool:
     """True where some sync has failed."""
-    have_failed = any(vault.disk.syncs_to_fail < syncs for vault in vaults)
-    for vault in vaults:
-        vault.disk.syncs_to_fail = 0
-        vault.kill()
-        stage.start(vault)
+    have_failed = any(keeper.disk.syncs_to_fail < syncs for keeper in keepers)
+    for keeper in keepers:
+        keeper.disk.syncs_to_fail = 0
+        keeper.kill()
+        stage.start(keeper)
     return have_failed

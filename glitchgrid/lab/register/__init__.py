@@ -1,0 +1,1 @@
+"""The register under the laboratory: what is a vault, what breaks its assumptions, and who judges it."""
