@@ -46,6 +46,7 @@ setup(
         "zope.interface>=8.0",  # the seams: disk and register
         "antithesis>=0.4",  # the properties that control and vaults state of themselves
         "attrs>=23.1",  # values
+        "cattrs>=24.1",  # plans, read from JSON
         "click>=8.2.1",  # the command line
         "rich>=13.7",  # its table and bars
         "jinja2>=3.1",  # the pages that show a run

@@ -103,8 +103,8 @@ def spread(results: Results, above: Cell, below: Cell, quantity: Quantity) -> Fi
         for one, other in zip(results.rounds(above), results.rounds(below), strict=True)
         if quantity(other) > 0
     ]
-    draws = random.Random(0)
-    medians = sorted(statistics.median(draws.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
+    rng = random.Random(0)
+    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
     tail = round(RESAMPLES * (1 - CONFIDENCE) / 2)
     return Figure(statistics.median(ratios), medians[tail], medians[-1 - tail])
 

@@ -19,9 +19,9 @@ from types import FrameType
 from attrs import frozen
 
 from benchmarks.sampler import EVERY_CPU_S, Stack, stack_of
-from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.campaign.workers import prepare
+from glitchgrid.lab.register.layout import GridLayout
 
 CHECKOUT = Path(__file__).parents[1]
 LONG_STEPS = 100
@@ -122,7 +122,7 @@ def measure_simulation(seeds: int, progress: Callable[[int, int], None]) -> Foun
     total = seeds + 2 * long_seeds
     prepare()
     for seed in range(WARM_UP_SEEDS):
-        run_seed(str(seed), Layout(steps=SHORT_STEPS))
+        run_seed(str(seed), GridLayout(steps=SHORT_STEPS))
     resident: list[tuple[int, float]] = []
 
     def after_short(done: int) -> None:
@@ -142,7 +142,7 @@ def _speed(steps: int, seeds: int, after_each: Callable[[int], None]) -> Speed:
     cpu_s = 0.0
     for seed in range(seeds):
         began_s = time.process_time()
-        result = run_seed(str(seed), Layout(steps=steps))
+        result = run_seed(str(seed), GridLayout(steps=steps))
         gc.collect()
         cpu_s += time.process_time() - began_s
         operations += result.operations

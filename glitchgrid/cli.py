@@ -14,8 +14,8 @@ import click
 from click.core import ParameterSource
 
 from glitchgrid import __version__
-from glitchgrid.lab.campaign.oracles import ORACLES
-from glitchgrid.lab.checker import ACKNOWLEDGED_MIN
+from glitchgrid.lab.checkers.max_register import ACKNOWLEDGED_MIN
+from glitchgrid.lab.register.oracles import ORACLES
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 
 VAULTS_MAX = 15
@@ -54,7 +54,7 @@ def main() -> None:
 
 def _glitch_name(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
     if name is not None:
-        from glitchgrid.glitches import GLITCHES
+        from glitchgrid.lab.register.glitches import GLITCHES
 
         if name not in GLITCHES:
             raise click.BadParameter(f"there is no glitch {name!r}; 'glitchgrid glitches' lists them")
@@ -289,7 +289,9 @@ def simulate(**options: Any) -> None:
     help="Shrink the first of these seeds that fails.",
 )
 @_about_a_run
-@click.option("--oracle", type=click.Choice(ORACLES), help="Have this oracle find something; else the first that does.")
+@click.option(
+    "--oracle", type=click.Choice(ORACLES.all), help="Have this oracle find something; else the first that does."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where the small plan goes; else here.")
 def shrink(**options: Any) -> None:
     """Find the smallest plan and workload that still fail in the same way, and where they part from a run that passes.
@@ -390,7 +392,7 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     if options["seed"] is not None:
         _exclude("--seed", "seeds", "require_reach", "baseline")
     from glitchgrid.commands.drawing import Drawings
-    from glitchgrid.lab.campaign.plan import Wanted
+    from glitchgrid.lab.register.layout import Wanted
 
     rest = dict(options)
     wanted = Wanted(*(rest.pop(name) for name in ("vaults", "controls", "protocol", "steps")))

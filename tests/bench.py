@@ -5,7 +5,7 @@ from typing import Any
 
 from glitchgrid.outcome import ReadOutcome, Refused, Stored, WriteOutcome
 from glitchgrid.protocol.coordinator import Coordinator
-from glitchgrid.protocol.effects import Began, Declined, Effect, Ended, Kind, Rest, SendRead, SendStore
+from glitchgrid.protocol.effects import Began, Declined, Effect, Ended, Rest, RoundKind, SendRead, SendStore
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 
 Round = StoreRound[str] | ReadRound[str]
@@ -22,7 +22,7 @@ class Bench:
         self.voters = [f"voter {number}" for number in range(vaults)]
         self.stores: dict[int, SendStore[str]] = {}
         self.reads: dict[int, SendRead[str]] = {}
-        self.resting: set[tuple[int, Kind]] = set()
+        self.resting: set[tuple[int, RoundKind]] = set()
         self.outcomes: dict[str, WriteOutcome | ReadOutcome] = {}
         self.running: list[Round] = []
         self.news: list[Effect[str]] = []
@@ -92,7 +92,7 @@ class Bench:
             self.coordinator.read_failed(number)
             self.settle()
 
-    def rested(self, number: int, kind: Kind) -> None:
+    def rested(self, number: int, kind: RoundKind) -> None:
         self.resting.discard((number, kind))
         self.coordinator.rested(number, kind)
         self.settle()

@@ -4,27 +4,27 @@ from random import Random
 
 from attrs import evolve
 
-from glitchgrid.lab.history import History, Kind, Operation, Outcome
+from glitchgrid.lab.history.format import History, Operation, OperationKind, Outcome
 
 
 def write(value: int, call: int, end: int, outcome: Outcome = Outcome.OK) -> Operation:
-    return Operation(0, "c", Kind.WRITE, value, call, end, outcome)
+    return Operation(0, "c", OperationKind.WRITE, value, call, end, outcome)
 
 
 def ambiguous(value: int, call: int, end: int | None = None) -> Operation:
-    return Operation(0, "c", Kind.WRITE, value, call, end, Outcome.AMBIGUOUS)
+    return Operation(0, "c", OperationKind.WRITE, value, call, end, Outcome.AMBIGUOUS)
 
 
 def refused(value: int, floor: int, call: int, end: int) -> Operation:
-    return Operation(0, "c", Kind.WRITE, value, call, end, Outcome.DECREASES, floor)
+    return Operation(0, "c", OperationKind.WRITE, value, call, end, Outcome.DECREASES, floor)
 
 
 def read(value: int, call: int, end: int) -> Operation:
-    return Operation(0, "c", Kind.READ, value, call, end, Outcome.OK)
+    return Operation(0, "c", OperationKind.READ, value, call, end, Outcome.OK)
 
 
 def failed_read(call: int, end: int | None = None) -> Operation:
-    return Operation(0, "c", Kind.READ, None, call, end, Outcome.FAILED)
+    return Operation(0, "c", OperationKind.READ, None, call, end, Outcome.FAILED)
 
 
 def history(*operations: Operation, initial: int = 0) -> History:
@@ -49,7 +49,7 @@ def drawn_history(random: Random, most: int = 9) -> History:
     operations = []
     for _, call, end in sorted(moments):
         operation = _drawn_operation(random, largest, written, call, end)
-        if operation.kind is Kind.WRITE and operation.outcome in {Outcome.OK, Outcome.AMBIGUOUS}:
+        if operation.kind is OperationKind.WRITE and operation.outcome in {Outcome.OK, Outcome.AMBIGUOUS}:
             assert operation.value is not None
             largest = max(largest, operation.value)
             written.append(operation.value)
@@ -91,6 +91,6 @@ def _drawn_operation(random: Random, largest: int, written: list[int], call: int
 def _changed(random: Random, answers: list[int], operation: Operation) -> Operation:
     if operation.outcome is Outcome.DECREASES:
         return evolve(operation, floor=max(random.choice(answers), 1))
-    if operation.kind is Kind.READ and operation.outcome is Outcome.OK:
+    if operation.kind is OperationKind.READ and operation.outcome is Outcome.OK:
         return evolve(operation, value=random.choice(answers))
     return operation

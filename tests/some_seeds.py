@@ -17,9 +17,10 @@ from typing import Any
 import click
 
 from glitchgrid.lab.campaign.campaign import Summary, Task, perform
-from glitchgrid.lab.campaign.plan import Wanted
-from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.workers import prepare
+from glitchgrid.lab.register.layout import Wanted
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 def run(seeds: int) -> Summary:
     """All of them, as long as none is wrong."""
     prepare()
-    summary = Summary()
+    summary = Summary(REGISTER)
     for seed in range(seeds):
         result = perform(Task(seed, Wanted().layout(str(seed))))
         if result.verdict is Verdict.VIOLATION:

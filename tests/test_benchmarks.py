@@ -22,7 +22,7 @@ from benchmarks.report import Run, read_json, write_json, write_markdown
 from benchmarks.results import Cell, Figure, Measurement, Results, p99_ms, per_s
 from benchmarks.targets import LADDER, MET, NOT_MET, VOID, Verdict, judge
 from benchmarks.wrk import parse
-from glitchgrid.lab.properties import of_servers
+from glitchgrid.lab.register.properties import of_servers
 
 NAMES = ("atomic", "classic", "threaded", "etcd")
 

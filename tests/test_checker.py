@@ -7,9 +7,9 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.checker import CannotSay, Linearizable, NotLinearizable, Rule, check, violations
-from glitchgrid.lab.history import History, Kind, Operation, Outcome
-from glitchgrid.lab.search import linearizable
+from glitchgrid.lab.checkers.max_register import CannotSay, Linearizable, NotLinearizable, Rule, check, violations
+from glitchgrid.lab.checkers.search import linearizable
+from glitchgrid.lab.history.format import History, Operation, OperationKind, Outcome
 from tests.histories import ambiguous, drawn_history, failed_read, history, read, refused, write
 
 HISTORIES = 20_000
@@ -42,11 +42,11 @@ def explains(order: tuple[Operation, ...], initial: int) -> bool:
     written = [initial]
     for each in order:
         assert each.value is not None
-        if each.kind is Kind.READ and each.value != max(written):
+        if each.kind is OperationKind.READ and each.value != max(written):
             return False
         if each.floor is not None and not (each.value < each.floor and (each.floor in written or each.floor < initial)):
             return False
-        if each.kind is Kind.WRITE and each.floor is None:
+        if each.kind is OperationKind.WRITE and each.floor is None:
             written.append(each.value)
     return True
 
@@ -86,15 +86,17 @@ class AgainstTheSearchTests(SynchronousTestCase):
 def kinds_in(drawn: History) -> set[str]:
     """What of all that matters to the rules a history has."""
     operations = drawn.operations
-    writes = [each.value for each in operations if each.kind is Kind.WRITE]
+    writes = [each.value for each in operations if each.kind is OperationKind.WRITE]
     calls = {each.call_ns for each in operations}
     found = {
         "an initial value": drawn.initial > 0,
         "equal values": len(set(writes)) < len(writes),
         "a 400": any(each.outcome is Outcome.DECREASES for each in operations),
         "a 400 that is none": any((each.floor or 9) <= (each.value or 0) for each in operations),
-        "a failed write": any(each.outcome is Outcome.FAILED and each.kind is Kind.WRITE for each in operations),
-        "a failed read": any(each.outcome is Outcome.FAILED and each.kind is Kind.READ for each in operations),
+        "a failed write": any(
+            each.outcome is Outcome.FAILED and each.kind is OperationKind.WRITE for each in operations
+        ),
+        "a failed read": any(each.outcome is Outcome.FAILED and each.kind is OperationKind.READ for each in operations),
         "an ambiguous write": any(each.outcome is Outcome.AMBIGUOUS and each.return_ns for each in operations),
         "an open write": any(each.outcome is Outcome.AMBIGUOUS and not each.return_ns for each in operations),
         "touching intervals": any(each.return_ns in calls for each in operations),

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from glitchgrid.cli import main
-from glitchgrid.glitches import GLITCHES
+from glitchgrid.lab.register.glitches import GLITCHES
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "antithesis.md").read_text(encoding="utf-8")

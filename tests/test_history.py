@@ -12,22 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab import history as history_module
-from glitchgrid.lab import recorder as recorder_module
 from glitchgrid.lab.errors import HistoryInvalid
-from glitchgrid.lab.history import (
+from glitchgrid.lab.history import format as history_module
+from glitchgrid.lab.history import recorder as recorder_module
+from glitchgrid.lab.history.format import (
     CLIENT_CHARACTERS_MAX,
     LINE_BYTES_MAX,
     Counts,
     History,
-    Kind,
     Operation,
+    OperationKind,
     Outcome,
     count,
     lines_of,
     read_history,
 )
-from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.value import VALUE_MAX
 
 HEADER = '{"history": 1, "initial": 0}'
@@ -52,7 +52,7 @@ class ReaderTests(SynchronousTestCase):
 
     def test_every_call_and_every_return(self) -> None:
         def write(op: int, value: int, outcome: Outcome, end_ns: int | None, floor: int | None = None) -> Operation:
-            return Operation(op, "c2", Kind.WRITE, value, 10, end_ns, outcome, floor)
+            return Operation(op, "c2", OperationKind.WRITE, value, 10, end_ns, outcome, floor)
 
         found = read_lines(
             '{"history": 1, "initial": 3, "made_by": "hand"}',
@@ -72,14 +72,14 @@ class ReaderTests(SynchronousTestCase):
             History(
                 3,
                 (
-                    Operation(1, "c1", Kind.READ, 0, 10, 10, Outcome.OK),
+                    Operation(1, "c1", OperationKind.READ, 0, 10, 10, Outcome.OK),
                     write(2, 7, Outcome.OK, 15),
                     write(3, 7, Outcome.DECREASES, 12, floor=9),
                     write(4, 7, Outcome.FAILED, 13),
                     write(5, 7, Outcome.AMBIGUOUS, 14),
                     write(6, 7, Outcome.AMBIGUOUS, None),
-                    Operation(8, "c8", Kind.READ, None, 80, None, Outcome.FAILED),
-                    Operation(9, "c9", Kind.READ, None, 90, 999, Outcome.FAILED),
+                    Operation(8, "c8", OperationKind.READ, None, 80, None, Outcome.FAILED),
+                    Operation(9, "c9", OperationKind.READ, None, 90, 999, Outcome.FAILED),
                 ),
             ),
         )
@@ -224,11 +224,11 @@ def recorded(recorder: Recorder, drawn: DrawnOperation) -> tuple[int, Callable[[
     if kind == "read":
         op = recorder.call_read(client, **notes)
         if outcome is Outcome.OK:
-            read = Operation(op, client, Kind.READ, answer, 0, 0, Outcome.OK)
+            read = Operation(op, client, OperationKind.READ, answer, 0, 0, Outcome.OK)
             return op, lambda: recorder.read_ok(op, answer, **notes), read
         if outcome is None:
-            return op, lambda: None, Operation(op, client, Kind.READ, None, 0, None, Outcome.FAILED)
-        return op, lambda: recorder.failed(op), Operation(op, client, Kind.READ, None, 0, 0, Outcome.FAILED)
+            return op, lambda: None, Operation(op, client, OperationKind.READ, None, 0, None, Outcome.FAILED)
+        return op, lambda: recorder.failed(op), Operation(op, client, OperationKind.READ, None, 0, 0, Outcome.FAILED)
     op = recorder.call_write(client, value, **notes)
     floor = max(answer, 1) if outcome is Outcome.DECREASES else None
     ends: dict[Outcome | None, Callable[[], None]] = {
@@ -239,7 +239,11 @@ def recorded(recorder: Recorder, drawn: DrawnOperation) -> tuple[int, Callable[[
         Outcome.AMBIGUOUS: lambda: recorder.ambiguous(op, **notes),
     }
     end_ns = None if outcome is None else 0
-    return op, ends[outcome], Operation(op, client, Kind.WRITE, value, 0, end_ns, outcome or Outcome.AMBIGUOUS, floor)
+    return (
+        op,
+        ends[outcome],
+        Operation(op, client, OperationKind.WRITE, value, 0, end_ns, outcome or Outcome.AMBIGUOUS, floor),
+    )
 
 
 class RecorderTests(SynchronousTestCase):

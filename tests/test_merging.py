@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from glitchgrid.lab.checker import NotLinearizable, check
+from glitchgrid.lab.checkers.max_register import NotLinearizable, check
 from glitchgrid.lab.errors import HistoryInvalid
-from glitchgrid.lab.merging import largest_answered, largest_attempted, read_merged
-from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.history.merging import largest_answered, largest_attempted, read_merged
+from glitchgrid.lab.history.recorder import Recorder
 
 Record = Callable[[Recorder], None]
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from antithesis.assertions import always
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.glitches import GLITCHES, switched_on
-from glitchgrid.lab.campaign.plan import Wanted
-from glitchgrid.lab.campaign.properties import collecting
-from glitchgrid.lab.campaign.result import Verdict
+from glitchgrid.lab.campaign.evaluations import collecting
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.composer.templates import find_templates
-from glitchgrid.lab.properties import Kind, Property, Seen, Standing, of_servers, of_test_commands
+from glitchgrid.lab.properties import Property, PropertyKind, Seen, Standing
+from glitchgrid.lab.register.glitches import GLITCHES, switched_on
+from glitchgrid.lab.register.layout import Wanted
+from glitchgrid.lab.register.properties import of_servers, of_test_commands
+from glitchgrid.lab.verdict import Verdict
 from glitchgrid.protocol import rounds
 from glitchgrid.protocol.rounds import StoreRound
 
@@ -58,31 +59,33 @@ class CatalogueTests(SynchronousTestCase):
 
     def test_what_must_hold_is_paired_with_what_must_be_reached(self) -> None:
         kinds = Counter(each.kind for each in STATED)
-        self.assertGreaterEqual(kinds[Kind.SOMETIMES] + kinds[Kind.REACHABLE], kinds[Kind.ALWAYS])
+        self.assertGreaterEqual(
+            kinds[PropertyKind.SOMETIMES] + kinds[PropertyKind.REACHABLE], kinds[PropertyKind.ALWAYS]
+        )
 
 
 class StandingTests(SynchronousTestCase):
-    def standing(self, kind: Kind, held: int, broke: int) -> Standing:
+    def standing(self, kind: PropertyKind, held: int, broke: int) -> Standing:
         seen: Seen = Counter({("text", True): held, ("text", False): broke})
         return Property("text", kind, "file.py", 1).standing(seen)
 
     def test_what_runs_make_of_a_property(self) -> None:
-        self.assertEqual(self.standing(Kind.ALWAYS, 5, 0), Standing.PASSED)
-        self.assertEqual(self.standing(Kind.ALWAYS, 5, 1), Standing.FAILED)
-        self.assertEqual(self.standing(Kind.ALWAYS, 0, 0), Standing.NEVER_HIT)
-        self.assertEqual(self.standing(Kind.SOMETIMES, 1, 9), Standing.PASSED)
-        self.assertEqual(self.standing(Kind.SOMETIMES, 0, 9), Standing.NEVER_HIT)
-        self.assertEqual(self.standing(Kind.REACHABLE, 1, 0), Standing.PASSED)
-        self.assertEqual(self.standing(Kind.REACHABLE, 0, 0), Standing.NEVER_HIT)
-        self.assertEqual(self.standing(Kind.UNREACHABLE, 0, 0), Standing.PASSED)
-        self.assertEqual(self.standing(Kind.UNREACHABLE, 0, 1), Standing.FAILED)
+        self.assertEqual(self.standing(PropertyKind.ALWAYS, 5, 0), Standing.PASSED)
+        self.assertEqual(self.standing(PropertyKind.ALWAYS, 5, 1), Standing.FAILED)
+        self.assertEqual(self.standing(PropertyKind.ALWAYS, 0, 0), Standing.NEVER_HIT)
+        self.assertEqual(self.standing(PropertyKind.SOMETIMES, 1, 9), Standing.PASSED)
+        self.assertEqual(self.standing(PropertyKind.SOMETIMES, 0, 9), Standing.NEVER_HIT)
+        self.assertEqual(self.standing(PropertyKind.REACHABLE, 1, 0), Standing.PASSED)
+        self.assertEqual(self.standing(PropertyKind.REACHABLE, 0, 0), Standing.NEVER_HIT)
+        self.assertEqual(self.standing(PropertyKind.UNREACHABLE, 0, 0), Standing.PASSED)
+        self.assertEqual(self.standing(PropertyKind.UNREACHABLE, 0, 1), Standing.FAILED)
 
 
 class CollectingTests(SynchronousTestCase):
     def test_what_the_product_evaluates_is_counted_and_nothing_stays(self) -> None:
         seen: Seen = Counter()
         broke: list[str] = []
-        with collecting(seen, broke.append):
+        with collecting("glitchgrid", seen, broke.append):
             self.assertIsNot(vars(rounds)["always"], always)
             round_: StoreRound[None] = StoreRound(3, range(3), 5)
             for vault in range(2):
@@ -95,7 +98,7 @@ class CollectingTests(SynchronousTestCase):
     def test_what_breaks_is_told(self) -> None:
         seen: Seen = Counter()
         broke: list[str] = []
-        with switched_on("half-is-majority"), collecting(seen, broke.append):
+        with switched_on("half-is-majority"), collecting("glitchgrid", seen, broke.append):
             StoreRound(3, range(3), 5).acknowledge(0, "vault 0", 5)
         self.assertEqual(broke, ["control: a commit has the votes of more than half of all"])
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from antithesis.catalog import scan_source, write
 
-from glitchgrid.commands.report import status_of
+from glitchgrid.commands.report import report_on, status_of
 from glitchgrid.lab.composer.calls import CALLS, End
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.picture.model import LaneKind
 from glitchgrid.lab.properties import Standing
-from glitchgrid.lab.recorder import Recorder
 from glitchgrid.lab.report.page import as_page
-from glitchgrid.lab.report.portrait import picture_of
-from glitchgrid.lab.report.report import Report, read_report
+from glitchgrid.lab.report.rendering import picture_of
+from glitchgrid.lab.report.report import Report
 from glitchgrid.lab.report.words import lines_of
 
 STATED = """
@@ -66,7 +66,7 @@ def record(directory: Path, *values: int, read: int | None = None) -> None:
 
 
 def test_what_is_in_the_catalogue_and_not_in_the_output_was_never_hit(directory: Path) -> None:
-    report = read_report(directory)
+    report = report_on(directory)
     assert standings(report) == {
         "it holds": Standing.PASSED,
         "it happens": Standing.PASSED,
@@ -78,7 +78,7 @@ def test_what_is_in_the_catalogue_and_not_in_the_output_was_never_hit(directory:
 
 def test_what_was_never_hit_counts_where_that_is_asked_for(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        status_of(read_report(directory), require_reach=True)
+        status_of(report_on(directory), require_reach=True)
     assert ended.value.code == 2
     assert capsys.readouterr().err == "glitchgrid: never hit: it is reached\n"
 
@@ -86,7 +86,7 @@ def test_what_was_never_hit_counts_where_that_is_asked_for(directory: Path, caps
 def test_what_failed_comes_first_with_the_first_examples_details(directory: Path) -> None:
     write_lines(directory / "sdk.jsonl", evaluated("it holds", True), evaluated("it holds", False, at=3))
     write_lines(directory / "timeline-1" / "sdk.jsonl", evaluated("it holds", False, at=4))
-    report = read_report(directory)
+    report = report_on(directory)
     first = report.stated[0]
     assert (first.property.text, first.standing, first.details) == ("it holds", Standing.FAILED, {"at": 3})
     assert status_of(report, require_reach=False) == 1
@@ -96,15 +96,15 @@ def test_what_failed_comes_first_with_the_first_examples_details(directory: Path
 
 def test_what_only_ever_happened_not_to_hold_was_never_hit(directory: Path) -> None:
     write_lines(directory / "sdk.jsonl", evaluated("it happens", False), evaluated("it is not reached", False))
-    assert standings(read_report(directory))["it happens"] is Standing.NEVER_HIT
-    assert standings(read_report(directory))["it is not reached"] is Standing.FAILED
+    assert standings(report_on(directory))["it happens"] is Standing.NEVER_HIT
+    assert standings(report_on(directory))["it is not reached"] is Standing.FAILED
 
 
 def test_declarations_and_other_events_are_no_evidence(directory: Path) -> None:
     declared = {"antithesis_assert": {"hit": False, "condition": False, "message": "it holds"}}
     setup = {"antithesis_setup": {"status": "complete", "details": {}}}
     write_lines(directory / "sdk.jsonl", declared, setup, {"antithesis_guidance": {}}, {"mine": {"x": 1}})
-    report = read_report(directory)
+    report = report_on(directory)
     assert standings(report)["it holds"] is Standing.NEVER_HIT
     assert report.ready == 1
 
@@ -113,7 +113,7 @@ def test_declarations_and_other_events_are_no_evidence(directory: Path) -> None:
 def test_a_torn_last_line_counts_as_not_there(directory: Path, torn: str) -> None:
     with (directory / "sdk.jsonl").open("a") as file:
         file.write(torn)
-    assert standings(read_report(directory))["it holds"] is Standing.PASSED
+    assert standings(report_on(directory))["it holds"] is Standing.PASSED
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_torn_last_line_counts_as_not_there(directory: Path, torn: str) -> Non
 )
 def test_how_commands_ended(directory: Path, end: End, status: int) -> None:
     write_lines(directory / CALLS, a_call(), a_call("eventually_look.sh", end, 100, "what it said"))
-    report = read_report(directory)
+    report = report_on(directory)
     assert status_of(report, require_reach=False) == status
     lines = [line for line, _ in lines_of(report)]
     assert "anytime_look.sh: 1 passed" in lines
@@ -133,7 +133,7 @@ def test_how_commands_ended(directory: Path, end: End, status: int) -> None:
 def test_the_historys_verdict(directory: Path) -> None:
     record(directory / "timeline-1", 3, 5, read=5)
     record(directory / "timeline-2", 3, 5, read=3)
-    report = read_report(directory)
+    report = report_on(directory)
     verdicts = [(each["part"], each["verdict"]) for each in report.as_json()["histories"]]
     assert verdicts == [
         (directory.name, "cannot say"),
@@ -151,12 +151,12 @@ def test_a_campaign(directory: Path) -> None:
         "stated": [["it is reached", True, 7]],
     }
     (directory / "campaign.json").write_text(json.dumps(campaign))
-    report = read_report(directory)
+    report = report_on(directory)
     assert standings(report)["it is reached"] is Standing.PASSED
     assert status_of(report, require_reach=True) == 0
     campaign["violations"] = [{"seed": "4", "oracle": "checker", "message": "went back", "replay": ""}]
     (directory / "campaign.json").write_text(json.dumps(campaign))
-    report = read_report(directory)
+    report = report_on(directory)
     assert status_of(report, require_reach=False) == 1
     assert "seed 4, checker: went back" in [line for line, _ in lines_of(report)]
 
@@ -182,7 +182,7 @@ def test_what_is_not_what_it_should_be_is_said_in_one_line(
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
     with pytest.raises(CannotRun) as error:
-        read_report(directory)
+        report_on(directory)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
     assert capsys.readouterr().out == "", "the SDK's own complaints would be in the way of --json"
@@ -195,7 +195,7 @@ def test_what_is_not_what_it_should_be_is_said_in_one_line(
 def test_without_a_catalogue_beside_it_this_installations_counts(tmp_path: Path, text: str, has_commands: bool) -> None:
     """What the test commands state was not missed where none was called."""
     write_lines(tmp_path / "sdk.jsonl", evaluated(text, True))
-    known = standings(read_report(tmp_path))
+    known = standings(report_on(tmp_path))
     assert known[text] is Standing.PASSED
     assert known["control: a decrease is refused"] is Standing.NEVER_HIT
     assert ("test: a decrease is refused" in known) is has_commands
@@ -206,7 +206,7 @@ def test_a_directory_without_output(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotRun, match=r"has no output in it|is no directory"):
-        read_report(tmp_path / name)
+        report_on(tmp_path / name)
 
 
 def test_the_picture_has_clients_servers_and_faults(directory: Path) -> None:
@@ -218,13 +218,13 @@ def test_the_picture_has_clients_servers_and_faults(directory: Path) -> None:
     killed = {"kind": "kill a vault", "members": ["vault1"], "began_ns": 1010, "ended_ns": 1030}
     paused = {"kind": "pause a control", "members": ["control1"], "began_ns": 1010, "ended_ns": 1030}
     write_lines(timeline / "faults.jsonl", killed, paused)
-    (part,) = [part for part in read_report(directory).parts if part.name == "timeline-1"]
+    (part,) = [part for part in report_on(directory).parts if part.name == "timeline-1"]
     picture = picture_of(part)
     assert [(lane.name, lane.kind) for lane in picture.lanes] == [
         ("reader 1", LaneKind.CLIENT),
         ("writer 1", LaneKind.CLIENT),
-        ("control1", LaneKind.CONTROL),
-        ("vault1", LaneKind.VAULT),
+        ("control1", LaneKind.SERVER),
+        ("vault1", LaneKind.KEEPER),
     ]
     assert [(life.lane, life.from_ns, life.to_ns) for life in picture.lives] == [
         ("control1", 0, None),
@@ -248,14 +248,14 @@ def test_operations_at_one_time_have_lanes_of_their_own(directory: Path) -> None
         recorder.read_ok(first, 0)
         recorder.read_ok(recorder.call_read("reader-c5"), 0)
         recorder.read_ok(second, 0)
-    (part,) = read_report(directory).parts
+    (part,) = report_on(directory).parts
     assert [each.lane for each in picture_of(part).operations] == ["reader 1", "reader 2", "reader 1"]
 
 
 def test_the_page_escapes_what_others_have_said(directory: Path) -> None:
     write_lines(directory / "sdk.jsonl", evaluated("it holds", False, said="</script><b>"))
     write_lines(directory / CALLS, a_call("anytime_look.sh", End.FAILED, 100, "<i>what</i> it said"))
-    page = as_page(read_report(directory))
+    page = as_page(report_on(directory))
     assert "<i>" not in page
     assert "</script><b>" not in page
     assert "&lt;i&gt;what&lt;/i&gt; it said" in page

@@ -8,13 +8,14 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.history import Outcome
-from glitchgrid.lab.testkit.client import Client, read_value
-from glitchgrid.lab.testkit.fault import RealFault
-from glitchgrid.lab.testkit.http import Answer, NoAnswer, NotSent
-from glitchgrid.lab.testkit.surroundings import Surroundings
-from glitchgrid.lab.testkit.timeline import Beginning, Timeline
-from glitchgrid.lab.testkit.weights import ACTIONS, WEIGHTS, draw, pick
+from glitchgrid.lab.history.format import Outcome
+from glitchgrid.lab.register.testkit.actions import ACTIONS
+from glitchgrid.lab.register.testkit.client import RecordedClient, read_value
+from glitchgrid.lab.register.testkit.environment import CommandEnvironment
+from glitchgrid.lab.register.testkit.fault import RealFault
+from glitchgrid.lab.register.testkit.http import Answer, NoAnswer, NotSent
+from glitchgrid.lab.register.testkit.shared import Beginning, SharedDirectory
+from glitchgrid.lab.weights import WEIGHTS, draw, pick
 from glitchgrid.vaults.address import VaultAddress
 
 CONTROL = VaultAddress("127.0.0.1", 1)
@@ -44,8 +45,8 @@ def result_of(coroutine: Any) -> Any:
 
 
 @pytest.fixture
-def timeline(tmp_path: Path) -> Timeline:
-    return Timeline(tmp_path / "timeline")
+def shared(tmp_path: Path) -> SharedDirectory:
+    return SharedDirectory(tmp_path / "timeline")
 
 
 @pytest.mark.parametrize(
@@ -60,22 +61,22 @@ def timeline(tmp_path: Path) -> Timeline:
     ],
 )
 def test_how_a_write_returns(
-    timeline: Timeline, answer: Answer | Exception, outcome: Outcome, floor: int | None
+    shared: SharedDirectory, answer: Answer | Exception, outcome: Outcome, floor: int | None
 ) -> None:
     """A write that failed is ambiguous, unless nobody can have heard of it."""
-    with timeline.recorder("test", 0) as recorder:
-        client: Any = Client("c", StubHttp(answer), recorder)  # type: ignore[arg-type]
+    with shared.recorder("test", 0) as recorder:
+        client: Any = RecordedClient("c", StubHttp(answer), recorder)  # type: ignore[arg-type]
         written = result_of(client.write(CONTROL, 5))
-    (operation,) = timeline.history().operations
+    (operation,) = shared.history().operations
     assert (written.outcome, operation.outcome, operation.floor) == (outcome, outcome, floor)
 
 
 @pytest.mark.parametrize(
     "answer", [Answer(200, b"yes"), Answer(404, b""), Answer(400, b"Invalid or missing POST body")]
 )
-def test_an_answer_that_no_write_has_is_a_real_fault(timeline: Timeline, answer: Answer) -> None:
-    with timeline.recorder("test", 0) as recorder, pytest.raises(RealFault, match="a write of 5 was answered"):
-        result_of(Client("c", StubHttp(answer), recorder).write(CONTROL, 5))  # type: ignore[arg-type]
+def test_an_answer_that_no_write_has_is_a_real_fault(shared: SharedDirectory, answer: Answer) -> None:
+    with shared.recorder("test", 0) as recorder, pytest.raises(RealFault, match="a write of 5 was answered"):
+        result_of(RecordedClient("c", StubHttp(answer), recorder).write(CONTROL, 5))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -104,28 +105,28 @@ def test_what_has_no_weight_is_not_picked() -> None:
     assert pick({"a": 0}, ("a",), source) is None
 
 
-def test_a_timeline_begins_once(timeline: Timeline) -> None:
-    assert timeline.beginning() is None
-    first = timeline.begin(Beginning(3, {"read": 1}))
-    assert timeline.begin(Beginning(9, {"read": 0})) == first == timeline.beginning()
+def test_a_timeline_begins_once(shared: SharedDirectory) -> None:
+    assert shared.beginning() is None
+    first = shared.begin(Beginning(3, {"read": 1}))
+    assert shared.begin(Beginning(9, {"read": 0})) == first == shared.beginning()
 
 
-def test_what_was_seen_never_shrinks(timeline: Timeline) -> None:
+def test_what_was_seen_never_shrinks(shared: SharedDirectory) -> None:
     for value in (5, 3, 8):
-        timeline.saw("vault1", value)
-    assert timeline.largest("vault1") == 8
-    assert timeline.largest("vault2") == 0
+        shared.saw("vault1", value)
+    assert shared.largest("vault1") == 8
+    assert shared.largest("vault2") == 0
 
 
-def test_a_beginning_that_was_damaged_is_one_clear_line(timeline: Timeline) -> None:
-    (timeline.directory / "begin.json").write_text("{")
+def test_a_beginning_that_was_damaged_is_one_clear_line(shared: SharedDirectory) -> None:
+    (shared.directory / "begin.json").write_text("{")
     with pytest.raises(CannotRun, match=r"begin\.json is not what it was written as"):
-        timeline.beginning()
+        shared.beginning()
 
 
-def test_surroundings() -> None:
+def test_the_environment_of_a_command() -> None:
     environment = {"GLITCHGRID_CONTROLS": "a:1, b:2", "GLITCHGRID_VAULTS": "c:3", "GLITCHGRID_TIMELINE": "/t"}
-    here = Surroundings.of(environment)
+    here = CommandEnvironment.of(environment)
     assert [str(each) for each in (*here.controls, *here.vaults)] == ["a:1", "b:2", "c:3"]
     assert (here.directory, here.seed) == (Path("/t"), None)
-    assert Surroundings.of(environment | {"GLITCHGRID_SEED": "5"}).seed == "5"
+    assert CommandEnvironment.of(environment | {"GLITCHGRID_SEED": "5"}).seed == "5"

@@ -10,10 +10,19 @@ from attrs import asdict, frozen
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_end
 from glitchgrid.commands.printing import show
 from glitchgrid.errors import GlitchgridError
-from glitchgrid.lab.checker import CannotSay, Linearizable, NotLinearizable, Verdict
-from glitchgrid.lab.checker import check as check_history
+from glitchgrid.lab.checkers.max_register import CannotSay, CheckResult, Linearizable, NotLinearizable
+from glitchgrid.lab.checkers.max_register import check as check_history
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.history import Counts, History, Kind, Operation, Outcome, count, lines_of, read_history
+from glitchgrid.lab.history.format import (
+    Counts,
+    History,
+    Operation,
+    OperationKind,
+    Outcome,
+    count,
+    lines_of,
+    read_history,
+)
 
 STANDARD_INPUT = "-"
 _NS_PER_MS = 1_000_000
@@ -34,7 +43,7 @@ def _check(path: str, acknowledged_min: int, as_json: bool) -> int:
 class Finding:
     """What a history was found to be. Times are shown from its first call on."""
 
-    verdict: Verdict
+    verdict: CheckResult
     counts: Counts
     torn_line: int | None
     begin_ns: int
@@ -89,7 +98,7 @@ class Finding:
         return {"verdict": name, **more, "counts": asdict(self.counts), "torn_line": self.torn_line}
 
     def _line(self, operation: Operation) -> str:
-        what = "read" if operation.kind is Kind.READ else f"write of {operation.value}"
+        what = "read" if operation.kind is OperationKind.READ else f"write of {operation.value}"
         until = "no return" if operation.return_ns is None else f"{self._ms(operation.return_ns)} ms"
         span = f"{self._ms(operation.call_ns)} ms to {until}"
         return f"#{operation.op} {operation.client}: {what}, {span}: {_outcome(operation)}"
@@ -122,7 +131,7 @@ def _sum(counts: Counts) -> str:
 def _outcome(operation: Operation) -> str:
     if operation.outcome is Outcome.DECREASES:
         return f"refused as a decrease from {operation.floor}"
-    if operation.kind is Kind.READ and operation.outcome is Outcome.OK:
+    if operation.kind is OperationKind.READ and operation.outcome is Outcome.OK:
         return f"returned {operation.value}"
     return str(operation.outcome.value)
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from attrs import frozen
 
 from glitchgrid.commands.files import prepare_file, write_file
-from glitchgrid.glitches import GLITCHES
-from glitchgrid.lab.campaign.portrait import picture_of
+from glitchgrid.lab.campaign.rendering import picture_of
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.picture.page import as_page
 from glitchgrid.lab.picture.perfetto import as_trace_events
+from glitchgrid.lab.register.glitches import GLITCHES
+from glitchgrid.lab.register.plans import grid_of
 
 
 @frozen
@@ -39,7 +40,7 @@ class Drawings:
         """
         if not self.are_wanted:
             return
-        layout = result.plan.layout
+        layout = grid_of(result.plan)
         size = (
             f"vaults: {layout.vaults}, controls: {layout.controls}, faults: {len(result.plan.faults)},"
             f" operations: {result.operations}, protocol: {layout.protocol}"

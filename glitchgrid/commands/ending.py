@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from glitchgrid.commands.printing import drop_output
 from glitchgrid.errors import GlitchgridError, one_line
-from glitchgrid.lab.campaign import interruption
+from glitchgrid.lab import interruption
 
 GOOD = 0
 VIOLATION = 1

@@ -13,10 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import shown_plan
-from glitchgrid.glitches import GLITCHES
-from glitchgrid.lab.campaign.hunt import Hunted, hunt
-from glitchgrid.lab.campaign.plan import encode_plan
+from glitchgrid.lab.campaign.glitch_table import Row, find_glitches
 from glitchgrid.lab.campaign.workers import prepare, workers
+from glitchgrid.lab.plan.file import encode_plan
+from glitchgrid.lab.register.glitches import GLITCHES
+from glitchgrid.lab.register.plans import grid_of, habits_of
+from glitchgrid.lab.register.system import REGISTER
 
 SEEDS = 300
 FAULTS_FEW = 5
@@ -62,7 +64,8 @@ def _find(settings: Settings) -> int:
             done = names.index(glitch)
             progress.update(bar, completed=done, description=f"{glitch}: {seeds} seeds")
 
-        found = _until_interrupted(hunt(names, SEEDS, partial(workers, settings.jobs, None), went_on))
+        rows = find_glitches(REGISTER, names, SEEDS, partial(workers, settings.jobs, None), went_on)
+        found = _until_interrupted(rows)
     if len(found) < len(names):
         tell(f"interrupted: {len(found)} of {len(names)} were looked for")
     if plans is not None:
@@ -75,22 +78,22 @@ def _find(settings: Settings) -> int:
     return GOOD if len(found) == len(names) and all(each.first for each in found) else CANNOT_SAY
 
 
-def _until_interrupted(hunted: Iterator[Hunted]) -> list[Hunted]:
+def _until_interrupted(rows: Iterator[Row]) -> list[Row]:
     """Those that were looked for by then."""
-    found: list[Hunted] = []
+    found: list[Row] = []
     with suppress(KeyboardInterrupt):
-        found.extend(hunted)  # each as it comes
+        found.extend(rows)  # each as it comes
     return found
 
 
-def _keep_plans(found: list[Hunted], plans: Path) -> None:
+def _keep_plans(found: list[Row], plans: Path) -> None:
     for each in found:
         if each.shrunk is not None:
             path = plans / f"glitch-{each.glitch.name}.json"
             path.write_text(encode_plan(each.shrunk.result.plan), encoding="utf-8")
 
 
-def as_page(found: list[Hunted]) -> str:
+def as_page(found: list[Row]) -> str:
     """The table and the stories, as Markdown."""
     few = sum(len(each.shrunk.result.plan.faults) <= FAULTS_FEW for each in found if each.shrunk is not None)
     lines = [
@@ -113,25 +116,25 @@ def as_page(found: list[Hunted]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(each: Hunted) -> str:
+def _row(each: Row) -> str:
     outside = each.from_outside or ("never: see below" if each.glitch.unseen else f"not in {each.seeds}")
     faults, writes = "", ""
     if each.shrunk is not None:
         plan = each.shrunk.result.plan
-        faults, writes = str(len(plan.faults)), str(plan.layout.steps)
+        faults, writes = str(len(plan.faults)), str(grid_of(plan).steps)
     name, by = each.glitch.name, each.outside_oracle or ""
     return f"| [{name}](#{name}) | {each.from_inside or ''} | {outside} | {by} | {faults} | {writes} |"
 
 
-def _story(each: Hunted) -> list[str]:
+def _story(each: Row) -> list[str]:
     lines = [f"{each.glitch.what} {each.glitch.so}", ""]
     if each.glitch.unseen and each.from_outside is None:
         lines += [f"It does not show outside: {each.glitch.unseen}", ""]
     if each.shrunk is None:
         return [*lines, "It was not found."]
     result = each.shrunk.result
-    layout = result.plan.layout
-    size = f"vaults: {layout.vaults}, controls: {layout.controls}, clients: {result.plan.habits.clients}"
+    layout = grid_of(result.plan)
+    size = f"vaults: {layout.vaults}, controls: {layout.controls}, clients: {habits_of(result.plan).clients}"
     lines.append(f"- {size}, writes: {layout.steps}")
     for planned in result.plan.faults:
         lines.append(f"- at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: `{planned.fault}`")

@@ -3,8 +3,10 @@
 import shlex
 from pathlib import Path
 
-from glitchgrid.lab.campaign.plan import Plan, decode_plan
 from glitchgrid.lab.errors import CannotRun, PlanInvalid
+from glitchgrid.lab.plan.file import decode_plan
+from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.register.plans import PLANS
 
 PLAN_BYTES_MAX = 10_000_000
 
@@ -14,7 +16,7 @@ def read_plan(path: Path) -> Plan:
     try:
         if path.stat().st_size > PLAN_BYTES_MAX:
             raise CannotRun(f"{path} is longer than {PLAN_BYTES_MAX} bytes")
-        return decode_plan(path.read_text(encoding="utf-8"))
+        return decode_plan(path.read_text(encoding="utf-8"), PLANS)
     except OSError as error:
         raise CannotRun(f"{path}: {error.strerror}") from error
     except (PlanInvalid, UnicodeDecodeError) as error:

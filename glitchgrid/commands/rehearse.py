@@ -23,14 +23,15 @@ from glitchgrid.lab.composer.nemesis import Nemesis
 from glitchgrid.lab.composer.templates import Template, find_templates, names_in, read_template
 from glitchgrid.lab.composer.timeline import Timeline
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.localgrid import LocalGrid, free_ports
-from glitchgrid.lab.properties import write_catalogue
+from glitchgrid.lab.register.localgrid import LocalGrid, free_ports
+from glitchgrid.lab.register.properties import write_catalogue
+from glitchgrid.lab.register.strikes import strikes
+from glitchgrid.lab.register.testkit.environment import CONTROLS, SEED, VAULTS
+from glitchgrid.lab.register.testkit.environment import TIMELINE as TIMELINE_VARIABLE
+from glitchgrid.lab.register.workload import find_workload
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE
 from glitchgrid.lab.report.sdk import SDK_OUTPUT
-from glitchgrid.lab.testkit.surroundings import CONTROLS, VAULTS
-from glitchgrid.lab.testkit.surroundings import TIMELINE as TIMELINE_VARIABLE
-from glitchgrid.lab.workload import find_workload
 from glitchgrid.register import DEFAULT_PROTOCOL
 
 CONTROLS_COUNT, VAULTS_COUNT = 2, 3
@@ -89,7 +90,7 @@ class Rehearsal:
         settings = self._settings
         directory.mkdir()
         seed = settings.seed + number - 1
-        draws = random.Random(seed)
+        rng = random.Random(seed)
         ports = free_ports(CONTROLS_COUNT + VAULTS_COUNT)
         output = {SDK_VARIABLE: str(directory / SDK_OUTPUT)}
         servers = directory / "servers"
@@ -106,7 +107,7 @@ class Rehearsal:
         about = About(template.name, seed, settings.glitch, tuple(member.name for member in grid.members))
         lines.append(directory / TIMELINE, asdict(about))
         self._print(f"timeline {number}: {template.name}, seed {seed}")
-        nemesis = Nemesis(self._reactor, grid, draws, directory, self._struck)
+        nemesis = Nemesis(self._reactor, strikes(grid), grid.until_it_listens, rng, directory, self._struck)
         environment = {
             **output,
             # What their first lines ask for by name is to be the Python that runs this.
@@ -120,9 +121,10 @@ class Rehearsal:
             self._reactor,
             template,
             nemesis,
-            draws,
+            rng,
             directory,
             environment,
+            SEED,
             settings.minutes * SECONDS_PER_MINUTE,
             settings.patience_s,
             self._called,

@@ -10,7 +10,9 @@ from attrs import frozen
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
 from glitchgrid.commands.files import prepare_file, write_file
 from glitchgrid.commands.printing import show
+from glitchgrid.lab.composer.templates import find_templates
 from glitchgrid.lab.properties import Standing
+from glitchgrid.lab.register.properties import of_servers, of_test_commands
 from glitchgrid.lab.report.page import as_page
 from glitchgrid.lab.report.report import Report, read_report
 from glitchgrid.lab.report.words import lines_of
@@ -28,6 +30,14 @@ def report(settings: Settings) -> NoReturn:
     run_to_its_end(partial(tell, settings))
 
 
+def report_on(directory: Path) -> Report:
+    """The report on a directory, by what this installation's servers and test commands state.
+
+    :raises CannotRun: when there is nothing to report on.
+    """
+    return read_report(directory, of_servers(), of_test_commands(find_templates()))
+
+
 def tell(settings: Settings) -> int:
     """Read the report, and print it; returns the exit status.
 
@@ -35,7 +45,7 @@ def tell(settings: Settings) -> int:
     """
     if settings.html is not None:
         prepare_file(settings.html)
-    found = read_report(settings.directory)
+    found = report_on(settings.directory)
     if settings.html is not None:
         write_file(settings.html, as_page(found))
     if settings.as_json:

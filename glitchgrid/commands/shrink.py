@@ -13,13 +13,16 @@ from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import VIOLATION, run_to_its_end
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import read_plan, shown_plan
-from glitchgrid.lab.campaign import interruption
+from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.campaign import Task, run_campaign
-from glitchgrid.lab.campaign.plan import Plan, Wanted, encode_plan
-from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.shrink import NothingToShrink, Shrunk, shrink
 from glitchgrid.lab.campaign.workers import prepare, workers
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.plan.file import encode_plan
+from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.register.layout import Wanted
+from glitchgrid.lab.register.plans import grid_of, habits_of
+from glitchgrid.lab.verdict import Verdict
 
 
 @frozen
@@ -102,8 +105,8 @@ def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
 
 
 def _size(plan: Plan) -> str:
-    layout = plan.layout
+    layout = grid_of(plan)
     return (
         f"faults {len(plan.faults)}, vaults {layout.vaults}, controls {layout.controls},"
-        f" clients {plan.habits.clients}, writes {layout.steps}"
+        f" clients {habits_of(plan).clients}, writes {layout.steps}"
     )

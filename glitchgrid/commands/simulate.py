@@ -17,15 +17,17 @@ from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.commands.summary import Report, replay_line
-from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign import interruption
+from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.campaign import Summary, Task, compared, elsewhere, run_campaign
-from glitchgrid.lab.campaign.plan import Wanted, encode_plan
-from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.plan.file import encode_plan
+from glitchgrid.lab.register.glitches import switched_on
+from glitchgrid.lab.register.layout import Wanted
 from glitchgrid.lab.report.report import CAMPAIGN
+from glitchgrid.lab.verdict import Verdict
 
 
 @frozen

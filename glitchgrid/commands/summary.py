@@ -6,9 +6,12 @@ from typing import Any
 from attrs import define, field
 
 from glitchgrid.lab.campaign.campaign import Summary
-from glitchgrid.lab.campaign.reach import LINES
-from glitchgrid.lab.campaign.result import Result, Verdict
-from glitchgrid.lab.properties import Standing, of_servers
+from glitchgrid.lab.campaign.result import Result
+from glitchgrid.lab.properties import Standing
+from glitchgrid.lab.register.plans import grid_of
+from glitchgrid.lab.register.properties import of_servers
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 
 FAILURES_TOLD_MAX = 1000
 """A campaign may have more; they are counted."""
@@ -19,7 +22,7 @@ class Report:
     """What is told at the end: the sums, and each failure with the line that replays it."""
 
     glitch: str | None
-    summary: Summary = field(factory=Summary)
+    summary: Summary = field(factory=lambda: Summary(REGISTER))
     violations: list[dict[str, str]] = field(factory=list)
     first: Result | None = None
 
@@ -46,7 +49,7 @@ class Report:
         print(f"{summary.seeds} seeds: {', '.join(f'{count} {verdict.value}' for verdict, count in counts if count)}")
         faults = summary.faults.total()
         print(f"{summary.operations} operations, {faults} faults; how often runs reached what they should:")
-        for line in LINES:
+        for line in self.summary.system.lines:
             print(f"{summary.reached[line] or 'never':>9}  {line}")
         self._show_properties()
         replay = ""
@@ -74,7 +77,7 @@ class Report:
             "verdicts": {verdict.value: self.summary.verdicts[verdict] for verdict in Verdict},
             "operations": self.summary.operations,
             "faults": self.summary.faults,
-            "reach": {line: self.summary.reached[line] for line in LINES},
+            "reach": {line: self.summary.reached[line] for line in self.summary.system.lines},
             "properties": {each.text: each.standing(self.summary.stated) for each in of_servers()},
             "violations": self.violations,
             "digest": self.summary.digest,
@@ -88,7 +91,7 @@ class Report:
 
 def replay_line(result: Result, glitch: str | None) -> str:
     """The command that shows one run again, and what was found in it."""
-    layout = result.plan.layout
+    layout = grid_of(result.plan)
     twice = any(finding.oracle == "determinism" for finding in result.findings)
     return (
         f"glitchgrid simulate --seed {result.plan.seed} --steps {layout.steps} --vaults {layout.vaults}"

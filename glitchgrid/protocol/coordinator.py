@@ -44,8 +44,8 @@ from glitchgrid.protocol.effects import (
     Effect,
     Ended,
     FloorRecovered,
-    Kind,
     Rest,
+    RoundKind,
     SameVault,
     SendRead,
     SendStore,
@@ -175,7 +175,7 @@ class Coordinator(Generic[T]):
         self._wake_reads([*carried, *vault.reads.pending])
         self._ask()
 
-    def rested(self, number: int, kind: Kind) -> None:
+    def rested(self, number: int, kind: RoundKind) -> None:
         """A vault's rest is over."""
         vault = self._vaults[number]
         line: Line[Any] = vault.stores if kind == "store" else vault.reads
@@ -361,7 +361,7 @@ class Coordinator(Generic[T]):
                 if other is not vault and other.voter == voter:
                     self._effects.append(SameVault(other.number, vault.number, voter))
 
-    def _rest(self, vault: Vault[T], line: Line[Any], kind: Kind) -> None:
+    def _rest(self, vault: Vault[T], line: Line[Any], kind: RoundKind) -> None:
         line.resting = True
         line.failures += 1
         vault.voter = None

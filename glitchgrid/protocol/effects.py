@@ -9,7 +9,7 @@ from glitchgrid.protocol.rounds import ReadRound, StoreRound
 
 T = TypeVar("T")
 
-Kind = Literal["store", "read"]
+RoundKind = Literal["store", "read"]
 
 
 @frozen
@@ -56,7 +56,7 @@ class Rest:
     """`vault` has failed `failures` times in a row at this kind: call `Coordinator.rested` after a while."""
 
     vault: int
-    kind: Kind
+    kind: RoundKind
     failures: int
 
 

@@ -27,8 +27,8 @@ from glitchgrid.protocol.effects import (
     Effect,
     Ended,
     FloorRecovered,
-    Kind,
     Rest,
+    RoundKind,
     SameVault,
     SendRead,
     SendStore,
@@ -73,7 +73,7 @@ class AtomicRegister:
         self._waiting = 0
         self._deadlines: dict[_Round, IDelayedCall] = {}
         self._asked: dict[_Round, _Asked] = {}
-        self._rests: dict[tuple[int, Kind], IDelayedCall] = {}
+        self._rests: dict[tuple[int, RoundKind], IDelayedCall] = {}
         self._lagging: set[VaultClient] = set()
         self._doubles = Doubles()
 
@@ -153,7 +153,7 @@ class AtomicRegister:
         rounds: Sequence[_Round],
         answer: Deferred[Any],
         answered: Callable[[Any, int], float],
-        kind: Kind,
+        kind: RoundKind,
     ) -> None:
         """Take a vault's answer for the rounds that wait for it."""
         for round_ in rounds:
@@ -172,7 +172,7 @@ class AtomicRegister:
         self._act()
         return self._clock.seconds()
 
-    def _failed(self, failure: Failure, number: int, kind: Kind) -> None:
+    def _failed(self, failure: Failure, number: int, kind: RoundKind) -> None:
         if not failure.check(VaultError):
             self._log.failure("bug while asking a vault", failure)
         if kind == "store":
@@ -242,7 +242,7 @@ class AtomicRegister:
         self._observer.vault_rests(self._vaults[rest.vault].name, rest.kind, duration_s)
         self._rests[key] = self._clock.callLater(duration_s, self._rested, rest.vault, rest.kind)
 
-    def _rested(self, number: int, kind: Kind) -> None:
+    def _rested(self, number: int, kind: RoundKind) -> None:
         self._coordinator.rested(number, kind)
         self._act()
 

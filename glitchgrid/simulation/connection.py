@@ -5,9 +5,9 @@ import select
 from collections import deque
 from typing import Protocol
 
+from glitchgrid.simulation.capture import CapturedFlow, Piece
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.network import RETRANSMIT_MAX_NS, RETRANSMIT_NS, Flow
-from glitchgrid.simulation.tape import Piece, Way
 from glitchgrid.simulation.trace import brief
 
 SEND_BUFFER_BYTES = 256 * 1024
@@ -39,7 +39,7 @@ class End:
 
     socket: Holder | None = None
     peer: "End"
-    way: Way | None = None
+    captured: CapturedFlow | None = None
     """What this end sends, where that is to be shown."""
 
     def __init__(self, number: int, host: Host, flow: Flow) -> None:
@@ -56,7 +56,7 @@ class End:
         self._unread_bytes = 0
         self._on_the_way = 0
         self._is_sending_again = False
-        self._draws = host.world.draws(f"segments {host.name}")
+        self._rng = host.world.rng(f"segments {host.name}")
 
     # The program's side.
 
@@ -100,8 +100,8 @@ class End:
         if not data:
             return
         self._on_the_way += len(data)
-        if self.way is not None:
-            self.way.sent.append(Piece(self._host.world.now_ns, data))
+        if self.captured is not None:
+            self.captured.sent.append(Piece(self._host.world.now_ns, data))
         for segment in self._segments(data):
             self.flow.send(lambda segment=segment: self._delivered(segment))  # type: ignore[misc]
 
@@ -111,7 +111,7 @@ class End:
             return [data]
         segments = []
         while data:
-            size = self._draws.pick(SEGMENT_BYTES)
+            size = self._rng.pick(SEGMENT_BYTES)
             segments.append(data[:size])
             data = data[size:]
         return segments
@@ -180,8 +180,8 @@ class End:
             self.answer_with_a_reset()
             return
         self._host.world.note(self._host.name, f"received {self.number} {brief(segment)}")
-        if self.peer.way is not None:
-            self.peer.way.arrived.append(Piece(self._host.world.now_ns, segment))
+        if self.peer.captured is not None:
+            self.peer.captured.arrived.append(Piece(self._host.world.now_ns, segment))
         if not self._ignores:
             self._unread.append(segment)
             self._unread_bytes += len(segment)

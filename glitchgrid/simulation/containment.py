@@ -59,7 +59,7 @@ from twisted.internet import tcp
 from twisted.web import http
 
 from glitchgrid.simulation.clock import EPOCH_NS, SECOND_NS
-from glitchgrid.simulation.course import Course
+from glitchgrid.simulation.context import RunContext
 
 _REACTOR = "twisted.internet.reactor"
 _LIBRARIES = frozenset({
@@ -90,7 +90,7 @@ def _place(frame: Any) -> str:
 class _Guard:
     """What the patched functions do."""
 
-    def __init__(self, world: Course) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self.escapes: list[str] = []
 
@@ -237,7 +237,7 @@ class _Reserve:
     """In place of Twisted's open /dev/null, which it gives up to be able to accept, and then to close, what it has no
     descriptor for: each process of the world has one of its own."""
 
-    def __init__(self, world: Course) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
 
     def available(self) -> bool:
@@ -258,7 +258,7 @@ class _Reserve:
 
 
 @contextmanager
-def _watched(world: Course, guard: _Guard) -> Iterator[None]:
+def _watched(world: RunContext, guard: _Guard) -> Iterator[None]:
     """While the world goes on, nothing is wrong. Where it does not, some code waits for what is not in the world."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
@@ -286,7 +286,7 @@ def _watched(world: Course, guard: _Guard) -> Iterator[None]:
 
 
 @contextmanager
-def contained(world: Course) -> Iterator[None]:
+def contained(world: RunContext) -> Iterator[None]:
     """Run `world` within: nothing gets out.
 
     The garbage collector waits until it is over, because it runs at any time, and runs code.

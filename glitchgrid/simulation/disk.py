@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
-from glitchgrid.simulation.course import Course
+from glitchgrid.simulation.context import RunContext
+from glitchgrid.simulation.event_queue import Event
 from glitchgrid.simulation.inode import PAGE_BYTES, Directory, Inode, NameChange
-from glitchgrid.simulation.timeline import Event
 from glitchgrid.simulation.trace import brief
 
 CACHE_NS = 20_000
@@ -53,7 +53,7 @@ class Disk:
     :ivar refused: the last process that was told of an error other than a missing file.
     """
 
-    def __init__(self, world: Course, name: str) -> None:
+    def __init__(self, world: RunContext, name: str) -> None:
         self.world = world
         self.slowness = 1
         self.stalled_until_ns = 0
@@ -69,7 +69,7 @@ class Disk:
         self.locked_by: User | None = None
         self.open_files: dict[File, User] = {}
         self.refused: User | None = None
-        self._draws = world.draws(f"disk {name}")
+        self._rng = world.rng(f"disk {name}")
 
     def mount(self, process: User) -> "Mount":
         return Mount(self, process)
@@ -81,7 +81,7 @@ class Disk:
 
     def lose_power(self) -> None:
         """The cache is gone. Of what was not synced, anything may have reached the disk."""
-        self.directory.settle(self._draws.below)
+        self.directory.settle(self._rng.below)
         self.changes += 1
         self.locked_by = None
         self.open_files.clear()
@@ -101,7 +101,7 @@ class Disk:
 
     def takes_ns(self, usual_ns: int) -> int:
         """How long something takes that begins now."""
-        duration_ns = self._draws.rarely_long(usual_ns) * self.slowness
+        duration_ns = self._rng.rarely_long(usual_ns) * self.slowness
         duration_ns = max(duration_ns, self.stalled_until_ns - self.world.now_ns)
         self.busy_until_ns = max(self.busy_until_ns, self.world.now_ns + duration_ns)
         return duration_ns

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from glitchgrid.simulation.clock import Clock
-from glitchgrid.simulation.course import Course
+from glitchgrid.simulation.context import RunContext
 from glitchgrid.simulation.disk import Disk
 from glitchgrid.simulation.names import Names
 from glitchgrid.simulation.network import Network
@@ -35,7 +35,7 @@ class Host:
     """
 
     def __init__(
-        self, world: Course, network: Network, names: Names, others: "Mapping[str, Host]", name: str, address: str
+        self, world: RunContext, network: Network, names: Names, others: "Mapping[str, Host]", name: str, address: str
     ) -> None:
         self.world = world
         self.network = network
@@ -48,7 +48,7 @@ class Host:
         self.is_powered = True
         self._turn_ns = TURN_NS
         self._turns_vary = False
-        self._turns = world.draws(f"turns {name}")
+        self._turns = world.rng(f"turns {name}")
         self._others = others
         self._ports: dict[int, Bound] = {}
         self._next_port = FIRST_PORT

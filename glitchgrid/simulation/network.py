@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from glitchgrid.simulation.course import Course
-from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.context import RunContext
+from glitchgrid.simulation.random_stream import RandomStream
 
 RETRANSMIT_NS = 200_000_000
 """Linux's shortest retransmission time-out. It doubles with every attempt."""
@@ -42,7 +42,7 @@ class Link:
     :ivar jitter_ns: what a segment may take longer: of two connections, the later one's may come first.
     """
 
-    world: Course
+    world: RunContext
     source: str
     target: str
     latency_ns: int
@@ -50,19 +50,19 @@ class Link:
     is_cut: bool = False
     is_held: bool = False
     jitter_ns: int = 0
-    _draws: Draws = field(init=False)
+    _rng: RandomStream = field(init=False)
     _kept: list[Arrive] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
-        self._draws = self.world.draws(f"link {self.source} {self.target}")
+        self._rng = self.world.rng(f"link {self.source} {self.target}")
 
     def delay_ns(self) -> int:
         """How long the next segment takes, retransmissions included."""
-        delay_ns = self._draws.rarely_long(self.latency_ns)
+        delay_ns = self._rng.rarely_long(self.latency_ns)
         if self.jitter_ns:
-            delay_ns += self._draws.below(self.jitter_ns + 1)
+            delay_ns += self._rng.below(self.jitter_ns + 1)
         again_ns = RETRANSMIT_NS
-        while self.loss_per_mille and self._draws.chance(self.loss_per_mille):
+        while self.loss_per_mille and self._rng.chance(self.loss_per_mille):
             delay_ns += again_ns
             again_ns = min(2 * again_ns, RETRANSMIT_MAX_NS)
         return delay_ns
@@ -85,7 +85,7 @@ class Link:
 class Flow:
     """One direction of one connection: what is put in comes out in order."""
 
-    def __init__(self, world: Course, link: Link) -> None:
+    def __init__(self, world: RunContext, link: Link) -> None:
         self._world = world
         self._link = link
         self._waiting: list[Arrive] = []
@@ -137,7 +137,7 @@ class Flow:
 class Network:
     """Every link between two machines, made when it is first used."""
 
-    def __init__(self, world: Course) -> None:
+    def __init__(self, world: RunContext) -> None:
         self._world = world
         self._connections = 0
         self._links: dict[tuple[str, str], Link] = {}

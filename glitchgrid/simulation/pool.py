@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from glitchgrid.simulation.course import Course
+from glitchgrid.simulation.context import RunContext
 
 THREAD_STARTS_NS = 20_000
 """From the reactor to a thread, usually."""
@@ -24,7 +24,7 @@ class Pool:
 
     def __init__(
         self,
-        world: Course,
+        world: RunContext,
         name: str,
         in_thread: InThread,
         wait_for: Callable[[Callable[[], bool]], None],
@@ -37,7 +37,7 @@ class Pool:
         self._threads_max = threads_max
         self._busy = self._begun = 0
         self._jobs: deque[_Job] = deque()
-        self._draws = world.draws(f"pool {name}")
+        self._rng = world.rng(f"pool {name}")
         self._started = False
 
     def start(self) -> None:
@@ -71,7 +71,7 @@ class Pool:
             self._begun += 1
             self.threads.append(self._begun)
             on_result, work = self._jobs.popleft()
-            delay_ns = self._draws.rarely_long(THREAD_STARTS_NS)
+            delay_ns = self._rng.rarely_long(THREAD_STARTS_NS)
             done = partial(self._done, self._begun, on_result)
             self._world.after(delay_ns, self._in_thread, work, done)
 

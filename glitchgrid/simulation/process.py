@@ -17,12 +17,12 @@ from twisted.python.failure import Failure
 
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.epoll import Epoll
+from glitchgrid.simulation.event_queue import Event
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.names import LOOK_AGAIN_NS, LOOKUP_NS, SILENT_MAX_NS
 from glitchgrid.simulation.pool import Pool
 from glitchgrid.simulation.reactor import SimulatedReactor
 from glitchgrid.simulation.sockets import FIRST_DESCRIPTOR, Socket
-from glitchgrid.simulation.timeline import Event
 
 Program = Callable[["Process"], IService]
 """Makes a service of a process's reactor, pool and disk, as a twistd plugin's `makeService` does."""
@@ -118,8 +118,8 @@ class Process:
     def look_up(self, name: str) -> str | None:
         """The address of a name, or None where there is none. Takes its time: for threads alone."""
         names = self.machine.names
-        draws = self.world.draws(f"names {self.name}")
-        self.block(draws.rarely_long(LOOKUP_NS))
+        rng = self.world.rng(f"names {self.name}")
+        self.block(rng.rarely_long(LOOKUP_NS))
         asked_ns = self.world.now_ns
         # It is looked again and again, for what keeps the answer back may end at any time.
         while (waited_ns := self.world.now_ns - asked_ns) < names.late_ns.get(name, 0) or name in names.silent:

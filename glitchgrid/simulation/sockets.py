@@ -301,9 +301,9 @@ class Handshake:
         near = End(number, client.machine, Flow(world, out))
         far = End(number, target, Flow(world, back))
         near.peer, far.peer = far, near
-        if world.tape is not None:
+        if world.capture is not None:
             here, there = (client.machine.name, client.local[1]), (target.name, server.local[1])
-            near.way, far.way = world.tape.way(here, there), world.tape.way(there, here)
+            near.captured, far.captured = world.capture.add(here, there), world.capture.add(there, here)
         world.note(target.name, f"accept {number} from {client.machine.name}")
         server.connected(far)
         # The client is connected once it has heard back; should it have given up by then, it says so.

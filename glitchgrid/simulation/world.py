@@ -1,12 +1,12 @@
 """Everything that one seed decides: the course of things, machines, and what lies between them."""
 
-from glitchgrid.simulation.course import Course
+from glitchgrid.simulation.context import RunContext
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.names import Names
 from glitchgrid.simulation.network import Network
 
 
-class World(Course):
+class World(RunContext):
     """The machines of one run.
 
     :param keep_trace: whether the lines of the trace are kept.

@@ -10,8 +10,8 @@ from time import monotonic_ns
 from types import TracebackType
 from typing import Self
 
-from glitchgrid.lab.history import History, lines_of, read_history
-from glitchgrid.lab.recorder import Recorder
+from glitchgrid.lab.history.format import History, lines_of, read_history
+from glitchgrid.lab.history.recorder import Recorder
 from tests.end_to_end.processes import HOST, ask_over
 
 CLIENT_TIMEOUT_S = 10.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from glitchgrid.lab.composer.templates import find_templates, names_in, read_template
-from glitchgrid.lab.testkit.timeline import BOOT_ID
+from glitchgrid.lab.register.testkit.shared import BOOT_ID
 from tests.end_to_end.processes import Control, Servers, Vault, ask, wait_until
 
 TEMPLATES = find_templates()

@@ -10,13 +10,13 @@ import pytest
 from attrs import evolve
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign.plan import Layout
-from glitchgrid.lab.campaign.portrait import picture_of
-from glitchgrid.lab.campaign.result import Verdict
+from glitchgrid.lab.campaign.rendering import picture_of
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.picture.model import Mark, Picture
 from glitchgrid.lab.picture.page import as_page
+from glitchgrid.lab.register.glitches import switched_on
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.verdict import Verdict
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 from tests.picture.sample import MS, SAMPLE, crowded
 
@@ -91,7 +91,7 @@ def failing() -> Picture:
     """A real run with something wrong."""
     with switched_on("forget-on-restart"):
         for seed in map(str, range(30)):
-            result = run_seed(seed, Layout(steps=8), keep_trace=True)
+            result = run_seed(seed, GridLayout(steps=8), keep_trace=True)
             if result.verdict is Verdict.VIOLATION and result.operations > 10:
                 return picture_of(result, ["Again: glitchgrid simulate"])
     raise AssertionError("nothing fails")

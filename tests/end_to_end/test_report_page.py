@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from glitchgrid.lab.recorder import Recorder
+from glitchgrid.commands.report import report_on
+from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.report.page import as_page
-from glitchgrid.lab.report.report import read_report
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
@@ -36,7 +36,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
     timeline(tmp_path / "run" / "timeline-1", 5)
     timeline(tmp_path / "run" / "timeline-2", 0)
     path = tmp_path / "report.html"
-    path.write_text(as_page(read_report(tmp_path / "run")), encoding="utf-8")
+    path.write_text(as_page(report_on(tmp_path / "run")), encoding="utf-8")
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from glitchgrid.lab.properties import of_servers
+from glitchgrid.lab.register.properties import of_servers
 from tests.end_to_end.processes import Servers, ask, wait_until
 
 VAULTS = 3

@@ -72,7 +72,7 @@ def test_a_history_from_before_a_boot_is_refused(make_rig: Callable[[str | None]
 def test_a_grid_that_does_not_serve_again_is_a_real_fault(tmp_path: Path) -> None:
     """With a shorter patience than a minute's, by way of the module itself."""
     script = (
-        "from glitchgrid.lab.testkit import checks, turn\n"
+        "from glitchgrid.lab.register.testkit import checks, turn\n"
         "checks.RECOVERY_S = turn.RECOVERY_S = 0.5\n"
         "turn.run(checks.serves_again)\n"
     )

@@ -15,20 +15,21 @@ import pytest
 from distributed import LocalCluster
 
 from glitchgrid.lab.campaign.campaign import Summary, Task, run_campaign
-from glitchgrid.lab.campaign.plan import Layout
 from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, LocalWorkers, Workers
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.system import REGISTER
 from tests.end_to_end.processes import free_port, wait_until
 from tests.end_to_end.test_simulate import processor_s, simulate, workers_of
 
 AT_WORK_S = 2.5
 """Of processor time: it has started, and has run seeds; and many are left."""
 
-TASKS = [Task(seed, Layout(steps=5)) for seed in range(40)]
+TASKS = [Task(seed, GridLayout(steps=5)) for seed in range(40)]
 
 
 def digest_of(workers: Workers, tasks: list[Task] = TASKS) -> str:
-    summary = Summary()
+    summary = Summary(REGISTER)
     for result in run_campaign(tasks, workers):
         summary = summary.and_also(result)
     assert summary.seeds == len(tasks)

@@ -27,9 +27,9 @@ SAMPLE = Picture(
     duration_ns=60_000 * MS,
     lanes=[
         Lane("c1", LaneKind.CLIENT),
-        Lane("control1", LaneKind.CONTROL),
-        Lane("majority", LaneKind.REGISTER),
-        Lane("vault1", LaneKind.VAULT),
+        Lane("control1", LaneKind.SERVER),
+        Lane("majority", LaneKind.SUMMARY),
+        Lane("vault1", LaneKind.KEEPER),
     ],
     lives=[Life("control1", 0, None), Life("vault1", 0, 30_000 * MS), Life("vault1", 40_000 * MS, None)],
     operations=[

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.properties import collecting
+from glitchgrid.lab.campaign.evaluations import collecting
 from glitchgrid.lab.properties import Seen
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, Refused, Stored, Undecided
 from glitchgrid.protocol.coordinator import Coordinator
@@ -35,7 +35,7 @@ class StatedTests(SynchronousTestCase):
     def test_of_a_read(self) -> None:
         seen: Seen = Counter()
         coordinator: Coordinator[str] = Coordinator(1)
-        with collecting(seen, self.fail):
+        with collecting("glitchgrid", seen, self.fail):
             for value in (1, 1):
                 coordinator.read("r")
                 coordinator.read_answered(0, "v", value)
@@ -48,7 +48,7 @@ class StatedTests(SynchronousTestCase):
         coordinator.read("r")
         coordinator.read_answered(0, "v", 0)
         coordinator.write(7, "w")
-        with collecting(Counter(), broke.append):
+        with collecting("glitchgrid", Counter(), broke.append):
             coordinator._ask_to_store(coordinator._vaults[0])
         self.assertEqual(broke, ["control: two stores are on their way to one vault"])
 

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, StoreRequest, Undecided
 from glitchgrid.protocol.coordinator import Coordinator
-from glitchgrid.protocol.effects import Began, Declined, Ended, Kind, Rest, SendRead, SendStore
+from glitchgrid.protocol.effects import Began, Declined, Ended, Rest, RoundKind, SendRead, SendStore
 from glitchgrid.protocol.quorum import majority
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.storage.fold import fold
@@ -97,7 +97,7 @@ class Request:
 
     control: "Control"
     vault: int
-    kind: Kind
+    kind: RoundKind
     value: int
     arrived: bool = False
     answer: Any = None
@@ -108,7 +108,7 @@ class Request:
 class Control:
     coordinator: Coordinator[Operation]
     rounds: list[Any] = field(factory=list)
-    rests: set[tuple[int, Kind]] = field(factory=set)
+    rests: set[tuple[int, RoundKind]] = field(factory=set)
     floor: int = 0
 
 
@@ -180,7 +180,7 @@ class World:
         """A store that was given up may still arrive."""
         self.requests = [each for each in self.requests if not each.over or (each.kind == "store" and not each.arrived)]
 
-    def rest_ends(self, control: Control, vault: int, kind: Kind) -> None:
+    def rest_ends(self, control: Control, vault: int, kind: RoundKind) -> None:
         control.rests.discard((vault, kind))
         control.coordinator.rested(vault, kind)
         self.settle(control)
@@ -339,14 +339,14 @@ class HistoryTests(SynchronousTestCase):
             world.deliver(request)
         reader, fresh, stale = world.controls
 
-        def under_way(control: Control, kind: Kind, vault: int) -> Request:
+        def under_way(control: Control, kind: RoundKind, vault: int) -> Request:
             (request,) = [
                 each for each in world.requests
                 if each.control is control and each.kind == kind and each.vault == vault and not each.over
             ]  # fmt: skip
             return request
 
-        def does(control: Control, kind: Kind, vault: int) -> None:
+        def does(control: Control, kind: RoundKind, vault: int) -> None:
             world.now += 1
             request = under_way(control, kind, vault)
             world.arrive(request)

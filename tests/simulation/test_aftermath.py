@@ -8,22 +8,22 @@ from attrs import evolve
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.clients import Habits
-from glitchgrid.lab.campaign.grid import Grid
-from glitchgrid.lab.campaign.holdings import too_many
-from glitchgrid.lab.campaign.lines import Lines
-from glitchgrid.lab.campaign.plan import CALM, Layout, Planned, Surroundings, draw_plan
-from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.plan.plan import Environment, Planned
+from glitchgrid.lab.plan.swarm import draw_plan
+from glitchgrid.lab.register.habits import ClientHabits
+from glitchgrid.lab.register.holdings import too_many
 from glitchgrid.lab.register.kinds import HARMLESS
-from glitchgrid.simulation.draws import Draws
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.log_lines import Lines
+from glitchgrid.lab.register.plans import CALM
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 from glitchgrid.simulation.process import Held
-from glitchgrid.simulation.world import World
+from glitchgrid.simulation.random_stream import RandomStream
 
-PLAIN = Surroundings(
-    latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=100, disk_slowness=1, by_name=True
-)
-STEADY = Habits(clients=2, pause_ms=20, patience_ms=3000, leaves_per_mille=0, hostile=1, retries=2)
+PLAIN = Environment(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=100, disk_slowness=1, by_name=True)
+STEADY = ClientHabits(clients=2, pause_ms=20, patience_ms=3000, leaves_per_mille=0, hostile=1, retries=2)
 ALL_DAY_MS = 3_600_000
 
 
@@ -33,12 +33,11 @@ SOME = ("stranger", "descriptors run out", "name never resolves", "writes fail",
 
 class OverTests(SynchronousTestCase):
     def assert_is_undone(self, kind: Any) -> None:
-        layout = Layout(controls=2, steps=10)
-        grid = Grid(World("1"), layout)
-        plan = draw_plan("1", layout, grid)
-        draws = Draws(kind.kind)
-        faults = tuple(Planned(at_ms, ALL_DAY_MS, kind.draw(draws, grid)) for at_ms in (100, 150, 300))
-        plan = evolve(plan, surroundings=PLAIN, habits=STEADY, faults=faults, ends_with=CALM)
+        layout = GridLayout(controls=2, steps=10)
+        plan = draw_plan("1", layout, REGISTER.plans)
+        rng = RandomStream(kind.kind)
+        faults = tuple(Planned(at_ms, ALL_DAY_MS, kind.draw(rng, layout)) for at_ms in (100, 150, 300))
+        plan = evolve(plan, environment=PLAIN, habits=STEADY, faults=faults, ends_with=CALM)
         result = run_plan(plan)
         self.assertIn(result.verdict, {Verdict.PASSED, Verdict.CANNOT_SAY}, (kind.kind, result.findings[:1]))
         self.assertGreater(result.reached["calm: what servers hold was compared"], 0, kind.kind)

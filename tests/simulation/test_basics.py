@@ -6,44 +6,42 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.simulation import timeline
-from glitchgrid.simulation.draws import Draws
-from glitchgrid.simulation.timeline import Stuck, Timeline
+from glitchgrid.simulation import event_queue
+from glitchgrid.simulation.event_queue import EventQueue, Stuck
+from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.simulation.trace import Trace
 from glitchgrid.simulation.world import World
 
 
 class DrawTests(SynchronousTestCase):
     def test_a_name_is_a_stream_on_every_machine(self) -> None:
-        draws = Draws("1:link a b")
-        self.assertEqual([draws.below(1000) for _ in range(4)], [943, 798, 249, 513])
+        rng = RandomStream("1:link a b")
+        self.assertEqual([rng.below(1000) for _ in range(4)], [943, 798, 249, 513])
 
     def test_streams_do_not_touch_each_other(self) -> None:
         world, other = World("1"), World("1")
         for _ in range(100):
-            other.draws("b").below(10)
-        self.assertEqual(
-            [world.draws("a").below(1000) for _ in range(9)], [other.draws("a").below(1000) for _ in range(9)]
-        )
+            other.rng("b").below(10)
+        self.assertEqual([world.rng("a").below(1000) for _ in range(9)], [other.rng("a").below(1000) for _ in range(9)])
 
     @given(some.integers(), some.integers(0, 10**9))
     def test_both_ends_are_included(self, least: int, width: int) -> None:
-        drawn = Draws("1").between(least, least + width)
+        drawn = RandomStream("1").between(least, least + width)
         self.assertTrue(least <= drawn <= least + width)
 
     def test_chances(self) -> None:
-        draws = Draws("1")
-        self.assertEqual({draws.chance(0) for _ in range(100)}, {False})
-        self.assertEqual({draws.chance(1000) for _ in range(100)}, {True})
-        self.assertTrue(200 < sum(draws.chance(250) for _ in range(1000)) < 300)
+        rng = RandomStream("1")
+        self.assertEqual({rng.chance(0) for _ in range(100)}, {False})
+        self.assertEqual({rng.chance(1000) for _ in range(100)}, {True})
+        self.assertTrue(200 < sum(rng.chance(250) for _ in range(1000)) < 300)
 
     def test_rarely_long(self) -> None:
-        draws = Draws("1")
-        drawn = sorted(draws.rarely_long(1000) for _ in range(1000))
+        rng = RandomStream("1")
+        drawn = sorted(rng.rarely_long(1000) for _ in range(1000))
         self.assertGreaterEqual(drawn[0], 500)
         self.assertLess(drawn[500], 2001)
         self.assertTrue(20_000 < drawn[-1] <= 64_000)
-        self.assertEqual(Counter(draws.pick("ab") for _ in range(1000)).keys(), {"a", "b"})
+        self.assertEqual(Counter(rng.pick("ab") for _ in range(1000)).keys(), {"a", "b"})
 
 
 class TraceTests(SynchronousTestCase):
@@ -60,7 +58,7 @@ class TraceTests(SynchronousTestCase):
 
 class TimelineTests(SynchronousTestCase):
     def test_what_is_for_one_time_happens_in_order(self) -> None:
-        line = Timeline()
+        line = EventQueue()
         said: list[object] = []
         for name in "abc":
             line.after(5, said.append, name)
@@ -69,7 +67,7 @@ class TimelineTests(SynchronousTestCase):
         self.assertEqual((said, line.now_ns), (["first", "a", "b", "c"], 10))
 
     def test_what_was_cancelled_does_not_happen(self) -> None:
-        line = Timeline()
+        line = EventQueue()
         said: list[object] = []
         event = line.after(5, said.append, "a")
         line.after(1, event.cancel)
@@ -77,7 +75,7 @@ class TimelineTests(SynchronousTestCase):
         self.assertEqual(said, [])
 
     def test_it_stops_when_it_is_done(self) -> None:
-        line = Timeline()
+        line = EventQueue()
         said: list[object] = []
         for at_ns in (1, 2, 3):
             line.after(at_ns, said.append, at_ns)
@@ -85,7 +83,7 @@ class TimelineTests(SynchronousTestCase):
         self.assertEqual((said, line.now_ns), ([1, 2], 2))
 
     def test_what_is_later_is_left(self) -> None:
-        line = Timeline()
+        line = EventQueue()
         said: list[object] = []
         line.after(11, said.append, "later")
         line.run(10)
@@ -94,8 +92,8 @@ class TimelineTests(SynchronousTestCase):
         self.assertEqual(said, ["later"])
 
     def test_round_in_circles(self) -> None:
-        self.patch(timeline, "EVENTS_MAX", 1000)
-        line = Timeline()
+        self.patch(event_queue, "EVENTS_MAX", 1000)
+        line = EventQueue()
 
         def again() -> None:
             line.after(0, again)

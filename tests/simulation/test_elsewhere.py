@@ -7,16 +7,18 @@ import pytest
 from attrs import evolve
 
 from glitchgrid.lab.campaign.elsewhere import Elsewhere
-from glitchgrid.lab.campaign.plan import Layout, decode_plan
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.plan.file import decode_plan
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.system import REGISTER
 
 PLAN = Path(__file__).parents[2] / "docs" / "plans" / "store-by-hand.json"
 
 
 def test_a_seed_a_plan_and_a_glitch() -> None:
-    layout = Layout(steps=5)
-    plan = evolve(decode_plan(PLAN.read_text(encoding="utf-8")), seed="other")
+    layout = GridLayout(steps=5)
+    plan = evolve(decode_plan(PLAN.read_text(encoding="utf-8"), REGISTER.plans), seed="other")
     other = Elsewhere()
     try:
         other.begin("7", layout, None)
@@ -45,7 +47,7 @@ def test_its_hashes_have_another_seed(ours: str | None, monkeypatch: pytest.Monk
 
 
 def ask(other: Elsewhere) -> str:
-    other.begin("1", Layout(steps=1), None)
+    other.begin("1", GridLayout(steps=1), None)
     return other.digest()
 
 

@@ -8,28 +8,30 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import control
 from glitchgrid.http import channel, face, service
-from glitchgrid.lab.campaign.exercises import course
-from glitchgrid.lab.campaign.exercises.bench import Bench, Exercise, Problems, differs
-from glitchgrid.lab.campaign.exercises.course import DONE, EACH, EXERCISES
-from glitchgrid.lab.campaign.grid import Grid
-from glitchgrid.lab.campaign.plan import KILL, Layout, draw_plan
-from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.plan.swarm import draw_plan
+from glitchgrid.lab.register.exercises import turns
+from glitchgrid.lab.register.exercises.bench import Bench, Exercise, Problems, differs
+from glitchgrid.lab.register.exercises.turns import DONE, EACH, EXERCISES
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.plans import KILL
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 from glitchgrid.protocol import coordinator, rounds
 from glitchgrid.protocol.rounds import ReadRound
 from glitchgrid.register import atomic
 from glitchgrid.register.doubles import Doubles
-from glitchgrid.simulation.world import World
 from glitchgrid.storage import slots, valuefile
 from glitchgrid.vaults import address, connections, exchange
 
 RUNS = -(-len(EXERCISES) // EACH)
-SHORT = Layout(steps=2)
+SHORT = GridLayout(steps=2)
 
 
 def run(number: int) -> Result:
     """A short run without faults, and its exercises."""
-    plan = draw_plan("7", SHORT, Grid(World("7"), SHORT))
+    plan = draw_plan("7", SHORT, REGISTER.plans)
     return run_plan(evolve(plan, seed=str(number), faults=(), ends_with=KILL))
 
 
@@ -41,10 +43,10 @@ class CourseTests(SynchronousTestCase):
             self.assertEqual(result.findings, ())
             self.assertNotEqual(result.verdict, Verdict.VIOLATION)
             reached |= result.reached.keys()
-        self.assertEqual({name for name in reached if name.startswith(DONE)}, set(course.LINES))
+        self.assertEqual({name for name in reached if name.startswith(DONE)}, set(turns.LINES))
 
     def only(self, exercise: Exercise) -> Result:
-        self.patch(course, "EXERCISES", (exercise,))
+        self.patch(turns, "EXERCISES", (exercise,))
         return run(0)
 
     def test_what_one_breaks_on_purpose_has_to_break(self) -> None:
@@ -75,7 +77,7 @@ class NoticeTests(SynchronousTestCase):
     def assert_noticed(self, name: str, owner: Any, attribute: str, instead: Any) -> None:
         self.patch(owner, attribute, instead)
         place = [exercise.name for exercise in EXERCISES].index(name)
-        self.patch(course, "EXERCISES", EXERCISES[place : place + 1])
+        self.patch(turns, "EXERCISES", EXERCISES[place : place + 1])
         messages = [finding.message for finding in run(0).findings if finding.oracle == "exercise"]
         self.assertTrue(messages and messages[0].startswith(name), (name, messages))
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.glitches import GLITCHES, switched_on
 from glitchgrid.lab.campaign.campaign import Task, perform
-from glitchgrid.lab.campaign.oracles import OUTSIDE
-from glitchgrid.lab.campaign.plan import Wanted, decode_plan
-from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.plan.file import decode_plan
+from glitchgrid.lab.register.glitches import GLITCHES, switched_on
+from glitchgrid.lab.register.layout import Wanted
+from glitchgrid.lab.register.oracles import ORACLES
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 
 SEEDS_WHITE_BOX = 30
 SEEDS_BLACK_BOX = 60
@@ -89,7 +92,7 @@ def _is_found(glitch: str, seeds: int, *, from_outside: bool) -> bool:
     for seed in range(seeds):
         result = run(seed, glitch)
         oracles = {finding.oracle for finding in result.findings} if result.verdict is Verdict.VIOLATION else set()
-        seen = oracles & set(OUTSIDE) if from_outside else oracles
+        seen = oracles & set(ORACLES.outside) if from_outside else oracles
         if seen:
             return True
     return False
@@ -111,7 +114,7 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(set(plans), set(GLITCHES))
         told = [*plans.items(), ("show-before-durable", PLANS / "shown-before-durable.json")]
         for glitch, path in told:
-            plan = decode_plan(path.read_text(encoding="utf-8"))
+            plan = decode_plan(path.read_text(encoding="utf-8"), REGISTER.plans)
             self.assertIsNot(run_plan(plan).verdict, Verdict.VIOLATION, f"{path.name} without its glitch")
             with switched_on(glitch):
                 result = run_plan(plan)
@@ -126,16 +129,16 @@ class PlanTests(SynchronousTestCase):
         seen = re.findall(r"^\| \[([a-z-]+)\]\(#[a-z-]+\) \| \d* \| \d+ \|", table, re.MULTILINE)
         self.assertGreaterEqual(len(seen), SEEN_LEAST)
         for glitch in seen:
-            plan = decode_plan((PLANS / f"glitch-{glitch}.json").read_text(encoding="utf-8"))
+            plan = decode_plan((PLANS / f"glitch-{glitch}.json").read_text(encoding="utf-8"), REGISTER.plans)
             with switched_on(glitch):
                 result = run_plan(plan)
-            self.assertTrue({finding.oracle for finding in result.findings} & set(OUTSIDE), glitch)
+            self.assertTrue({finding.oracle for finding in result.findings} & set(ORACLES.outside), glitch)
             for _ in range(3):
                 gc.collect()
                 self.flushLoggedErrors()
 
     def test_most_of_them_are_small(self) -> None:
-        plans = [decode_plan(path.read_text(encoding="utf-8")) for path in PLANS.glob("glitch-*.json")]
+        plans = [decode_plan(path.read_text(encoding="utf-8"), REGISTER.plans) for path in PLANS.glob("glitch-*.json")]
         self.assertGreaterEqual(sum(len(plan.faults) <= FAULTS_FEW for plan in plans), SMALL_LEAST)
 
 

@@ -7,8 +7,13 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.cli import main
-from glitchgrid.lab.campaign.oracles import EXCUSED, HISTORY, ORACLES, OUTSIDE, STATEMENT
-from glitchgrid.lab.campaign.result import Finding
+from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.plan.swarm import draw_plan
+from glitchgrid.lab.register.deployment import JudgedGrid
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.oracles import HISTORY, ORACLES
+from glitchgrid.lab.register.system import REGISTER, Register
+from glitchgrid.lab.verdict import STATEMENT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")
 NAMES = re.compile(r"^\| ([a-zA-Z, ]+) \|", re.MULTILINE)
@@ -22,20 +27,27 @@ def rows(heading: str) -> set[str]:
 
 class OracleTests(SynchronousTestCase):
     def test_the_documentation_says_what_each_sees(self) -> None:
-        self.assertEqual(set(ORACLES), rows("what it says"))
+        self.assertEqual(set(ORACLES.all), rows("what it says"))
 
     def test_and_what_each_does_not_see(self) -> None:
-        self.assertEqual(set(ORACLES), rows("is blind to"))
+        self.assertEqual(set(ORACLES.all), rows("is blind to"))
 
     def test_each_can_be_asked_for(self) -> None:
         text = CliRunner().invoke(main, ["shrink", "--help"]).output
-        for oracle in ORACLES:
+        for oracle in ORACLES.all:
             self.assertIn(oracle, text)
 
     def test_nobody_else_finds_anything(self) -> None:
-        self.assertRaises(ValueError, Finding, "somebody", "something is wrong")
+        plan = draw_plan("1", GridLayout(steps=1), REGISTER.plans)
+
+        class Somebody(JudgedGrid):
+            def finish(self) -> None:
+                self.run.find("somebody", "something is wrong")
+
+        self.patch(Register, "deploy", lambda _system, run: Somebody(run))
+        self.assertRaises(AssertionError, run_plan, plan)
 
     def test_what_a_broken_assumption_excuses_is_of_the_register(self) -> None:
-        self.assertEqual({HISTORY, STATEMENT, "invariant"}, set(EXCUSED))
-        self.assertIn(HISTORY, OUTSIDE)
-        self.assertNotIn(STATEMENT, OUTSIDE)
+        self.assertEqual({HISTORY, STATEMENT, "invariant"}, set(ORACLES.excused))
+        self.assertIn(HISTORY, ORACLES.outside)
+        self.assertNotIn(STATEMENT, ORACLES.outside)

@@ -5,16 +5,18 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.grid import Grid
-from glitchgrid.lab.campaign.plan import Layout, Plan, Wanted, decode_plan, draw_plan, encode_plan
 from glitchgrid.lab.errors import PlanInvalid
+from glitchgrid.lab.plan.file import decode_plan, encode_plan
+from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.plan.swarm import draw_plan
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
-from glitchgrid.simulation.world import World
+from glitchgrid.lab.register.layout import GridLayout, Wanted
+from glitchgrid.lab.register.system import REGISTER
 
 
-def plan_of(seed: int, layout: Layout | None = None) -> Plan:
-    layout = layout or Layout()
-    return draw_plan(str(seed), layout, Grid(World(str(seed)), layout))
+def plan_of(seed: int, layout: GridLayout | None = None) -> Plan:
+    layout = layout or GridLayout()
+    return draw_plan(str(seed), layout, REGISTER.plans)
 
 
 class DrawTests(SynchronousTestCase):
@@ -30,7 +32,7 @@ class DrawTests(SynchronousTestCase):
         self.assertTrue(any(not each for each in kinds), "some seeds have no fault at all")
 
     def test_faults_are_for_what_there_is(self) -> None:
-        for layout in (Layout(vaults=1), Layout(vaults=5, controls=2)):
+        for layout in (GridLayout(vaults=1), GridLayout(vaults=5, controls=2)):
             names = set(layout.machines)
             for seed in range(40):
                 for planned in plan_of(seed, layout).faults:
@@ -58,14 +60,22 @@ class LayoutTests(SynchronousTestCase):
         for seed in map(str, range(20)):
             drawn = Wanted(steps=7).layout(seed)
             self.assertEqual(Wanted(steps=7, vaults=drawn.vaults).layout(seed), drawn)
-            self.assertEqual(Wanted(vaults=9, controls=4, protocol="classic").layout(seed), Layout(9, 4, "classic", 20))
+            all_asked_for = Wanted(vaults=9, controls=4, protocol="classic")
+            self.assertEqual(all_asked_for.layout(seed), GridLayout(9, 4, "classic", 20))
 
 
 class FileTests(SynchronousTestCase):
     def test_what_was_written_is_read(self) -> None:
         for seed in range(60):
             plan = plan_of(seed)
-            self.assertEqual(decode_plan(encode_plan(plan)), plan)
+            self.assertEqual(decode_plan(encode_plan(plan), REGISTER.plans), plan)
+
+    def test_plans_of_version_1_are_read(self) -> None:
+        for plan in map(plan_of, range(10)):
+            data = json.loads(encode_plan(plan))
+            old = {**data, "plan": 1, "surroundings": data["environment"]}
+            del old["environment"]
+            self.assertEqual(decode_plan(json.dumps(old), REGISTER.plans), plan)
 
     def test_a_fault_has_a_line(self) -> None:
         plan = next(plan for plan in map(plan_of, range(60)) if plan.faults)
@@ -77,12 +87,12 @@ class FileTests(SynchronousTestCase):
         data = json.loads(encode_plan(plan))
         change(data)
         with self.assertRaises(PlanInvalid) as caught:
-            decode_plan(json.dumps(data))
+            decode_plan(json.dumps(data), REGISTER.plans)
         self.assertIn(problem, str(caught.exception))
 
     def test_what_is_none(self) -> None:
         for text in ("", "{}", "[]", "null", "[" * 5000, '{"plan": 1}', '{"plan": 2}'):
-            self.assertRaises(PlanInvalid, decode_plan, text)
+            self.assertRaises(PlanInvalid, decode_plan, text, REGISTER.plans)
 
     def test_what_is_wrong_is_said(self) -> None:
         self.invalid(lambda data: data["faults"][0].update(kind="plague"), "plague")
@@ -90,19 +100,23 @@ class FileTests(SynchronousTestCase):
         self.invalid(lambda data: data["layout"].update(protocol="raft"), "raft")
         self.invalid(lambda data: data["faults"][0].update(at_ms=-1), "at_ms")
         self.invalid(lambda data: data["habits"].update(clients="many"), "clients")
-        self.invalid(lambda data: data["surroundings"].update(latency_us=-5), "latency_us is -5")
-        self.invalid(lambda data: data["surroundings"].update(loss_per_mille=1000), "loss_per_mille")
-        self.invalid(lambda data: data["surroundings"].update(cuts_segments=1), "cuts_segments")
+        self.invalid(lambda data: data["environment"].update(latency_us=-5), "latency_us is -5")
+        self.invalid(lambda data: data["environment"].update(loss_per_mille=1000), "loss_per_mille")
+        self.invalid(lambda data: data["environment"].update(cuts_segments=1), "cuts_segments")
         self.invalid(lambda data: data["layout"].update(steps=True), "steps is True")
         self.invalid(lambda data: data["habits"].update(pause_ms=1.5), "pause_ms is 1.5")
         self.invalid(lambda data: data.update(plan=True), "version")
         self.invalid(lambda data: data.update(more=1), "no field 'more'")
         self.invalid(lambda data: data["layout"].update(more=1), "more")
-        self.invalid(lambda data: data["layout"].pop("seed", None) or data.pop("seed"), "it has no 'seed'")
+        self.invalid(lambda data: data["layout"].pop("seed", None) or data.pop("seed"), "needed @ plan.seed")
         self.invalid(lambda data: data.update(seed="../x"), "seed")
         self.invalid(lambda data: data.update(seed=5), "seed")
         self.invalid(lambda data: data.update(faults={}), "faults")
-        self.invalid(lambda data: data.update(faults=[5]), "")
+        self.invalid(lambda data: data.update(faults=[5]), "a fault is 5")
+        self.invalid(lambda data: data.update(layout=[]), "layout is []")
+        self.invalid(lambda data: data.update(habits=None), "habits is None")
+        self.invalid(lambda data: data.update(ends_with="a bang"), "not one of calm, kill, power loss")
+        self.invalid(lambda data: data["faults"][0].update(kind=["kill"]), "no fault of kind")
 
     def test_faults_of_what_is_not_there(self) -> None:
         for fault, problem in (

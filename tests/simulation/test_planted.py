@@ -10,9 +10,9 @@ import glitchgrid.http.request
 from glitchgrid.http.channel import Channel
 from glitchgrid.http.request import Request
 from glitchgrid.http.service import FaceService
-from glitchgrid.lab.campaign.plan import Wanted
-from glitchgrid.lab.campaign.result import Finding, Verdict
 from glitchgrid.lab.campaign.run import run_seed
+from glitchgrid.lab.register.layout import Wanted
+from glitchgrid.lab.verdict import Finding, Verdict
 from glitchgrid.protocol.coordinator import Coordinator
 from glitchgrid.protocol.effects import Ended
 from glitchgrid.vaults.client import VaultClient

@@ -13,9 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 import glitchgrid.http.service
 from glitchgrid.http.face import Face
 from glitchgrid.lab.campaign.campaign import compared
-from glitchgrid.lab.campaign.plan import Layout, decode_plan
-from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_plan, run_seed
+from glitchgrid.lab.plan.file import decode_plan
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 from glitchgrid.protocol.rounds import ReadRound
 
 PLANS = Path(__file__).with_name("plans")
@@ -30,7 +32,7 @@ class _Backwards(dict[Any, None]):
 class RegressionTests(SynchronousTestCase):
     def test_channels_are_closed_in_an_order(self) -> None:
         """They were a set: a server that stopped closed them in the order of their addresses in memory."""
-        seed, layout = "6", Layout()
+        seed, layout = "6", GridLayout()
         original: Any = Face.__init__
 
         def init(self: Any, *arguments: Any, **options: Any) -> None:
@@ -45,7 +47,7 @@ class RegressionTests(SynchronousTestCase):
 
     def test_a_control_that_is_stopped_for_long_enough_says_nothing_of_it(self) -> None:
         """Its time was up while connections to vaults without power were being closed: a traceback in its log."""
-        plan = decode_plan((PLANS / "stopped-while-paused.json").read_text(encoding="utf-8"))
+        plan = decode_plan((PLANS / "stopped-while-paused.json").read_text(encoding="utf-8"), REGISTER.plans)
         self.assertEqual(run_plan(plan).findings, ())
         with patch.object(glitchgrid.http.service, "shield", lambda work: work):
             again = run_plan(plan)
@@ -68,9 +70,9 @@ class RegressionTests(SynchronousTestCase):
                 raise ZeroDivisionError
             return original(self, *arguments)
 
-        self.assertEqual(run_seed("8", Layout()).verdict, Verdict.PASSED)
+        self.assertEqual(run_seed("8", GridLayout()).verdict, Verdict.PASSED)
         with patch.object(ReadRound, "answer", answer):
-            result = run_seed("8", Layout())
+            result = run_seed("8", GridLayout())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(result.verdict, Verdict.VIOLATION)
         self.assertLessEqual({"log", "property"}, {finding.oracle for finding in result.findings})

@@ -15,28 +15,23 @@ from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.campaign import Summary, Task, perform
-from glitchgrid.lab.campaign.clients import Habits
-from glitchgrid.lab.campaign.grid import Grid
-from glitchgrid.lab.campaign.plan import (
-    Layout,
-    Plan,
-    Planned,
-    Surroundings,
-    Wanted,
-    decode_plan,
-    draw_plan,
-    encode_plan,
-)
-from glitchgrid.lab.campaign.portrait import picture_of
-from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.rendering import picture_of
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.faults.links import Cut
 from glitchgrid.lab.faults.processes import Kill
+from glitchgrid.lab.plan.file import decode_plan, encode_plan
+from glitchgrid.lab.plan.plan import Environment, Plan, Planned
+from glitchgrid.lab.plan.swarm import draw_plan
 from glitchgrid.lab.register.assumptions import LostDisk, StoreByHand
+from glitchgrid.lab.register.habits import ClientHabits
+from glitchgrid.lab.register.layout import GridLayout, Wanted
+from glitchgrid.lab.register.plans import grid_of, habits_of
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 from glitchgrid.outcome import Holds
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
-from glitchgrid.simulation.world import World
 from glitchgrid.storage.store import Store
 from glitchgrid.storage.valuefile import ValueFile
 
@@ -47,12 +42,12 @@ NOT_SO_SOON = {"fault: store by hand", "fault: lost disk"}
 
 SEEDS_UNTIL_FOUND = 30
 CLEAN_SEEDS = 25
-CALM = Surroundings(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=0, disk_slowness=1)
-STEADY = Habits(clients=2, pause_ms=200, patience_ms=3000, leaves_per_mille=0, hostile=0, retries=0)
+CALM = Environment(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=0, disk_slowness=1)
+STEADY = ClientHabits(clients=2, pause_ms=200, patience_ms=3000, leaves_per_mille=0, hostile=0, retries=0)
 
 
-def runs(seeds: range, layout: Layout | None = None) -> list[Result]:
-    return [run_seed(str(seed), layout or Layout()) for seed in seeds]
+def runs(seeds: range, layout: GridLayout | None = None) -> list[Result]:
+    return [run_seed(str(seed), layout or GridLayout()) for seed in seeds]
 
 
 class SameTests(SynchronousTestCase):
@@ -92,23 +87,23 @@ class SameTests(SynchronousTestCase):
         self.assertLessEqual(set(unreached), NOT_SO_SOON)
 
     def test_a_plan_that_was_kept_is_its_run(self) -> None:
-        result = run_seed("5", Layout())
-        self.assertEqual(run_plan(decode_plan(encode_plan(result.plan))).digest, result.digest)
+        result = run_seed("5", GridLayout())
+        self.assertEqual(run_plan(decode_plan(encode_plan(result.plan), REGISTER.plans)).digest, result.digest)
 
     def test_each_run_of_two_is_compared(self) -> None:
-        self.assertEqual(perform(Task(7, Layout(steps=5), is_checked=True)).findings, ())
+        self.assertEqual(perform(Task(7, GridLayout(steps=5), is_checked=True)).findings, ())
 
 
 LEFT_OVER = """
 import gc
 from glitchgrid.lab.campaign.campaign import Task, perform
 from glitchgrid.lab.campaign.workers import prepare
-from glitchgrid.lab.campaign.plan import Layout
+from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.simulation.world import World
 
 prepare()
 for seed in range(1, 6):
-    perform(Task(seed, Layout()))
+    perform(Task(seed, GridLayout()))
     gc.collect()
     print(sum(type(each) is World for each in gc.get_objects()))
 """
@@ -134,15 +129,15 @@ class CleanTests(SynchronousTestCase):
 
     def test_atomic_with_two_controls_and_other_numbers_of_vaults(self) -> None:
         for vaults in (2, 4, 5):
-            self.assert_clean(runs(range(5), Layout(vaults=vaults, controls=2)))
+            self.assert_clean(runs(range(5), GridLayout(vaults=vaults, controls=2)))
 
 
 class BrokenAssumptionTests(SynchronousTestCase):
     """What the register promises holds under assumptions; a plan that breaks one says so, and so does the verdict."""
 
     def run_with(self, *faults: Fault, vaults: int = 3) -> Result:
-        layout = Layout(vaults=vaults)
-        plan = evolve(draw_plan("1", layout, Grid(World("1"), layout)), surroundings=CALM, habits=STEADY)
+        layout = GridLayout(vaults=vaults)
+        plan = evolve(draw_plan("1", layout, REGISTER.plans), environment=CALM, habits=STEADY)
         planned = tuple(Planned(at_ms, 10, fault) for at_ms in range(1000, 4000, 300) for fault in faults)
         return run_plan(evolve(plan, faults=planned))
 
@@ -163,9 +158,9 @@ class BrokenAssumptionTests(SynchronousTestCase):
     def test_a_property_that_had_to_break_is_no_failure_of_it(self) -> None:
         result = self.run_with(LostDisk("vault1"), LostDisk("vault2"))
         stated = Counter({("it holds", True): 5, ("it holds", False): 2})
-        broken = Summary().and_also(evolve(result, stated=stated)).stated
+        broken = Summary(REGISTER).and_also(evolve(result, stated=stated)).stated
         self.assertEqual((broken["it holds", True], broken["it holds", False]), (5, 0))
-        passed = Summary().and_also(evolve(result, verdict=Verdict.PASSED, stated=stated)).stated
+        passed = Summary(REGISTER).and_also(evolve(result, verdict=Verdict.PASSED, stated=stated)).stated
         self.assertEqual(passed["it holds", False], 2)
 
     def test_it_excuses_nothing_else(self) -> None:
@@ -181,7 +176,8 @@ class BrokenAssumptionTests(SynchronousTestCase):
         self.assertIn("log", {finding.oracle for finding in result.findings})
 
     def test_the_plan_that_the_documentation_tells_of(self) -> None:
-        result = run_plan(decode_plan((ROOT / "docs" / "plans" / "store-by-hand.json").read_text(encoding="utf-8")))
+        text = (ROOT / "docs" / "plans" / "store-by-hand.json").read_text(encoding="utf-8")
+        result = run_plan(decode_plan(text, REGISTER.plans))
         self.assertEqual(result.verdict, Verdict.EXPECTED_BROKEN)
         self.assertIn("returned 3, although write #14 of 4", result.findings[-1].message)
 
@@ -192,8 +188,8 @@ class BrokenAssumptionTests(SynchronousTestCase):
 class ClientTests(SynchronousTestCase):
     def test_a_client_tries_again_what_was_not_served(self) -> None:
         """As often as its habits say; each attempt is an operation of its own."""
-        plan = draw_plan("1", Layout(steps=5), Grid(World("1"), Layout()))
-        habits = evolve(plan.habits, clients=1, hostile=0, leaves_per_mille=0, retries=2)
+        plan = draw_plan("1", GridLayout(steps=5), REGISTER.plans)
+        habits = evolve(habits_of(plan), clients=1, hostile=0, leaves_per_mille=0, retries=2)
         cut = tuple(Planned(0, 60_000, Cut("control1", f"vault{number}")) for number in range(1, 4))
         history = run_plan(evolve(plan, habits=habits, faults=cut)).history.splitlines()
         calls = [json.loads(line) for line in history if '"call"' in line and '"client": "c1"' in line]
@@ -262,9 +258,10 @@ class ClassicTests(SynchronousTestCase):
     """What is wrong with the original's protocol is found, by seeds that the documentation tells of."""
 
     def plan(self, name: str) -> Plan:
-        plan = decode_plan((ROOT / "docs" / "plans" / f"classic-{name}.json").read_text(encoding="utf-8"))
-        self.assertEqual(plan.layout.protocol, "classic")
-        atomic = evolve(plan, layout=evolve(plan.layout, protocol="atomic"))
+        text = (ROOT / "docs" / "plans" / f"classic-{name}.json").read_text(encoding="utf-8")
+        plan = decode_plan(text, REGISTER.plans)
+        self.assertEqual(grid_of(plan).protocol, "classic")
+        atomic = evolve(plan, layout=evolve(grid_of(plan), protocol="atomic"))
         self.assertIn(run_plan(atomic).verdict, {Verdict.PASSED, Verdict.CANNOT_SAY}, "atomic does not mind")
         return plan
 
@@ -303,7 +300,7 @@ class ClassicTests(SynchronousTestCase):
 
     @pytest.mark.thorough
     def test_it_is_not_linearizable(self) -> None:
-        results = [run_seed(str(seed), Layout(protocol="classic")) for seed in range(SEEDS_UNTIL_FOUND)]
+        results = [run_seed(str(seed), GridLayout(protocol="classic")) for seed in range(SEEDS_UNTIL_FOUND)]
         oracles = Counter(finding.oracle for result in results for finding in result.findings)
         self.assertGreater(oracles["checker"], 0, "values are lost")
         self.assertGreater(oracles["liveness"], 0, "there is no majority of equal values, though vaults enough are up")

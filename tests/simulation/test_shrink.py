@@ -4,11 +4,14 @@ import pytest
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign.plan import Plan, Wanted, decode_plan, encode_plan
-from glitchgrid.lab.campaign.result import Verdict
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.shrink import NothingToShrink, shrink
+from glitchgrid.lab.plan.file import decode_plan, encode_plan
+from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.register.glitches import switched_on
+from glitchgrid.lab.register.layout import Wanted
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.verdict import Verdict
 
 FAULTS_MAX = 5
 
@@ -36,7 +39,7 @@ class ShrinkTests(SynchronousTestCase):
         self.assertLess(len(small.faults), len(plan.faults))
         self.assertEqual([runs for runs, _ in told], list(range(1, shrunk.runs + 1)))
         with switched_on(glitch):
-            again = run_plan(decode_plan(encode_plan(small)))
+            again = run_plan(decode_plan(encode_plan(small), REGISTER.plans))
         self.assertIn(oracle, [finding.oracle for finding in again.findings])
         self.assertEqual(again.digest, shrunk.result.digest)
         self.assertRegex(shrunk.first_difference, r"^at \d+\.\d{6} s \w+ .*; without the glitch: at \d")

@@ -5,10 +5,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.availability import Attempt, Availability, Pace
-from glitchgrid.lab.campaign.wellness import SETTLES_NS, STARTED_NS, Wellness
+from glitchgrid.lab.register.availability import Attempt, Availability, Pace
+from glitchgrid.lab.register.wellness import SETTLES_NS, STARTED_NS, Wellness
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.timeline import Timeline
+from glitchgrid.simulation.event_queue import EventQueue
 
 PORT = 8000
 VAULTS = ["vault1", "vault2", "vault3"]
@@ -42,7 +42,7 @@ class Listener:
 
 class WellnessTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.time = Timeline()
+        self.time = EventQueue()
         self.servers = {name: Server(name) for name in (*VAULTS, "control1")}
         self.wellness = Wellness(self.time, dict.fromkeys(self.servers.values(), PORT))  # type: ignore[arg-type]
 
@@ -83,7 +83,7 @@ class WellnessTests(SynchronousTestCase):
 
 class AvailabilityTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.time = Timeline()
+        self.time = EventQueue()
         self.servers = {name: Server(name) for name in (*VAULTS, "control1")}
         self.wellness = Wellness(self.time, dict.fromkeys(self.servers.values(), PORT))  # type: ignore[arg-type]
         self.found: list[str] = []

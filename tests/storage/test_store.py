@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import glitchgrid.storage.store
 from glitchgrid.errors import DataDirectoryInUse, DataDirectoryUnusable, StoreBusy, StoreDamaged, StoreFailed
-from glitchgrid.lab.campaign.properties import collecting
+from glitchgrid.lab.campaign.evaluations import collecting
 from glitchgrid.lab.properties import Seen
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.storage.slots import SLOT_BYTES
@@ -358,7 +358,7 @@ class StatedTests(SynchronousTestCase):
             seen: Seen = Counter()
             bench = opened()
             bench.store.submit(sets(1))  # what comes meanwhile waits together
-            with collecting(seen, self.fail):
+            with collecting("glitchgrid", seen, self.fail):
                 for value in range(stores):
                     bench.store.submit(sets(value + 2))
                 bench.pool.finish_all()

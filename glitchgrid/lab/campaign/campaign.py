@@ -14,17 +14,17 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign import interruption
+from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.elsewhere import Elsewhere
-from glitchgrid.lab.campaign.plan import Layout
-from glitchgrid.lab.campaign.reach import FAULT, LINES
-from glitchgrid.lab.campaign.result import Result, Verdict
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers, prepare
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.glitch import switched_on
+from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.properties import Seen
-from glitchgrid.lab.register.kinds import KINDS
+from glitchgrid.lab.system import FAULT, System, system_of
+from glitchgrid.lab.verdict import Verdict
 from glitchgrid.simulation.trace import DIGEST_BYTES
 
 SEEDS_AHEAD = 4
@@ -44,6 +44,7 @@ _alone = Lock()
 class Summary:
     """What a campaign came to. `digest` is over the runs' digests, in the order of their seeds."""
 
+    system: System
     seeds: int = 0
     operations: int = 0
     reached: Counter[str] = field(factory=Counter)
@@ -54,12 +55,13 @@ class Summary:
     @property
     def faults(self) -> Counter[str]:
         """How many faults found something to do, by their kind."""
-        return Counter({kind: self.reached[FAULT + kind] for kind in KINDS if self.reached[FAULT + kind]})
+        kinds = self.system.plans.kinds
+        return Counter({kind: self.reached[FAULT + kind] for kind in kinds if self.reached[FAULT + kind]})
 
     @property
     def unreached(self) -> list[str]:
         """What no run has seen."""
-        return [line for line in LINES if not self.reached[line]]
+        return [line for line in self.system.lines if not self.reached[line]]
 
     def lost(self, baseline: Mapping[str, Any]) -> list[str]:
         """What another campaign has reached, over the same seeds, and this one has not.
@@ -80,6 +82,7 @@ class Summary:
     def and_also(self, result: Result) -> "Summary":
         chained = hashlib.blake2b((self.digest + result.digest).encode("ascii"), digest_size=DIGEST_BYTES)
         return Summary(
+            self.system,
             seeds=self.seeds + 1,
             operations=self.operations + result.operations,
             reached=self.reached + result.reached,
@@ -186,7 +189,7 @@ class _Queue:
 
 def perform(task: Task) -> Result:
     """One task, in this process, and nothing beside it."""
-    with _alone, switched_on(task.glitch):
+    with _alone, switched_on(system_of(task.layout).glitches, task.glitch):
         return _perform(task)
 
 

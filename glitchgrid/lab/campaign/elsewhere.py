@@ -7,6 +7,7 @@ reads tasks from standard input, a line of JSON each, and prints the digest of e
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,11 +16,14 @@ from typing import Any
 
 from attrs import asdict
 
-from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign.plan import Layout, Plan, decode_plan, encode_plan
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.workers import prepare
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.glitch import switched_on
+from glitchgrid.lab.layout import Layout
+from glitchgrid.lab.plan.file import decode_plan, encode_plan
+from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.system import System
 
 HASH_SEEDS = ("1", "2")
 """One of them is another one than ours, whatever ours is."""
@@ -46,11 +50,11 @@ class Elsewhere:
 
     def begin(self, seed: str, layout: Layout, glitch: str | None) -> None:
         """Have it run a seed."""
-        self._say({"seed": seed, "layout": asdict(layout), "glitch": glitch})
+        self._say({"system": layout.system, "seed": seed, "layout": asdict(layout), "glitch": glitch})
 
     def begin_plan(self, plan: Plan, glitch: str | None) -> None:
         """Have it run a plan."""
-        self._say({"plan": encode_plan(plan), "glitch": glitch})
+        self._say({"system": plan.layout.system, "plan": encode_plan(plan), "glitch": glitch})
 
     def digest(self) -> str:
         """Of the run that was begun.
@@ -86,11 +90,12 @@ def main() -> None:
     prepare()
     for line in sys.stdin:
         task = json.loads(line)
-        with switched_on(task["glitch"]):
+        system: System = pkgutil.resolve_name(task["system"])
+        with switched_on(system.glitches, task["glitch"]):
             if "plan" in task:
-                result = run_plan(decode_plan(task["plan"]))
+                result = run_plan(decode_plan(task["plan"], system.plans))
             else:
-                result = run_seed(task["seed"], Layout(**task["layout"]))
+                result = run_seed(task["seed"], system.plans.layout(**task["layout"]))
         print(result.digest, flush=True)
 
 

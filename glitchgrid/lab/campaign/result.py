@@ -1,38 +1,14 @@
 """What a run came to."""
 
-import enum
 from collections import Counter
 
-from attrs import evolve, field, frozen, validators
+from attrs import evolve, field, frozen
 
-from glitchgrid.lab.campaign.oracles import ORACLES
-from glitchgrid.lab.campaign.plan import Plan
-from glitchgrid.lab.campaign.reach import FAULT
-from glitchgrid.lab.campaign.recording import Recording
+from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.properties import Seen
-
-
-class Verdict(enum.Enum):
-    """Of a run whose plan breaks an assumption, "expected broken" is the best that can be said."""
-
-    PASSED = "passed"
-    VIOLATION = "violation"
-    CANNOT_SAY = "cannot say"
-    EXPECTED_BROKEN = "expected broken"
-
-
-@frozen
-class Finding:
-    """What is wrong with a run, and who says so.
-
-    :ivar at_ns: when it showed, in the run's own time.
-    :ivar operations: the numbers of those that show it, in the history.
-    """
-
-    oracle: str = field(validator=validators.in_(ORACLES))
-    message: str
-    at_ns: int = 0
-    operations: tuple[int, ...] = ()
+from glitchgrid.lab.system import FAULT
+from glitchgrid.lab.trace.recording import Recording
+from glitchgrid.lab.verdict import Finding, Verdict
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""From a run that fails to the smallest that still does: fewer faults, fewer clients, plainer surroundings.
+"""From a run that fails to the smallest that still does: fewer faults, fewer clients, a plainer environment.
 
 Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over the faults,
 then everything else that a plan has, one thing after another, again and again until nothing can go any more. What
@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator
 
 from attrs import evolve, field, frozen
 
-from glitchgrid.glitches import switched_on
-from glitchgrid.lab.campaign import interruption
-from glitchgrid.lab.campaign.plan import KILL, Layout, Plan
-from glitchgrid.lab.campaign.result import Finding, Result, Verdict
+from glitchgrid.lab import interruption
+from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
-from glitchgrid.lab.campaign.talk import heard_in
+from glitchgrid.lab.faults.fault import MS_NS
+from glitchgrid.lab.glitch import switched_on
+from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.system import system_of
+from glitchgrid.lab.trace.transcript import heard_in
+from glitchgrid.lab.verdict import Finding, Verdict
 
 RUNS_MAX = 2000
 """More runs than this are not made, unless somebody asks for them."""
 
-MS_NS = 1_000_000
-PLAIN_LATENCY_US = 200
 COARSE = 4
-FEWEST_STEPS = 1
 
 
 @frozen
@@ -68,7 +68,7 @@ def _told(line: str, result: Result) -> str:
     assert result.recording is not None, "the run was kept whole"
     match what.split():
         case ["received", connection, length, _digest]:
-            text = heard_in(result.recording.ways).get((who, int(at_ns)))
+            text = heard_in(result.recording.flows, system_of(result.plan.layout).read).get((who, int(at_ns)))
             what = f"receives {f'{text!r}' if text else f'{length} bytes'} on connection {connection}"
         case ["write", file, offset, length, digest]:
             what = f"writes {length} bytes ({digest}) into {file}, from {offset} on"
@@ -152,7 +152,7 @@ def shrink(
 
 
 def _run(plan: Plan, glitch: str | None, *, keep_trace: bool = False) -> Result:
-    with switched_on(glitch):
+    with switched_on(system_of(plan.layout).glitches, glitch):
         result = run_plan(plan, keep_trace=keep_trace)
     gc.collect()
     return result
@@ -181,77 +181,10 @@ def _shrink_faults(search: _Search, least: int) -> None:
 
 
 def _shrink_rest(search: _Search) -> None:
-    for simpler in _SIMPLER:
+    for simpler in system_of(search.best[-1].layout).simpler:
         for plan in simpler(search.best[-1]):
             if plan != search.best[-1] and search.still_fails(plan):
                 break
-
-
-# Each of these offers simpler plans, the simplest first.
-
-
-def _fewer_steps(plan: Plan) -> Iterator[Plan]:
-    steps = FEWEST_STEPS
-    while steps < plan.layout.steps:
-        yield evolve(plan, layout=evolve(plan.layout, steps=steps))
-        steps += max(1, steps // 2)
-
-
-def _fewer_clients(plan: Plan) -> Iterator[Plan]:
-    for clients in range(1, plan.habits.clients):
-        yield evolve(plan, habits=evolve(plan.habits, clients=clients))
-
-
-def _milder_clients(plan: Plan) -> Iterator[Plan]:
-    yield evolve(plan, habits=evolve(plan.habits, hostile=0, retries=0, leaves_per_mille=0))
-    yield evolve(plan, habits=evolve(plan.habits, hostile=0))
-    yield evolve(plan, habits=evolve(plan.habits, retries=0))
-    yield evolve(plan, habits=evolve(plan.habits, leaves_per_mille=0))
-
-
-def _fewer_controls(plan: Plan) -> Iterator[Plan]:
-    for controls in range(1, plan.layout.controls):
-        yield _on(plan, evolve(plan.layout, controls=controls))
-
-
-def _fewer_vaults(plan: Plan) -> Iterator[Plan]:
-    for vaults in range(1, plan.layout.vaults):
-        yield _on(plan, evolve(plan.layout, vaults=vaults))
-
-
-def _plainer_surroundings(plan: Plan) -> Iterator[Plan]:
-    plain = evolve(
-        plan.surroundings,
-        latency_us=PLAIN_LATENCY_US,
-        loss_per_mille=0,
-        cuts_segments=False,
-        drift_ppm=0,
-        disk_slowness=1,
-    )
-    yield evolve(plan, surroundings=plain)
-    yield evolve(plan, surroundings=evolve(plain, latency_us=plan.surroundings.latency_us))
-    yield evolve(plan, surroundings=evolve(plain, disk_slowness=plan.surroundings.disk_slowness))
-
-
-def _plainer_end(plan: Plan) -> Iterator[Plan]:
-    yield evolve(plan, ends_with=KILL)
-
-
-_SIMPLER = (
-    _fewer_controls,
-    _fewer_vaults,
-    _fewer_clients,
-    _milder_clients,
-    _plainer_surroundings,
-    _plainer_end,
-    _fewer_steps,
-)
-
-
-def _on(plan: Plan, layout: Layout) -> Plan:
-    """The plan on fewer machines, without the faults of those that are not there."""
-    kept = [planned for planned in plan.faults if all(name in layout.servers for name in planned.fault.machines)]
-    return evolve(plan, layout=layout, faults=kept)
 
 
 def _neighbours(plan: Plan, glitch: str | None) -> Iterator[tuple[str, Plan, str | None]]:

@@ -5,37 +5,59 @@ What a signal can do to a process, and no more: the network and the disks of thi
 
 import random
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import asdict, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.localgrid import LocalGrid, Member
-from glitchgrid.lab.testkit.weights import draw, pick
 from glitchgrid.lab.waiting import abandon
+from glitchgrid.lab.weights import draw, pick
 
 FAULTS = "faults.jsonl"
 BETWEEN_S_MAX = 2.0
 LASTS_S_MAX = 3.0
 
-KILL_VAULT, KILL_CONTROL, KILL_VAULTS, PAUSE_VAULT, PAUSE_CONTROL = (
-    "kill a vault",
-    "kill a control",
-    "kill all vaults",
-    "pause a vault",
-    "pause a control",
-)
-KINDS = (KILL_VAULT, KILL_CONTROL, KILL_VAULTS, PAUSE_VAULT, PAUSE_CONTROL)
+PAUSE = "pause "
+"""What the names of kinds begin with whose servers stop and go on; of all others they are killed and started again."""
 
 
 def is_pause(kind: str) -> bool:
-    """Whether servers of such a fault stop and go on; of the others they are killed and started again."""
-    return kind in {PAUSE_VAULT, PAUSE_CONTROL}
+    return kind.startswith(PAUSE)
+
+
+class Member(Protocol):
+    """A real process that is a server of the system."""
+
+    name: str
+
+    def start(self) -> None:
+        """Start it, unless it runs."""
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+
+    def kill(self) -> None:
+        """kill -9, if it runs."""
+
+    def when_ended(self) -> Deferred[Any]:
+        """Fires once it runs no more."""
+
+
+@frozen
+class Kind:
+    """:ivar name: what is done, and to whom, as in "kill a vault".
+    :ivar members: those to whom it may be done.
+    :ivar all_of_them: it is done to all of them at once, else to one at random.
+    """
+
+    name: str
+    members: Sequence[Member]
+    all_of_them: bool = False
 
 
 @frozen
@@ -49,17 +71,27 @@ class Fault:
 
 
 class Nemesis:
-    """One fault after another, as often and of such kinds as its weights have it, until it is stopped."""
+    """One fault after another, as often and of such kinds as its weights have it, until it is stopped.
+
+    :param until_it_listens: waits until a member serves again.
+    """
 
     def __init__(
-        self, reactor: Any, grid: LocalGrid, draws: random.Random, directory: Path, announce: Callable[[str], None]
+        self,
+        reactor: Any,
+        kinds: Sequence[Kind],
+        until_it_listens: Callable[[Any], Awaitable[None]],
+        rng: random.Random,
+        directory: Path,
+        announce: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
-        self._grid = grid
-        self._draws = draws
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._until_it_listens = until_it_listens
+        self._rng = rng
         self._directory = directory
         self._announce = announce
-        self._weights = draw(KINDS, draws)
+        self._weights = draw(tuple(self._kinds), rng)
         self._working: Deferred[None] | None = None
         self._is_on = False
 
@@ -85,7 +117,7 @@ class Nemesis:
     async def _work(self) -> None:
         while self._is_on:
             await self._pause(BETWEEN_S_MAX)
-            kind = pick(self._weights, KINDS, self._draws)
+            kind = pick(self._weights, tuple(self._kinds), self._rng)
             if self._is_on and kind is not None:
                 await self._strike(kind)
 
@@ -102,7 +134,7 @@ class Nemesis:
             else:
                 member.start()
         for member in members:
-            await self._grid.until_it_listens(member)
+            await self._until_it_listens(member)
         fault = Fault(kind, tuple(member.name for member in members), began_ns, monotonic_ns())
         lines.append(self._directory / FAULTS, asdict(fault))
 
@@ -111,17 +143,15 @@ class Nemesis:
             member.signal(signal.SIGSTOP)
             return
         member.kill()
-        if member.child is not None:
-            await member.child.when_ended()
+        await member.when_ended()
 
     def _victims(self, kind: str) -> Sequence[Member]:
-        if kind == KILL_VAULTS:
-            return self._grid.vaults
-        return [self._draws.choice(self._grid.vaults if kind in {KILL_VAULT, PAUSE_VAULT} else self._grid.controls)]
+        struck = self._kinds[kind]
+        return struck.members if struck.all_of_them else [self._rng.choice(struck.members)]
 
     async def _pause(self, seconds_max: float) -> None:
         """For a while, and no longer than faults are on."""
-        end_s = self._reactor.seconds() + self._draws.uniform(0.0, seconds_max)
+        end_s = self._reactor.seconds() + self._rng.uniform(0.0, seconds_max)
         while self._is_on and self._reactor.seconds() < end_s:
             await deferLater(self._reactor, 0.05)
 

@@ -20,7 +20,6 @@ from twisted.internet.task import deferLater
 from glitchgrid.lab.composer.calls import Call, Running
 from glitchgrid.lab.composer.nemesis import Nemesis
 from glitchgrid.lab.composer.templates import Command, Prefix, Template
-from glitchgrid.lab.testkit.surroundings import SEED
 from glitchgrid.lab.waiting import abandon, settled
 
 AT_ONCE_MAX = 3
@@ -43,6 +42,7 @@ class Ended:
 class Timeline:
     """:param directory: what is recorded goes there.
     :param environment: what commands are given beside this process's own.
+    :param seed_variable: the variable that gives each call a seed of its own.
     :param drivers_s: for so long drivers are called.
     :param patience_s: a command that has not ended by then is killed.
     """
@@ -52,9 +52,10 @@ class Timeline:
         reactor: Any,
         template: Template,
         nemesis: Nemesis,
-        draws: random.Random,
+        rng: random.Random,
         directory: Path,
         environment: Mapping[str, str],
+        seed_variable: str,
         drivers_s: float,
         patience_s: float,
         announce: Callable[[Call], None],
@@ -62,9 +63,10 @@ class Timeline:
         self._reactor = reactor
         self._template = template
         self._nemesis = nemesis
-        self._draws = draws
+        self._rng = rng
         self._directory = directory
         self._environment = environment
+        self._seed_variable = seed_variable
         self._drivers_s = drivers_s
         self._patience_s = patience_s
         self._announce = announce
@@ -80,7 +82,7 @@ class Timeline:
         try:
             first = self._template.with_prefix(Prefix.FIRST)
             if first:
-                await self._alone(self._draws.choice(first))
+                await self._alone(self._rng.choice(first))
             self._nemesis.start()
             await self._drive()
             await self._end()
@@ -91,18 +93,18 @@ class Timeline:
 
     async def _drive(self) -> None:
         """Drivers and anytime commands, for a while."""
-        template, draws = self._template, self._draws
+        template, rng = self._template, self._rng
         singles = template.with_prefix(Prefix.SINGLETON)
         others = template.with_prefix(Prefix.PARALLEL, Prefix.SERIAL)
-        single = draws.choice(singles) if singles and (not others or draws.random() < 1 / 2) else None
+        single = rng.choice(singles) if singles and (not others or rng.random() < 1 / 2) else None
         driving = self._alone(single) if single is not None else self._drivers(others)
         driven = Deferred.fromCoroutine(driving)
         anytimes = template.with_prefix(Prefix.ANYTIME)
         try:
             while not driven.called:
                 if anytimes:
-                    await self._alone(draws.choice(anytimes))
-                await self._pause(draws.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
+                    await self._alone(rng.choice(anytimes))
+                await self._pause(rng.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
             await driven
         except CancelledError:
             abandon(driven)
@@ -110,13 +112,13 @@ class Timeline:
 
     async def _drivers(self, commands: Sequence[Command]) -> None:
         end_s = self._reactor.seconds() + self._drivers_s
-        at_once = self._draws.randint(1, AT_ONCE_MAX)
+        at_once = self._rng.randint(1, AT_ONCE_MAX)
         drivers: list[Running] = []
         while commands and self._reactor.seconds() < end_s:
             drivers = [each for each in drivers if each in self._running]
             is_alone = any(each.command.prefix is Prefix.SERIAL for each in drivers)
             if not is_alone and len(drivers) < at_once:
-                command = self._draws.choice(commands)
+                command = self._rng.choice(commands)
                 if command.prefix is Prefix.SERIAL and drivers:
                     await settled(each.ended for each in drivers)
                 drivers.append(self._begin(command))
@@ -126,7 +128,7 @@ class Timeline:
 
     async def _end(self) -> None:
         ends = self._template.with_prefix(Prefix.EVENTUALLY, Prefix.FINALLY)
-        end = self._draws.choice(ends) if ends else None
+        end = self._rng.choice(ends) if ends else None
         if end is not None and end.prefix is Prefix.EVENTUALLY:
             await self._kill_all()
         else:
@@ -139,7 +141,7 @@ class Timeline:
         await self._begin(command).ended
 
     def _begin(self, command: Command) -> Running:
-        seed = {SEED: str(self._draws.randrange(SEED_MAX))}
+        seed = {self._seed_variable: str(self._rng.randrange(SEED_MAX))}
         environment = {**self._environment, **seed}
         running = Running(self._reactor, command, environment, self._directory, self._patience_s)
         self._running.append(running)

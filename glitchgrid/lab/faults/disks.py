@@ -5,10 +5,11 @@ from typing import Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.faults.fault import DURATIONS_MS, MS_NS, Fault, OfKeeper, Reach, Stage
+from glitchgrid.lab.faults.fault import DURATIONS_MS, MS_NS, Fault, OfKeeper, Scope, Stage
+from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import whole
-from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.random_stream import RandomStream
 
 STALL_MS_MAX = 60_000
 SYNCS_MAX = 1_000_000
@@ -24,8 +25,8 @@ class DiskStall(OfKeeper):
     stall_ms: int = field(validator=whole(1, STALL_MS_MAX))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name, draws.pick(DURATIONS_MS))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers), rng.pick(DURATIONS_MS))
 
     def begin(self, stage: Stage) -> bool:
         return _stall([self.on(stage)], self.stall_ms)
@@ -40,12 +41,12 @@ class DisksStall(Fault):
     """All disks stall at once."""
 
     kind = "disks stall together"
-    reaches = Reach.KEEPERS
+    scope = Scope.KEEPERS
     stall_ms: int = field(validator=whole(1, STALL_MS_MAX))
 
     @classmethod
-    def draw(cls, draws: Draws, _stage: Stage) -> Self:
-        return cls(draws.pick(DURATIONS_MS))
+    def draw(cls, rng: RandomStream, _layout: Layout) -> Self:
+        return cls(rng.pick(DURATIONS_MS))
 
     def begin(self, stage: Stage) -> bool:
         return _stall(stage.keepers, self.stall_ms)
@@ -88,8 +89,8 @@ class SyncFails(OfKeeper):
     syncs: int = field(validator=whole(1, SYNCS_MAX))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name, draws.pick(SYNCS))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers), rng.pick(SYNCS))
 
     def begin(self, stage: Stage) -> bool:
         return _let_syncs_fail([self.on(stage)], self.syncs)
@@ -103,12 +104,12 @@ class SyncsFail(Fault):
     """The next syncs of every disk fail. At the end all are started anew."""
 
     kind = "syncs fail together"
-    reaches = Reach.KEEPERS
+    scope = Scope.KEEPERS
     syncs: int = field(validator=whole(1, SYNCS_MAX))
 
     @classmethod
-    def draw(cls, draws: Draws, _stage: Stage) -> Self:
-        return cls(draws.pick(SYNCS))
+    def draw(cls, rng: RandomStream, _layout: Layout) -> Self:
+        return cls(rng.pick(SYNCS))
 
     def begin(self, stage: Stage) -> bool:
         return _let_syncs_fail(stage.keepers, self.syncs)

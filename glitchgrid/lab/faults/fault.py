@@ -7,19 +7,16 @@ from typing import ClassVar, Protocol, Self
 
 from attrs import field, frozen
 
+from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import text
-from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.simulation.world import World
 
 MS_NS = 1_000_000
 US_NS = 1000
 DURATIONS_MS = (10, 100, 500, 2000, 5000)
 """How long faults last: from the blink of an eye to beyond every deadline."""
-
-
-Link = tuple[str, str]
-"""From one machine to another, by their names."""
 
 
 class Stage(Protocol):
@@ -43,14 +40,11 @@ class Stage(Protocol):
     def by_name(self) -> bool:
         """Are keepers looked up by their names?"""
 
-    def draw_link(self, draws: Draws) -> Link:
-        """Two machines that talk with each other, at random."""
-
     def start(self, machine: Machine) -> None:
         """Start a machine's program again, unless it runs; where it is about to end, once it has."""
 
 
-class Reach(enum.Enum):
+class Scope(enum.Enum):
     """Those that a fault names, all keepers, or all servers."""
 
     NAMED = "named"
@@ -67,12 +61,12 @@ class Fault(ABC):
 
     kind: ClassVar[str]
     breaks: ClassVar[str] = ""
-    reaches: ClassVar[Reach] = Reach.NAMED
+    scope: ClassVar[Scope] = Scope.NAMED
     stays: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
         """One such fault, at random."""
 
     @property
@@ -87,9 +81,9 @@ class Fault(ABC):
 
     def troubles(self, stage: Stage) -> "Sequence[str | Link]":
         """The machines, and the directed links between two, that are not well meanwhile."""
-        if self.reaches is Reach.NAMED:
+        if self.scope is Scope.NAMED:
             return self.machines
-        return [machine.name for machine in (stage.keepers if self.reaches is Reach.KEEPERS else stage.servers)]
+        return [machine.name for machine in (stage.keepers if self.scope is Scope.KEEPERS else stage.servers)]
 
     @abstractmethod
     def begin(self, stage: Stage) -> bool:
@@ -107,8 +101,8 @@ class OfServer(Fault):
     machine: str = field(validator=text)
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.servers).name)
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.servers))
 
     @property
     def machines(self) -> Sequence[str]:
@@ -123,8 +117,8 @@ class OfKeeper(OfServer):
     """A fault of one keeper."""
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name)
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers))
 
     @property
     def keepers(self) -> Sequence[str]:
@@ -139,8 +133,8 @@ class OfLink(Fault):
     target: str = field(validator=text)
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(*stage.draw_link(draws))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(*layout.draw_link(rng))
 
     @property
     def machines(self) -> Sequence[str]:

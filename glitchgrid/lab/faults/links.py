@@ -6,11 +6,12 @@ from typing import Any, Self
 
 from attrs import Attribute, field, frozen
 
-from glitchgrid.lab.faults.fault import US_NS, Fault, Link, OfLink, OfServer, Reach, Stage
+from glitchgrid.lab.faults.fault import US_NS, Fault, OfLink, OfServer, Scope, Stage
+from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import one_of, whole, yes_or_no
 from glitchgrid.simulation.clock import MILLION
-from glitchgrid.simulation.draws import PER_MILLE, Draws
 from glitchgrid.simulation.network import Slowness
+from glitchgrid.simulation.random_stream import PER_MILLE, RandomStream
 
 GROUPS_MAX = 3
 LATENCIES_US = (5_000, 50_000, 400_000)
@@ -60,12 +61,12 @@ class Partition(Fault):
     one_way: bool = field(validator=yes_or_no)
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        count = draws.between(2, GROUPS_MAX)
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        count = rng.between(2, GROUPS_MAX)
         groups: list[list[str]] = [[] for _ in range(count)]
-        for machine in stage.servers:
-            groups[draws.below(count)].append(machine.name)
-        return cls([group for group in groups if group], draws.chance(300))
+        for name in layout.servers:
+            groups[rng.below(count)].append(name)
+        return cls([group for group in groups if group], rng.chance(300))
 
     @property
     def machines(self) -> Sequence[str]:
@@ -117,8 +118,8 @@ class Slow(OfLink):
     loss_per_mille: int = field(validator=_loss_per_mille)
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(*stage.draw_link(draws), *_draw_slowness(draws))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(*layout.draw_link(rng), *_draw_slowness(rng))
 
     def begin(self, stage: Stage) -> bool:
         slowness = _slowness(self.latency_us, self.jitter_us, self.loss_per_mille)
@@ -135,14 +136,14 @@ class Congestion(Fault):
     """The whole network is slow, and what is sent on two connections arrives in any order."""
 
     kind = "congestion"
-    reaches = Reach.SERVERS
+    scope = Scope.SERVERS
     latency_us: int = field(validator=_latency_us)
     jitter_us: int = field(validator=_jitter_us)
     loss_per_mille: int = field(validator=_loss_per_mille)
 
     @classmethod
-    def draw(cls, draws: Draws, _stage: Stage) -> Self:
-        return cls(*_draw_slowness(draws))
+    def draw(cls, rng: RandomStream, _layout: Layout) -> Self:
+        return cls(*_draw_slowness(rng))
 
     def begin(self, stage: Stage) -> bool:
         slowness = _slowness(self.latency_us, self.jitter_us, self.loss_per_mille)
@@ -156,8 +157,8 @@ class Congestion(Fault):
         return False
 
 
-def _draw_slowness(draws: Draws) -> tuple[int, int, int]:
-    return draws.pick(LATENCIES_US), draws.pick(JITTERS_US), draws.pick(LOSSES_PER_MILLE)
+def _draw_slowness(rng: RandomStream) -> tuple[int, int, int]:
+    return rng.pick(LATENCIES_US), rng.pick(JITTERS_US), rng.pick(LOSSES_PER_MILLE)
 
 
 def _slowness(latency_us: int, jitter_us: int, loss_per_mille: int) -> Slowness:
@@ -194,10 +195,10 @@ class Clog(OfServer):
     loss_per_mille: int = field(validator=_loss_per_mille)
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        machine = draws.pick(stage.servers).name
-        how, way = draws.pick(("stopped", "slowed", "jammed")), draws.pick(("in", "out", "both"))
-        return cls(machine, how, way, *_draw_slowness(draws))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        machine = rng.pick(layout.servers)
+        how, way = rng.pick(("stopped", "slowed", "jammed")), rng.pick(("in", "out", "both"))
+        return cls(machine, how, way, *_draw_slowness(rng))
 
     def begin(self, stage: Stage) -> bool:
         network = stage.world.network

@@ -5,8 +5,9 @@ from typing import Self
 from attrs import field, frozen
 
 from glitchgrid.lab.faults.fault import MS_NS, OfKeeper, Stage
+from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import text, whole
-from glitchgrid.simulation.draws import Draws
+from glitchgrid.simulation.random_stream import RandomStream
 
 LATE_MS_MAX = 30_000
 LATE_MS = (50, 500, 3000, 20_000)
@@ -20,8 +21,8 @@ class NameLate(OfKeeper):
     late_ms: int = field(validator=whole(1, LATE_MS_MAX))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name, draws.pick(LATE_MS))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers), rng.pick(LATE_MS))
 
     def begin(self, stage: Stage) -> bool:
         stage.world.names.late_ns[self.machine] = self.late_ms * MS_NS
@@ -55,10 +56,10 @@ class NameElsewhere(OfKeeper):
     leads_to: str = field(validator=text)
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
         return cls(
-            draws.pick(stage.keepers).name,
-            draws.pick([each for each in stage.machines if each not in stage.keepers]).name,
+            rng.pick(layout.keepers),
+            rng.pick([each for each in layout.machines if each not in layout.keepers]),
         )
 
     def begin(self, stage: Stage) -> bool:

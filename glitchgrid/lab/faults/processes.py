@@ -5,11 +5,12 @@ from typing import ClassVar, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.faults.fault import US_NS, Fault, Link, OfKeeper, OfServer, Reach, Stage
+from glitchgrid.lab.faults.fault import US_NS, Fault, OfKeeper, OfServer, Scope, Stage
+from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import whole
 from glitchgrid.simulation.clock import MILLION, SECOND_NS
-from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.random_stream import RandomStream
 
 HOUR_S = 3600
 
@@ -64,8 +65,8 @@ class PowerLossInSync(PowerLoss):
     kind = "power loss in a sync"
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name)
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers))
 
     @property
     def keepers(self) -> Sequence[str]:
@@ -88,10 +89,10 @@ class Blackout(Fault):
     """All keepers lose power at once."""
 
     kind = "blackout"
-    reaches = Reach.KEEPERS
+    scope = Scope.KEEPERS
 
     @classmethod
-    def draw(cls, _draws: Draws, _stage: Stage) -> Self:
+    def draw(cls, _rng: RandomStream, _layout: Layout) -> Self:
         return cls()
 
     def begin(self, stage: Stage) -> bool:
@@ -110,7 +111,7 @@ class Outage(OfKeeper):
     """Everything loses power at once, in the middle of a keeper's next sync: what others remember is gone, too."""
 
     kind = "outage"
-    reaches = Reach.SERVERS
+    scope = Scope.SERVERS
 
     def begin(self, stage: Stage) -> bool:
         self.on(stage).disk.when_syncing = lambda: _cut_power(stage.servers)
@@ -157,8 +158,8 @@ class Throttle(OfServer):
     turn_us: int = field(validator=whole(1, MILLION))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.servers).name, draws.pick((200, 2000, 20_000)))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.servers), rng.pick((200, 2000, 20_000)))
 
     def begin(self, stage: Stage) -> bool:
         self.on(stage).throttle(self.turn_us * US_NS, varies=self.varies)
@@ -226,8 +227,8 @@ class ClockJump(OfServer):
     by_s: int = field(validator=whole(-24 * HOUR_S, 24 * HOUR_S))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.servers).name, draws.pick((-HOUR_S, -30, -2, 2, 30, HOUR_S)))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.servers), rng.pick((-HOUR_S, -30, -2, 2, 30, HOUR_S)))
 
     def troubles(self, _stage: Stage) -> Sequence[str | Link]:
         """Nobody: all waits are by the other clock."""
@@ -250,8 +251,8 @@ class ClockDrift(OfServer):
     by_ppm: int = field(validator=whole(-MILLION // 2, MILLION))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.servers).name, draws.pick((-100_000, -1000, 1000, 100_000)))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.servers), rng.pick((-100_000, -1000, 1000, 100_000)))
 
     def begin(self, stage: Stage) -> bool:
         self.on(stage).clock.drift(stage.world.now_ns, self.by_ppm)

@@ -1,19 +1,20 @@
 """What a picture shows. Times are whole nanoseconds since the run's beginning, on one clock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from attrs import frozen
 
 
 class LaneKind(StrEnum):
-    """What a lane is of; a `register` lane is of no process: it shows what a majority holds."""
+    """What a lane is of: a client, a server, a server that keeps something on its disk, or what several servers hold
+    together, which is no process's."""
 
     CLIENT = "client"
-    CONTROL = "control"
-    REGISTER = "register"
-    VAULT = "vault"
+    SERVER = "server"
+    SUMMARY = "summary"
+    KEEPER = "keeper"
 
 
 class Tone(StrEnum):
@@ -101,6 +102,15 @@ class Stair:
     lane: str
     name: str
     steps: Sequence[tuple[int, int]]
+
+    @classmethod
+    def of(cls, lane: str, name: str, values: Iterable[tuple[int, int]]) -> Self:
+        """From what the value was at some times: only where it is another one than before is there a step."""
+        steps: list[tuple[int, int]] = []
+        for at_ns, value in values:
+            if not steps or steps[-1][1] != value:
+                steps.append((at_ns, value))
+        return cls(lane, name, steps)
 
 
 @frozen

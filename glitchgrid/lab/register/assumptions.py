@@ -10,9 +10,10 @@ from attrs import field, frozen
 
 from glitchgrid.lab.faults.fault import OfKeeper, Stage
 from glitchgrid.lab.faults.processes import PowerLoss
+from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import whole
-from glitchgrid.simulation.draws import Draws
 from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.value import VALUE_MAX
 
 
@@ -36,8 +37,8 @@ class StoreByHand(OfKeeper):
     value: int = field(validator=whole(1, VALUE_MAX))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name, draws.between(1, SMALL_VALUE_MAX))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers), rng.between(1, SMALL_VALUE_MAX))
 
     def begin(self, stage: Any) -> bool:
         register: Register = stage
@@ -57,8 +58,8 @@ class LostDisk(PowerLoss):
     breaks = "a vault whose disk was replaced does not come back with an empty one"
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name)
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers))
 
     @property
     def keepers(self) -> Sequence[str]:

@@ -4,10 +4,11 @@ from typing import ClassVar, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.campaign.stranger import WAYS, stranger
 from glitchgrid.lab.faults.fault import OfKeeper, Stage
+from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import one_of
-from glitchgrid.simulation.draws import Draws
+from glitchgrid.lab.register.stranger import WAYS, stranger
+from glitchgrid.simulation.random_stream import RandomStream
 
 
 @frozen
@@ -19,8 +20,8 @@ class Stranger(OfKeeper):
     how: str = field(validator=one_of(*WAYS))
 
     @classmethod
-    def draw(cls, draws: Draws, stage: Stage) -> Self:
-        return cls(draws.pick(stage.keepers).name, draws.pick(tuple(WAYS)))
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.keepers), rng.pick(tuple(WAYS)))
 
     def begin(self, stage: Stage) -> bool:
         machine = self.on(stage)

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from glitchgrid.lab.composer.calls import End
 from glitchgrid.lab.picture.page import as_data, embedded, script, style
 from glitchgrid.lab.properties import Standing
-from glitchgrid.lab.report.portrait import picture_of
+from glitchgrid.lab.report.rendering import picture_of
 from glitchgrid.lab.report.report import Report, verdict_name, why
 from glitchgrid.lab.report.words import campaign_sums, sums
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from glitchgrid.lab.checker import CannotSay, NotLinearizable, Verdict, check
+from glitchgrid.lab.checkers.max_register import CannotSay, CheckResult, NotLinearizable, check
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.calls import CALLS, Call, read_calls
 from glitchgrid.lab.composer.nemesis import Fault, read_faults
 from glitchgrid.lab.errors import CannotRun, HistoryInvalid
-from glitchgrid.lab.history import History, lines_of, read_history
-from glitchgrid.lab.merging import HISTORY, read_merged
+from glitchgrid.lab.history.format import History, lines_of, read_history
+from glitchgrid.lab.history.merging import HISTORY, read_merged
 from glitchgrid.lab.report.sdk import SDK_OUTPUT, Evidence, read_evidence
 
 TIMELINE = "timeline.jsonl"
@@ -42,7 +42,7 @@ class Part:
     history: History | None = None
 
     @cached_property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CheckResult:
         return CannotSay("there is no history") if self.history is None else check(self.history)
 
     @property

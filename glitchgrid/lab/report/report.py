@@ -8,11 +8,10 @@ from typing import Any
 
 from attrs import frozen
 
-from glitchgrid.lab.checker import CannotSay, Linearizable, NotLinearizable, Verdict
+from glitchgrid.lab.checkers.max_register import CannotSay, CheckResult, Linearizable, NotLinearizable
 from glitchgrid.lab.composer.calls import Call, End
-from glitchgrid.lab.composer.templates import find_templates
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.properties import Property, Seen, Standing, of_servers, of_test_commands, read_catalogue
+from glitchgrid.lab.properties import Property, Seen, Standing, read_catalogue
 from glitchgrid.lab.report.part import Part, read_parts
 from glitchgrid.lab.report.sdk import Evidence
 
@@ -99,7 +98,7 @@ class Report:
         }
 
 
-def verdict_name(verdict: Verdict) -> str:
+def verdict_name(verdict: CheckResult) -> str:
     match verdict:
         case Linearizable():
             return "linearizable"
@@ -109,7 +108,7 @@ def verdict_name(verdict: Verdict) -> str:
             return "cannot say"
 
 
-def why(verdict: Verdict) -> str:
+def why(verdict: CheckResult) -> str:
     match verdict:
         case NotLinearizable(_, _, sentence):
             return sentence
@@ -119,10 +118,12 @@ def why(verdict: Verdict) -> str:
             return ""
 
 
-def read_report(directory: Path) -> Report:
+def read_report(directory: Path, of_servers: Sequence[Property], of_commands: Sequence[Property]) -> Report:
     """The report on a directory that ``glitchgrid rehearse --out`` or ``glitchgrid simulate --out`` has left.
 
-    :raises CannotRun: when there is nothing in it, or not what should be.
+    :param of_servers: what the system's servers state of themselves, unless a catalogue lies beside the output.
+    :param of_commands: what the test commands state, if any was called.
+    :raises CannotRun: when there is nothing in the directory, or not what should be.
     """
     if not directory.is_dir():
         raise CannotRun(f"{directory} is no directory")
@@ -137,7 +138,7 @@ def read_report(directory: Path) -> Report:
         simulated = campaign[1]
     return Report(
         directory,
-        _stated(_known(directory, parts), evidence, simulated),
+        _stated(_known(directory, parts, of_servers, of_commands), evidence, simulated),
         _commands(parts),
         parts,
         None if campaign is None else campaign[0],
@@ -145,15 +146,16 @@ def read_report(directory: Path) -> Report:
     )
 
 
-def _known(directory: Path, parts: Sequence[Part]) -> tuple[Property, ...]:
-    """The catalogue that lies beside the output, or else this installation's: the test commands' if any was called."""
+def _known(
+    directory: Path, parts: Sequence[Part], of_servers: Sequence[Property], of_commands: Sequence[Property]
+) -> Sequence[Property]:
+    """The catalogue that lies beside the output, or else what was given: the test commands' if any was called."""
     catalogue = directory / CATALOGUE
     if catalogue.exists():
         return read_catalogue(catalogue)
-    of_commands = of_test_commands(find_templates())
     seen = {text for part in parts for text, _ in part.evidence.seen}
     is_called = any(part.calls for part in parts) or any(each.text in seen for each in of_commands)
-    return (*of_servers(), *of_commands) if is_called else of_servers()
+    return (*of_servers, *of_commands) if is_called else of_servers
 
 
 def _stated(known: Sequence[Property], evidence: Evidence, simulated: Seen) -> tuple[Stated, ...]:

@@ -7,9 +7,9 @@ from antithesis.assertions import (
     sometimes_greater_than,
 )
 
-from glitchgrid.lab.merging import largest_answered, largest_attempted
-from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.turn import Turn, run
+from glitchgrid.lab.history.merging import largest_answered, largest_attempted
+from glitchgrid.lab.register.testkit.checks import must
+from glitchgrid.lab.register.testkit.turn import Turn, run
 
 
 async def bounds(turn: Turn) -> None:
@@ -17,9 +17,9 @@ async def bounds(turn: Turn) -> None:
     if client is None:
         return
     for control in turn.controls:
-        acknowledged = largest_answered(turn.timeline.history())
+        acknowledged = largest_answered(turn.shared.history())
         observed = await client.read(control)
-        attempted = largest_attempted(turn.timeline.history())
+        attempted = largest_attempted(turn.shared.history())
         sometimes_greater_than(attempted, acknowledged, "test: more is attempted than acknowledged, at some time")
         if observed is None:
             continue

@@ -3,11 +3,11 @@
 
 from antithesis.assertions import always, sometimes
 
-from glitchgrid.lab.checker import CannotSay, NotLinearizable, check
-from glitchgrid.lab.history import count
-from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.client import Client
-from glitchgrid.lab.testkit.turn import RECOVERY_S, RETRY_S, Turn, run
+from glitchgrid.lab.checkers.max_register import CannotSay, NotLinearizable, check
+from glitchgrid.lab.history.format import count
+from glitchgrid.lab.register.testkit.checks import must
+from glitchgrid.lab.register.testkit.client import RecordedClient
+from glitchgrid.lab.register.testkit.turn import RECOVERY_S, RETRY_S, Turn, run
 
 
 async def history(turn: Turn) -> None:
@@ -15,7 +15,7 @@ async def history(turn: Turn) -> None:
     must(client is not None, "no control tells its value, and no fault is left")
     assert client is not None
     await turn.together(_read_at_last(turn, client, number) for number in range(len(turn.controls)))
-    whole = turn.timeline.history()
+    whole = turn.shared.history()
     verdict, counts = check(whole), count(whole)
     sentence = verdict.sentence if isinstance(verdict, NotLinearizable) else ""
     always(not sentence, "test: the whole history is linearizable", {"sentence": sentence})
@@ -24,7 +24,7 @@ async def history(turn: Turn) -> None:
     must(not sentence, f"not linearizable: {sentence}")
 
 
-async def _read_at_last(turn: Turn, client: Client, number: int) -> None:
+async def _read_at_last(turn: Turn, client: RecordedClient, number: int) -> None:
     """The reads that would miss what was lost: recorded, like all others."""
     end_s = turn.reactor.seconds() + RECOVERY_S
     while await client.read(turn.controls[number]) is None:

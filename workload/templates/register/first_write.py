@@ -3,10 +3,10 @@
 
 from antithesis.assertions import always
 
-from glitchgrid.lab.history import Outcome
-from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.client import read_value
-from glitchgrid.lab.testkit.turn import RECOVERY_S, Turn, run
+from glitchgrid.lab.history.format import Outcome
+from glitchgrid.lab.register.testkit.checks import must
+from glitchgrid.lab.register.testkit.client import read_value
+from glitchgrid.lab.register.testkit.turn import RECOVERY_S, Turn, run
 
 
 async def first_write(turn: Turn) -> None:

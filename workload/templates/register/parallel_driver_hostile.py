@@ -9,11 +9,11 @@ from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.web.http_headers import Headers
 
-from glitchgrid.lab.nuisance import KINDS, Nuisance
-from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.client import read_value
-from glitchgrid.lab.testkit.http import CONNECT_TIMEOUT_S, NoAnswer, NotSent
-from glitchgrid.lab.testkit.turn import Turn, run
+from glitchgrid.lab.register.malformed import KINDS, MalformedClient
+from glitchgrid.lab.register.testkit.checks import must
+from glitchgrid.lab.register.testkit.client import read_value
+from glitchgrid.lab.register.testkit.http import CONNECT_TIMEOUT_S, NoAnswer, NotSent
+from glitchgrid.lab.register.testkit.turn import Turn, run
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
 TRICKS_MAX = 12
@@ -59,7 +59,7 @@ async def nuisance(turn: Turn) -> None:
     stays_s = turn.random.uniform(0.0, STAYS_S_MAX)
     endpoint = HostnameEndpoint(turn.reactor, server.host, server.port, timeout=CONNECT_TIMEOUT_S)
     try:
-        protocol = await connectProtocol(endpoint, Nuisance(turn.reactor, kind, stays_s))
+        protocol = await connectProtocol(endpoint, MalformedClient(turn.reactor, kind, stays_s))
     except (ConnectError, DNSLookupError):
         return
     await protocol.gone

@@ -3,11 +3,11 @@
 
 from antithesis.assertions import always, sometimes
 
-from glitchgrid.lab.merging import largest_answered
-from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.client import Client
-from glitchgrid.lab.testkit.turn import Turn, run
-from glitchgrid.lab.testkit.weights import READ
+from glitchgrid.lab.history.merging import largest_answered
+from glitchgrid.lab.register.testkit.actions import READ
+from glitchgrid.lab.register.testkit.checks import must
+from glitchgrid.lab.register.testkit.client import RecordedClient
+from glitchgrid.lab.register.testkit.turn import Turn, run
 
 CLIENTS_MAX = 6
 OPERATIONS_MAX = 300
@@ -18,9 +18,9 @@ class Readers:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self.seen = largest_answered(turn.timeline.history())
+        self.seen = largest_answered(turn.shared.history())
 
-    async def read(self, client: Client) -> None:
+    async def read(self, client: RecordedClient) -> None:
         for _ in range(self._turn.random.randint(1, OPERATIONS_MAX)):
             if not self._turn.has_time:
                 return

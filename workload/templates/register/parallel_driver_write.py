@@ -3,13 +3,14 @@
 
 from antithesis.assertions import always, reachable, sometimes
 
-from glitchgrid.lab.history import Outcome
-from glitchgrid.lab.merging import largest_attempted
-from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.client import Client, Written
-from glitchgrid.lab.testkit.http import ANSWER_TIMEOUT_S
-from glitchgrid.lab.testkit.turn import Turn, run
-from glitchgrid.lab.testkit.weights import ACTIONS, EQUAL, LEAVE, READ, SMALLER, Weights, pick
+from glitchgrid.lab.history.format import Outcome
+from glitchgrid.lab.history.merging import largest_attempted
+from glitchgrid.lab.register.testkit.actions import ACTIONS, EQUAL, LEAVE, READ, SMALLER
+from glitchgrid.lab.register.testkit.checks import must
+from glitchgrid.lab.register.testkit.client import RecordedClient, Written
+from glitchgrid.lab.register.testkit.http import ANSWER_TIMEOUT_S
+from glitchgrid.lab.register.testkit.turn import Turn, run
+from glitchgrid.lab.weights import Weights, pick
 
 CLIENTS_MAX = 6
 OPERATIONS_MAX = 100
@@ -20,7 +21,7 @@ LEAVES_AFTER_S_MAX = 0.05
 class Writer:
     """:ivar known: the largest value that an answer has told it: every later read has to return as much."""
 
-    def __init__(self, turn: Turn, client: Client, weights: Weights, largest: int) -> None:
+    def __init__(self, turn: Turn, client: RecordedClient, weights: Weights, largest: int) -> None:
         self._turn = turn
         self._client = client
         self._weights = weights
@@ -74,7 +75,7 @@ async def write(turn: Turn) -> None:
     if weights is None:
         return
     sometimes(0 in weights.values(), "test: a weight is drawn as zero")
-    largest = largest_attempted(turn.timeline.history())
+    largest = largest_attempted(turn.shared.history())
     clients = [await turn.client(f"c{number}") for number in range(turn.random.randint(1, CLIENTS_MAX))]
     await turn.together(Writer(turn, client, weights, largest).work() for client in clients if client is not None)
 

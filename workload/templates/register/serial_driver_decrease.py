@@ -6,10 +6,10 @@ Alone, because beside others nobody could tell whose write it was that the floor
 
 from antithesis.assertions import always, reachable
 
-from glitchgrid.lab.history import Outcome
-from glitchgrid.lab.merging import largest_attempted
-from glitchgrid.lab.testkit.checks import must
-from glitchgrid.lab.testkit.turn import BUDGET_S, Turn, run
+from glitchgrid.lab.history.format import Outcome
+from glitchgrid.lab.history.merging import largest_attempted
+from glitchgrid.lab.register.testkit.checks import must
+from glitchgrid.lab.register.testkit.turn import BUDGET_S, Turn, run
 
 STEP_MAX = 5
 
@@ -19,7 +19,7 @@ async def decrease(turn: Turn) -> None:
     if client is None:
         return
     step = turn.random.randint(1, STEP_MAX)
-    value = largest_attempted(turn.timeline.history()) + 1 + step
+    value = largest_attempted(turn.shared.history()) + 1 + step
     control = turn.any_control()
     known = value if (await client.write(control, value)).outcome is Outcome.OK else 0
     refused = await client.write(control, value - step)

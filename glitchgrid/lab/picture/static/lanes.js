@@ -2,9 +2,9 @@
 
 const LANE_SHAPES = {
   client: { height: 30, line: 15 },
-  control: { height: 52, line: 40 },
-  register: { height: 66, line: 14, stairs: [10, 60] },
-  vault: { height: 104, line: 38, stairs: [50, 98] },
+  server: { height: 52, line: 40 },
+  summary: { height: 66, line: 14, stairs: [10, 60] },
+  keeper: { height: 104, line: 38, stairs: [50, 98] },
 };
 const AXIS_HEIGHT = 22;
 const FLAG_HEIGHT = 18;
@@ -16,7 +16,7 @@ function layOut(lanes) {
   let top = AXIS_HEIGHT + FLAG_HEIGHT;
   const places = new Map();
   lanes.forEach((lane, number) => {
-    const shape = LANE_SHAPES[lane.kind] ?? LANE_SHAPES.control;
+    const shape = LANE_SHAPES[lane.kind] ?? LANE_SHAPES.server;
     const stairs = shape.stairs?.map((y) => top + y);
     places.set(lane.name, { ...lane, number, top, height: shape.height, line: top + shape.line, stairs });
     top += shape.height;

@@ -1,0 +1,1 @@
+"""What clients saw: the format of a history, what writes it, and what makes one of many."""

@@ -1,0 +1,59 @@
+"""One history of many: each client of a run may have recorded its own part, by one and the same clock."""
+
+from pathlib import Path
+
+from attrs import evolve
+
+from glitchgrid.lab.errors import HistoryInvalid
+from glitchgrid.lab.history.format import (
+    LINE_BYTES_MAX,
+    NOTHING_WRITTEN,
+    History,
+    Operation,
+    OperationKind,
+    Outcome,
+    lines_of,
+    read_history,
+    returned_value,
+)
+
+HISTORY = "history"
+"""The directory of the parts: a file each, whose name ends in ``.jsonl``."""
+
+
+def read_merged(directory: Path) -> History:
+    """The parts as one history. Operations are numbered anew, in the order of their calls.
+
+    Several parts may have a torn line, and all may be incomplete; `torn_line` is that of the first.
+
+    :raises HistoryInvalid: when one of them is no history, or they do not begin alike.
+    """
+    operations: list[Operation] = []
+    initials: set[int] = set()
+    torn_line: int | None = None
+    for path in sorted(directory.glob("*.jsonl")):
+        with path.open("rb") as file:
+            if not file.readline(LINE_BYTES_MAX).endswith(b"\n"):
+                continue  # its header is not whole: its client has begun nothing yet, or was killed before it could
+            file.seek(0)
+            part = read_history(lines_of(file))
+        initials.add(part.initial)
+        operations += part.operations
+        torn_line = torn_line or part.torn_line
+    if len(initials) > 1:
+        raise HistoryInvalid(1, f"the parts begin with different values: {sorted(initials)}")
+    initial = initials.pop() if initials else NOTHING_WRITTEN
+    operations.sort(key=lambda operation: operation.call_ns)
+    return History(initial, tuple(evolve(each, op=op) for op, each in enumerate(operations)), torn_line)
+
+
+def largest_answered(history: History) -> int:
+    """The largest value that an answer has named: the register has held it."""
+    answered = (each for each in history.operations if each.outcome in {Outcome.OK, Outcome.DECREASES})
+    return max(map(returned_value, answered), default=history.initial)
+
+
+def largest_attempted(history: History) -> int:
+    """The largest value that anybody has begun to write."""
+    written = (each.value or 0 for each in history.operations if each.kind is OperationKind.WRITE)
+    return max(written, default=history.initial)

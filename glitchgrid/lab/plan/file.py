@@ -1,0 +1,119 @@
+"""Plans as JSON: written with a fault on each line, read back with every field checked.
+
+Version 1, which earlier releases have written, calls the environment "surroundings"; it is still read.
+"""
+
+import json
+from functools import cache, partial
+from operator import is_
+from typing import Any
+
+from attrs import asdict
+from cattrs import BaseValidationError, Converter, transform_error
+from cattrs.errors import ForbiddenExtraKeysError
+
+from glitchgrid.lab.errors import PlanInvalid
+from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.layout import Layout
+from glitchgrid.lab.plan.plan import Habits, Plan, Planned
+from glitchgrid.lab.plan.vocabulary import Vocabulary
+
+VERSION = 2
+WITH_SURROUNDINGS = 1
+
+
+def encode_plan(plan: Plan) -> str:
+    """As JSON. What the faults break stands first, for people: it follows from the faults."""
+    head = {"plan": VERSION, "breaks": plan.breaks, **asdict(plan)}
+    head.pop("faults")
+    lines = [
+        json.dumps({"at_ms": each.at_ms, "for_ms": each.for_ms, "kind": each.fault.kind, **_fields(each.fault)})
+        for each in plan.faults
+    ]
+    text = json.dumps(head, indent=1)[:-2]
+    return text + ',\n "faults": [' + ",".join("\n  " + line for line in lines) + "\n ]\n}\n"
+
+
+def decode_plan(text: str, vocabulary: Vocabulary) -> Plan:
+    """Read a plan back.
+
+    :raises PlanInvalid: for what is none: the first thing that is wrong with it, and where.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PlanInvalid(f"it is not JSON: {error}") from error
+    if type(data) is not dict:
+        raise PlanInvalid("it is not a JSON object")
+    version = data.pop("plan", None)
+    if type(version) is not int or version not in {WITH_SURROUNDINGS, VERSION}:
+        raise PlanInvalid(f"its version is {version!r}, and not {VERSION}")
+    if version == WITH_SURROUNDINGS and "surroundings" in data:
+        data["environment"] = data.pop("surroundings")
+    data.pop("breaks", None)
+    for name, form in (("layout", dict), ("environment", dict), ("habits", dict), ("faults", list)):
+        if name in data and type(data[name]) is not form:
+            raise PlanInvalid(f"{name} is {data[name]!r}, and no JSON {'list' if form is list else 'object'}")
+    data.setdefault("ends_with", vocabulary.ends[0])
+    try:
+        plan = _converter(vocabulary).structure(data, Plan)
+    except BaseValidationError as error:
+        raise PlanInvalid(transform_error(error, "plan", _words)[0]) from error
+    _check(plan, vocabulary)
+    return plan
+
+
+def _check(plan: Plan, vocabulary: Vocabulary) -> None:
+    """What follows from several fields together."""
+    if plan.ends_with not in vocabulary.ends:
+        raise PlanInvalid(f"ends_with is {plan.ends_with!r}, and not one of {', '.join(sorted({*vocabulary.ends}))}")
+    layout = plan.layout
+    for fault in (each.fault for each in plan.faults):
+        for names, known in ((fault.machines, layout.machines), (fault.keepers, layout.keepers)):
+            for name in names:
+                if name not in known:
+                    raise PlanInvalid(f"{fault.kind}: {name!r} is not one of {', '.join(known)}")
+
+
+@cache
+def _converter(vocabulary: Vocabulary) -> Converter:
+    converter = Converter(forbid_extra_keys=True)
+    # What a number, a text or a yes-or-no may be is said by the validators of the fields. Nothing is converted.
+    for plain in (int, str, bool):
+        converter.register_structure_hook(plain, lambda value, _: value)
+    _structure_as(converter, Layout, vocabulary.layout)
+    _structure_as(converter, Habits, vocabulary.habits)
+    kinds = vocabulary.kinds
+
+    def planned(data: Any, _: Any) -> Planned:
+        if type(data) is not dict:
+            raise ValueError(f"a fault is {data!r}, and no JSON object")
+        rest = dict(data)
+        at_ms, for_ms, kind = (rest.pop(name, None) for name in ("at_ms", "for_ms", "kind"))
+        if type(kind) is not str or kind not in kinds:
+            raise ValueError(f"there is no fault of kind {kind!r}")
+        fault: Fault = converter.structure(rest, kinds[kind])
+        return Planned(at_ms, for_ms, fault)
+
+    converter.register_structure_hook(Planned, planned)
+    return converter
+
+
+def _structure_as(converter: Converter, general: type, own: type) -> None:
+    """Where a field has a general class, expect one of the system's. Their fields are not those of the general one."""
+    converter.register_structure_hook_func(partial(is_, general), lambda data, _: converter.structure(data, own))
+
+
+def _words(error: BaseException, _type: Any) -> str:
+    match error:
+        case KeyError():
+            return "there is no such field, and it is needed"
+        case ForbiddenExtraKeysError(extra_fields=fields):
+            return f"there is no field {min(fields)!r} in a plan"
+        case _:
+            return str(error)
+
+
+def _fields(fault: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = asdict(fault)
+    return fields

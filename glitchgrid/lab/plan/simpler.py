@@ -1,0 +1,34 @@
+"""Simpler plans, for shrinking: what is the same for every system."""
+
+from collections.abc import Callable, Iterator
+
+from attrs import evolve
+
+from glitchgrid.lab.layout import Layout
+from glitchgrid.lab.plan.plan import Plan
+
+PLAIN_LATENCY_US = 200
+
+Simpler = Callable[[Plan], Iterator[Plan]]
+"""Offers simpler plans than the one that it is given, the simplest first."""
+
+
+def plainer_environment(plan: Plan) -> Iterator[Plan]:
+    """A network that loses nothing, clocks that agree, disks that are fast."""
+    plain = evolve(
+        plan.environment,
+        latency_us=PLAIN_LATENCY_US,
+        loss_per_mille=0,
+        cuts_segments=False,
+        drift_ppm=0,
+        disk_slowness=1,
+    )
+    yield evolve(plan, environment=plain)
+    yield evolve(plan, environment=evolve(plain, latency_us=plan.environment.latency_us))
+    yield evolve(plan, environment=evolve(plain, disk_slowness=plan.environment.disk_slowness))
+
+
+def on_layout(plan: Plan, layout: Layout) -> Plan:
+    """The plan on fewer machines, without the faults of those that are not there."""
+    kept = [planned for planned in plan.faults if all(name in layout.servers for name in planned.fault.machines)]
+    return evolve(plan, layout=layout, faults=kept)

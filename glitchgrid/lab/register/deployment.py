@@ -1,0 +1,108 @@
+"""A grid in one run, from its start to the judgement: how a run of the register ends, and who judges it then."""
+
+from collections.abc import Sequence
+
+from glitchgrid.lab.checkers.max_register import CannotSay, NotLinearizable, check
+from glitchgrid.lab.history.format import read_history
+from glitchgrid.lab.picture.model import DURABLE, SHOWN, Stair
+from glitchgrid.lab.register.aftermath import Aftermath
+from glitchgrid.lab.register.clients import Prober
+from glitchgrid.lab.register.contract import majority
+from glitchgrid.lab.register.exercises.turns import Turns
+from glitchgrid.lab.register.grid import Grid
+from glitchgrid.lab.register.layout import ATOMIC
+from glitchgrid.lab.register.oracles import HISTORY, INVARIANT
+from glitchgrid.lab.register.plans import CALM, POWER_LOSS
+from glitchgrid.lab.system import Run
+from glitchgrid.lab.verdict import LIVENESS, Finding, Judgement
+from glitchgrid.simulation.clock import SECOND_NS
+
+SERVES_AGAIN_S = 20
+"""The grid answers so long after a majority of it is well, at the latest."""
+
+ACKNOWLEDGED_PERCENT_MIN = 10
+"""Of the writes; with fewer, and as many reads, a run proves nothing."""
+
+MAJORITY = "majority"
+"""The lane of M and S: what a majority holds durably, and what every majority shows."""
+
+
+class JudgedGrid(Grid):
+    """A grid whose run ends, with exercises behind that, and is judged."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._turns = Turns(self, run.reached, run.find)
+
+    def excuses(self, stated: str) -> bool:
+        """An exercise breaks some statements on purpose."""
+        return self._turns.excuses(stated)
+
+    def finish(self) -> None:
+        run, plan = self.run, self.run.plan
+        is_judged = self.layout.protocol == ATOMIC and not plan.breaks
+        if plan.ends_with == CALM and is_judged:
+            Aftermath(self, plan, run.reached, run.find, run.go_on).live()
+        else:
+            self._let_a_majority_be_well()
+            self._probe()
+        run.system_is_over()
+        if run.is_well:
+            self._turns.run(plan.seed, run.let_pass)
+
+    def _let_a_majority_be_well(self) -> None:
+        """And nothing else."""
+        self.availability.pace = None
+        rng = self.world.rng("liveness")
+        well = list(self.vaults)
+        while len(well) > majority(len(self.vaults)):
+            well.remove(rng.pick(well))
+        for machine in self.servers:
+            machine.calm()
+            # A vault whose sync has failed takes no store until it is started anew, and the others stay dead.
+            is_leaving = machine.process is not None and machine.process.is_terminating
+            if self.run.plan.ends_with == POWER_LOSS:
+                machine.cut_power()
+            elif is_leaving or machine in self.vaults:
+                machine.kill()
+        for machine in (*well, *self.controls):
+            self.start(machine)
+
+    def _probe(self) -> None:
+        """Write and read through each control until that succeeds."""
+        process = self.clients.process
+        assert process is not None, "the clients run until the end"
+        probers = []
+        for control in self.controls:
+            self.workload.largest += 1
+            probers.append(Prober(process, self.workload, control, self.workload.largest))
+        for prober in probers:
+            process.run(prober.startService)
+        self.run.go_on(SERVES_AGAIN_S * SECOND_NS, lambda: all(prober.served for prober in probers))
+        for prober in probers:
+            if not prober.served:
+                late = f"{SERVES_AGAIN_S} s after a majority is well"
+                self.run.find(LIVENESS, f"{prober.control.name} does not serve {late}")
+
+    def judge(self) -> Judgement:
+        broken = [Finding(INVARIANT, each.what, each.at_ns) for each in self.invariant.broken[:1]]
+        said = check(
+            read_history(line.encode() + b"\n" for line in self.history.splitlines()),
+            max(1, self.layout.steps * ACKNOWLEDGED_PERCENT_MIN // 100),
+        )
+        if isinstance(said, NotLinearizable):
+            shows = said.operations[0]
+            at_ns = self.world.now_ns if shows.return_ns is None else shows.return_ns
+            operations = tuple(operation.op for operation in said.operations)
+            broken.append(Finding(HISTORY, said.sentence, at_ns, operations))
+        return Judgement(tuple(broken), isinstance(said, CannotSay))
+
+    def stairs(self) -> Sequence[Stair]:
+        changes = self.invariant.changes or []
+        drawn = []
+        for number, name in enumerate(self.layout.vault_names):
+            drawn.append(Stair.of(name, DURABLE, ((change.at_ns, change.durable[number]) for change in changes)))
+            drawn.append(Stair.of(name, SHOWN, ((change.at_ns, change.shown[number]) for change in changes)))
+        drawn.append(Stair.of(MAJORITY, DURABLE, ((change.at_ns, change.durable_majority) for change in changes)))
+        drawn.append(Stair.of(MAJORITY, SHOWN, ((change.at_ns, change.shown_majority) for change in changes)))
+        return drawn

@@ -1,0 +1,166 @@
+"""A grid on the machines of a simulated world: vaults, controls, their clients, and the oracles that look on."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+
+from glitchgrid.errors import StartError, StoreDamaged
+from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.history.recorder import Recorder
+from glitchgrid.lab.layout import CLIENTS
+from glitchgrid.lab.plan.plan import Environment
+from glitchgrid.lab.register.availability import Availability, Pace
+from glitchgrid.lab.register.clients import SimulatedClient, Workload, store_by_hand
+from glitchgrid.lab.register.coverage import Coverage
+from glitchgrid.lab.register.hostile import Hostile
+from glitchgrid.lab.register.invariant import Invariant, durable_identity, shown
+from glitchgrid.lab.register.layout import ATOMIC
+from glitchgrid.lab.register.log_lines import Lines
+from glitchgrid.lab.register.plans import grid_of, habits_of
+from glitchgrid.lab.register.programs import CONTROL_PORT, VAULT_PORT, control_program, vault_program
+from glitchgrid.lab.register.wellness import Wellness
+from glitchgrid.lab.register.wire import CONTROL, VAULT, Known
+from glitchgrid.lab.system import Deployment, Run
+from glitchgrid.lab.verdict import LOG
+from glitchgrid.observer import Observers
+from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.host import Host
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process, Program
+
+UP_S = 2
+"""Clients of a grid to which nothing happens come when it is up."""
+
+
+class Grid(Deployment):
+    """:ivar services: what runs on each server, by its machine's name."""
+
+    def __init__(self, run: Run) -> None:
+        layout = grid_of(run.plan)
+        super().__init__(run, layout)
+        world = run.world
+        self.layout = layout
+        self.vaults = self.keepers
+        self.controls = self.servers[layout.vaults :]
+        self.reached = run.reached
+        self.invariant = Invariant.of(
+            self.vaults,
+            lambda: world.now_ns,
+            all_are_guarded=layout.protocol == ATOMIC,
+            keep_changes=world.capture is not None,
+        )
+        self._history = StringIO()
+        recorder = Recorder(self._history, lambda: world.now_ns)
+        self.ports = dict.fromkeys(self.vaults, VAULT_PORT) | dict.fromkeys(self.controls, CONTROL_PORT)
+        self.wellness = Wellness(world, self.ports)
+        self.availability = Availability(self.wellness, CLIENTS, layout.vault_names, run.find, run.reached)
+        self.workload = Workload(recorder, self.invariant, self.availability, lambda: world.now_ns, layout.steps)
+        self.lines = Lines(lambda message: run.find(LOG, message))
+        self.services: dict[str, IService] = {}
+        self.hostile: list[Hostile] = []
+        self.observer = Coverage(run.reached)
+        self._control = control_program(self._addresses, layout.protocol, self.observer)
+
+    # The programs.
+
+    def program(self, machine: Machine) -> Program:
+        return self._watched if machine in self.vaults else self._controlling
+
+    def surround(self, environment: Environment) -> None:
+        super().surround(environment)
+        if self.layout.protocol == ATOMIC and not self.run.plan.breaks:  # a value that was lost is no matter of time
+            self.availability.pace = Pace.of(
+                environment.latency_us, environment.loss_per_mille, environment.disk_slowness
+            )
+
+    def known(self, machine: Machine) -> Known:
+        """What the answers of a server depend on, where the whole grid holds one value."""
+        is_vault = machine in self.vaults
+        kind = VAULT if is_vault else CONTROL
+        identity = durable_identity(machine) if is_vault else None
+        return Known(
+            kind,
+            max(shown(vault.store) for vault in self.invariant.vaults),
+            len(self.vaults),
+            identity,
+            lambda: machine.clock.wall_ns(self.world.now_ns) / SECOND_NS,
+        )
+
+    def store_by_hand(self, vault: Machine, value: int) -> None:
+        """Send a store to a vault, past all controls and without the guard."""
+        process = self.clients.process
+        assert process is not None, "faults begin once the clients run"
+        process.run(lambda: store_by_hand(process, self.workload, vault, value))
+
+    def _addresses(self) -> Sequence[str]:
+        """What controls are told of the vaults."""
+        return [vault.name if self.by_name else vault.address for vault in self.vaults]
+
+    def _watched(self, process: Process) -> IService:
+        service = vault_program(
+            process,
+            lambda error: self._cannot_start(process.machine, error),
+            Observers(self.observer, self.invariant.observer(process.machine)),
+        )
+        self.invariant.watch(process.machine, service.store)
+        self.services[process.name] = service
+        return service
+
+    def _controlling(self, process: Process) -> IService:
+        service = self._control(process)
+        self.services[process.name] = service
+        return service
+
+    def _cannot_start(self, vault: Host, error: StartError) -> None:
+        """Disks are full here, or fail; but they do not rot, and no crash damages what a vault has written."""
+        if isinstance(error, StoreDamaged):
+            self.invariant.find(f"{vault.name} does not start: {error}")
+
+    # The clients.
+
+    def before_clients(self) -> None:
+        """All that happens in a run without faults is judged, from when the grid is up."""
+        if not self.run.plan.faults and self.availability.pace is not None:
+            self.run.go_on(UP_S * SECOND_NS, lambda: False)
+
+    def clients_program(self, process: Process) -> IService:
+        service = MultiService()
+        habits = habits_of(self.run.plan)
+        for number in range(habits.clients):
+            client = SimulatedClient(f"c{number + 1}", process, habits, self.workload, self.controls)
+            client.setServiceParent(service)
+        for number in range(habits.hostile):
+            hostile = Hostile(f"h{number + 1}", process, self.ports, self.known, self.availability, self.reached)
+            self.hostile.append(hostile)
+            hostile.setServiceParent(service)
+        return service
+
+    def have_clients_ended(self) -> bool:
+        return self.workload.working == 0
+
+    @property
+    def history(self) -> str:
+        return self._history.getvalue()
+
+    @property
+    def operations(self) -> int:
+        return self.history.count('"call"')
+
+    # Who looks on.
+
+    def look(self) -> None:
+        self.invariant.check()
+
+    def fault_begins(self, fault: Fault) -> None:
+        self.wellness.trouble(fault.troubles(self))
+
+    def fault_ends(self, fault: Fault) -> None:
+        self.wellness.relieve(fault.troubles(self))
+
+    def all_faults_end(self) -> None:
+        self.wellness.relieve_all()
+
+    def logged(self, event: Mapping[str, Any], process: Process) -> None:
+        self.lines.logged(event, process)

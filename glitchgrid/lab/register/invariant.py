@@ -1,0 +1,247 @@
+"""The invariant of the register, for one who sees the disks: checked after every event of a run.
+
+For each vault, D is what is durable and V what its GET answers (while it is down, the last that it showed). M is the
+largest number that a majority holds durably or exceeds. S is the smallest that the largest V of any majority can be.
+
+===================  ==================================================================================
+D was written        by somebody: a client has called for it, or it is 0
+V <= D               nothing is shown before it is durable; V = D where nothing is being stored
+a vault's answer     200 or 412: says no more than D
+D never falls        but to what an unguarded store asks for; on a disk that was replaced it does
+S never falls        what a read may return does not go back
+a write of v         was acknowledged: by its return S had reached v
+a read of m          S had not passed m at its call, and M had reached m by its return
+===================  ==================================================================================
+
+The last three hold where every store is guarded, and are asked for under the atomic protocol alone.
+
+M would be wrong for the beginning of a read: between durable and shown, the disks are ahead of the answers.
+"""
+
+from collections.abc import Callable, Sequence
+
+from attrs import define, field, frozen
+
+from glitchgrid.lab.register.contract import majority
+from glitchgrid.observer import Observer
+from glitchgrid.outcome import StoreOutcome, StoreRequest
+from glitchgrid.simulation.host import Host
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process
+from glitchgrid.storage.record import RecordDamaged
+from glitchgrid.storage.slots import decode_file
+from glitchgrid.storage.store import Store
+from glitchgrid.storage.valuefile import VALUE_NAME
+from glitchgrid.value import NOTHING_STORED
+
+
+@frozen
+class Change:
+    """What the vaults hold and show from a time on, each in the order of the machines, and M and S."""
+
+    at_ns: int
+    durable: tuple[int, ...]
+    shown: tuple[int, ...]
+    durable_majority: int
+    shown_majority: int
+
+
+@frozen
+class Broken:
+    """What was found to be broken, in words, and when."""
+
+    at_ns: int
+    what: str
+
+
+@define
+class _Seen:
+    """One vault, as far as it was looked at.
+
+    :ivar process: the one whose store it is; another program may run on the machine meanwhile.
+    """
+
+    machine: Machine
+    store: Store | None = None
+    process: Process | None = None
+    shown: int = NOTHING_STORED
+    durable: int = NOTHING_STORED
+    changes: int = -1
+    data: bytes | None = None
+    """What the disk certainly held when it was last looked at."""
+    is_idle: bool = True
+    """Nothing is being stored."""
+    unguarded: set[int] = field(factory=set)
+    """What was stored without the guard: it may be less than what was there."""
+
+    @property
+    def stands(self) -> bool:
+        """Nothing has happened to it: so it is after most events, and this says so in little time."""
+        shown, store = self.shown, self.store
+        return (
+            shown == self.durable
+            and self.changes == self.machine.disk.changes
+            and (store is None or not store.is_open or store.value == shown)
+        )
+
+
+@define
+class Invariant:
+    """:ivar broken: what was found to be broken; the first of it is what matters.
+    :ivar changes: where it is to be shown, all that ever was.
+    """
+
+    vaults: Sequence[_Seen]
+    now_ns: Callable[[], int]
+    all_are_guarded: bool = True
+    changes: list[Change] | None = None
+    broken: list[Broken] = field(factory=list)
+    written: set[int] = field(factory=lambda: {NOTHING_STORED})
+    """What somebody has called for."""
+    durable_majority: int = NOTHING_STORED
+    shown_majority: int = NOTHING_STORED
+
+    @classmethod
+    def of(
+        cls,
+        machines: Sequence[Machine],
+        now_ns: Callable[[], int],
+        *,
+        all_are_guarded: bool = True,
+        keep_changes: bool = False,
+    ) -> "Invariant":
+        return cls([_Seen(machine) for machine in machines], now_ns, all_are_guarded, [] if keep_changes else None)
+
+    def observer(self, machine: Host) -> Observer:
+        """What a vault that runs there has to tell."""
+        return _Listener(self, self._seen(machine))
+
+    def watch(self, machine: Host, store: Store) -> None:
+        """A vault has started: its values are that store's from now on."""
+        seen = self._seen(machine)
+        seen.store, seen.process, seen.is_idle = store, seen.machine.process, True
+
+    def _seen(self, machine: Host) -> _Seen:
+        return next(each for each in self.vaults if each.machine is machine)
+
+    def answers(self, seen: _Seen, outcome: StoreOutcome) -> None:
+        """A vault is about to say what it holds."""
+        durable = _held(seen.machine.disk.durable(VALUE_NAME))
+        # Where two stores that share a sync lower the value, the first of them never was on the disk.
+        if outcome.value > durable and durable not in seen.unguarded:
+            self.find(f"{seen.machine.name} answers that it holds {outcome.value}, and holds {durable} durably")
+
+    def check(self) -> None:
+        """Look at every vault. Only what has changed is looked at closely.
+
+        Nothing is once it is broken, unless somebody wants to see what came of it.
+        """
+        if self.broken and self.changes is None:
+            return
+        changed = False
+        for seen in self.vaults:
+            changed = (not seen.stands and self._look(seen)) or changed
+        if changed:
+            self._compare()
+            self._keep()
+
+    def find(self, what: str) -> None:
+        """Something is broken."""
+        self.broken.append(Broken(self.now_ns(), what))
+
+    def acknowledged(self, value: int) -> None:
+        """A write has returned."""
+        if self.all_are_guarded and self.shown_majority < value:
+            self.find(f"a write of {value} was acknowledged, and a majority may still show {self.shown_majority}")
+
+    def was_read(self, value: int, shown_at_call: int) -> None:
+        """A read has returned."""
+        if not self.all_are_guarded:
+            return
+        if value < shown_at_call:
+            self.find(f"a read returned {value}; when it was called every majority showed {shown_at_call}")
+        if value > self.durable_majority:
+            self.find(f"a read returned {value}, and no majority holds more than {self.durable_majority}")
+
+    def _look(self, seen: _Seen) -> bool:
+        disk = seen.machine.disk
+        changed = False
+        if disk.changes != seen.changes:
+            seen.changes = disk.changes
+            data = disk.durable(VALUE_NAME)
+            durable = seen.durable if data is seen.data else _held(data)
+            seen.data = data
+            if durable < seen.durable and durable not in seen.unguarded:
+                self.find(f"what {seen.machine.name} holds durably fell from {seen.durable} to {durable}")
+            if durable not in self.written:
+                self.find(f"{seen.machine.name} holds {durable} durably, and nobody has ever written that")
+            changed = durable != seen.durable
+            seen.durable = durable
+        runs = seen.process is not None and seen.machine.process is seen.process
+        if runs and seen.store is not None and seen.store.is_open:
+            shown = seen.store.value
+            changed = changed or shown != seen.shown
+            seen.shown = shown
+            if shown != seen.durable and seen.is_idle:
+                self.find(f"{seen.machine.name} is idle, shows {shown} and holds {seen.durable} durably")
+        if seen.shown > seen.durable and seen.durable not in seen.unguarded:
+            self.find(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
+        return changed
+
+    def _compare(self) -> None:
+        most = majority(len(self.vaults))
+        self.durable_majority = sorted((seen.durable for seen in self.vaults), reverse=True)[most - 1]
+        shown = sorted(seen.shown for seen in self.vaults)[most - 1]
+        if self.all_are_guarded and shown < self.shown_majority:
+            self.find(f"what every majority shows fell from {self.shown_majority} to {shown}")
+        self.shown_majority = shown
+
+    def _keep(self) -> None:
+        if self.changes is not None:
+            durable, shown = tuple(seen.durable for seen in self.vaults), tuple(seen.shown for seen in self.vaults)
+            self.changes.append(Change(self.now_ns(), durable, shown, self.durable_majority, self.shown_majority))
+
+
+class _Listener(Observer):
+    """Hears one vault."""
+
+    def __init__(self, invariant: Invariant, seen: _Seen) -> None:
+        self._invariant = invariant
+        self._seen = seen
+
+    def store_arrived(self, request: StoreRequest) -> None:
+        if not request.guarded and not self._invariant.all_are_guarded:
+            self._seen.unguarded.add(request.value)
+
+    def store_answered(self, request: StoreRequest, outcome: StoreOutcome) -> None:
+        self._invariant.answers(self._seen, outcome)
+
+    def sync_began(self, value: int, stores: int) -> None:
+        self._seen.is_idle = False
+
+    def store_is_idle(self) -> None:
+        self._seen.is_idle = True
+
+
+def shown(store: Store | None) -> int:
+    """What a vault's GET answers; nothing where it has not started yet."""
+    return store.value if store is not None and store.is_open else NOTHING_STORED
+
+
+def durable_identity(machine: Machine) -> bytes | None:
+    """What a vault calls itself, as its disk has it; None where the disk has no such thing."""
+    data = machine.disk.durable(VALUE_NAME)
+    try:
+        return None if data is None else decode_file(data).record.identity.encode("ascii")
+    except RecordDamaged:
+        return None
+
+
+def _held(data: bytes | None) -> int:
+    """What the next start would find, were the power cut now and nothing else had reached the disk."""
+    if data is None:
+        return NOTHING_STORED
+    try:
+        return decode_file(data).record.value
+    except RecordDamaged:
+        return NOTHING_STORED

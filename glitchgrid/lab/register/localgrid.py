@@ -1,0 +1,243 @@
+"""A grid of real ``twistd`` processes on 127.0.0.1.
+
+``glitchgrid up`` shows one, ``glitchgrid demo`` breaks one. A member is started, killed and started again on
+the same port and the same data directory; all of them end when the grid is stopped, or its process dies.
+"""
+
+import random
+import re
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from twisted.internet import defer
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
+
+from glitchgrid.lab.child import Child
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.waiting import settled
+
+HOST = "127.0.0.1"
+LAUNCHER = "glitchgrid.lab.register.launcher"
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 2.0
+"""A server that has not ended so long after SIGTERM is killed: whoever presses Ctrl-C waits for it."""
+
+POLL_S = 0.1
+REPORT_EVERY_S = 1.0
+
+_ANSWERED = re.compile(r"answered (\d+) requests in ")
+_FREE_PORT_TRIES = 200
+_LEAST_FREE_PORT = 10_000
+
+
+class Member:
+    """One server of a grid: its address, its process if it runs, and what its process says of itself."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        twistd: list[str],
+        kind: str,
+        name: str,
+        port: int,
+        arguments: list[str],
+        log_path: Path,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._environment = environment
+        self._reactor = reactor
+        self._twistd = twistd
+        self._arguments = arguments
+        self._log_path = log_path
+        self.kind = kind
+        self.name = name
+        self.port = port
+        self._reported_per_s = 0
+        self.child: Child | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}/"
+
+    @property
+    def running(self) -> bool:
+        return self.child is not None and self.child.running
+
+    def start(self) -> None:
+        """Run the server. Its log goes to a file, less what it reports each second.
+
+        :raises CannotRun: when the file can't be written, or a program is missing.
+        """
+        twistd = [*self._twistd, "--nodaemon", "--pidfile=", self.kind]
+        listen = ["--listen", f"tcp:{self.port}:interface={HOST}", "--report-every", f"{REPORT_EVERY_S:g}"]
+        try:
+            log = self._log_path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise CannotRun(f"{self.name} cannot be started: {self._log_path}: {error.strerror}") from error
+        command = [*twistd, *listen, *self._arguments]
+        self.child = Child.start(self._reactor, command, partial(self._said, log), **self._environment)
+        self.child.when_ended().addCallback(lambda _: log.close())
+
+    def kill(self) -> None:
+        """kill -9, by its own pid."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, by its own pid, if it runs."""
+        if self.child is not None:
+            self.child.signal(number)
+
+    def when_ended(self) -> Deferred[int]:
+        """Fires with its exit status once it runs no more; at once where it was never started."""
+        return succeed(0) if self.child is None else self.child.when_ended()
+
+    def last_words(self) -> str:
+        """Why it ended, in its own words if it left any."""
+        if self.child is None:
+            return "never started"
+        return self.child.errors[-1] if self.child.errors else self.child.how_it_ended
+
+    @property
+    def requests_per_s(self) -> int:
+        return self._reported_per_s if self.running else 0
+
+    def _said(self, log: TextIO, line: str) -> None:
+        answered = _ANSWERED.search(line)
+        if answered:
+            self._reported_per_s = round(int(answered[1]) / REPORT_EVERY_S)
+        else:
+            print(line, file=log, flush=True)
+
+
+class LocalGrid:
+    """Vaults and controls, all on this machine.
+
+    :param directory: the data directories and logs go there, a name a member.
+    :param control_ports: one control each.
+    :param vault_ports: one vault each.
+    :param glitch: the name of what is switched on in all of them.
+    :param environment: what is added to theirs.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        directory: Path,
+        control_ports: list[int],
+        vault_ports: list[int],
+        protocol: str,
+        glitch: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._reactor = reactor
+        added = environment or {}
+        twistd = [sys.executable, "-m", LAUNCHER, glitch or ""]
+        self.vaults = [
+            Member(
+                reactor,
+                twistd,
+                "vault",
+                f"vault{number}",
+                port,
+                ["--data-dir", str(directory / f"vault{number}")],
+                directory / f"vault{number}.log",
+                added,
+            )
+            for number, port in enumerate(vault_ports, start=1)
+        ]
+        listed = ",".join(vault.address for vault in self.vaults)
+        self.controls = [
+            Member(
+                reactor,
+                twistd,
+                "control",
+                "control" if len(control_ports) == 1 else f"control{number}",
+                port,
+                ["--vaults", listed, "--protocol", protocol],
+                directory / f"control{number}.log",
+                added,
+            )
+            for number, port in enumerate(control_ports, start=1)
+        ]
+
+    @property
+    def members(self) -> list[Member]:
+        return self.controls + self.vaults
+
+    async def start(self) -> None:
+        """Start every member, and wait until each listens.
+
+        :raises CannotRun: when one ends instead, in its own words, or does not listen in time.
+        """
+        for member in self.members:
+            member.start()
+        for member in self.members:
+            await self.until_it_listens(member)
+
+    async def until_it_listens(self, member: Member) -> None:
+        """Wait until a member that was just started takes connections.
+
+        :raises CannotRun: when it ends instead, or does not listen in time.
+        """
+        end_s = self._reactor.seconds() + START_TIMEOUT_S
+        while not _listens(member.port):
+            if not member.running:
+                raise CannotRun(f"{member.name} ended: {member.last_words()}")
+            if self._reactor.seconds() > end_s:
+                raise CannotRun(f"{member.name} does not listen after {START_TIMEOUT_S:g} s")
+            await deferLater(self._reactor, POLL_S)
+
+    async def stop(self) -> None:
+        """End every member: by SIGTERM, and after a while by SIGKILL. Returns when all have ended."""
+        children = [member.child for member in self.members if member.child is not None and member.child.running]
+        if not children:
+            return
+        for child in children:
+            child.signal(signal.SIGTERM)
+            child.signal(signal.SIGCONT)  # one that was stopped would not see the other
+        try:
+            await settled(child.when_ended() for child in children).addTimeout(STOP_TIMEOUT_S, self._reactor)
+        except defer.TimeoutError:
+            for child in children:
+                child.kill_group()
+            await settled(child.when_ended() for child in children)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody uses, below those that the kernel hands out to outgoing connections.
+
+    :raises CannotRun: when so many can't be found.
+    """
+    ephemeral = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    most = max(int(ephemeral[0]), _LEAST_FREE_PORT + _FREE_PORT_TRIES)
+    tries = random.sample(range(_LEAST_FREE_PORT, most), _FREE_PORT_TRIES)
+    ports = [port for port in tries if not port_in_use(port)]
+    if len(ports) < count:
+        raise CannotRun(f"no {count} free ports on {HOST}")
+    return ports[:count]
+
+
+def port_in_use(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(POLL_S)
+        return probe.connect_ex((HOST, port)) == 0

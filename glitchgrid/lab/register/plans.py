@@ -1,0 +1,87 @@
+"""What plans for the register may say, and how a plan that fails is made simpler."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import evolve
+
+from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.plan.simpler import on_layout, plainer_environment
+from glitchgrid.lab.plan.vocabulary import Vocabulary
+from glitchgrid.lab.register.habits import ClientHabits, draw_habits
+from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
+from glitchgrid.lab.register.layout import GridLayout
+
+KILL, POWER_LOSS, CALM = "kill", "power loss", "calm"
+"""What becomes of all vaults before a majority of them is started for the last reads and writes; a power loss takes
+the controls, too. Calm: nothing; what can run goes on running."""
+
+ENDS_DRAWN = 3 * (KILL, POWER_LOSS) + 2 * (CALM,)
+"""A calm end is a quarter of them: it takes the longest."""
+
+PLANS = Vocabulary(GridLayout, ClientHabits, draw_habits, HARMLESS, BREAKING, ENDS_DRAWN)
+
+FEWEST_STEPS = 1
+
+
+def grid_of(plan: Plan) -> GridLayout:
+    """The plan's layout, which is one of the register's."""
+    assert isinstance(plan.layout, GridLayout), "a plan for the register"
+    return plan.layout
+
+
+def habits_of(plan: Plan) -> ClientHabits:
+    """The plan's habits, which are those of the register's clients."""
+    assert isinstance(plan.habits, ClientHabits), "a plan for the register"
+    return plan.habits
+
+
+# Each of these offers simpler plans, the simplest first.
+
+
+def _fewer_steps(plan: Plan) -> Iterator[Plan]:
+    steps = FEWEST_STEPS
+    while steps < grid_of(plan).steps:
+        yield evolve(plan, layout=evolve(grid_of(plan), steps=steps))
+        steps += max(1, steps // 2)
+
+
+def _fewer_clients(plan: Plan) -> Iterator[Plan]:
+    for clients in range(1, habits_of(plan).clients):
+        yield _with_clients(plan, clients=clients)
+
+
+def _milder_clients(plan: Plan) -> Iterator[Plan]:
+    yield _with_clients(plan, hostile=0, retries=0, leaves_per_mille=0)
+    yield _with_clients(plan, hostile=0)
+    yield _with_clients(plan, retries=0)
+    yield _with_clients(plan, leaves_per_mille=0)
+
+
+def _with_clients(plan: Plan, **habits: Any) -> Plan:
+    return evolve(plan, habits=evolve(habits_of(plan), **habits))
+
+
+def _fewer_controls(plan: Plan) -> Iterator[Plan]:
+    for controls in range(1, grid_of(plan).controls):
+        yield on_layout(plan, evolve(grid_of(plan), controls=controls))
+
+
+def _fewer_vaults(plan: Plan) -> Iterator[Plan]:
+    for vaults in range(1, grid_of(plan).vaults):
+        yield on_layout(plan, evolve(grid_of(plan), vaults=vaults))
+
+
+def _plainer_end(plan: Plan) -> Iterator[Plan]:
+    yield evolve(plan, ends_with=KILL)
+
+
+SIMPLER = (
+    _fewer_controls,
+    _fewer_vaults,
+    _fewer_clients,
+    _milder_clients,
+    plainer_environment,
+    _plainer_end,
+    _fewer_steps,
+)

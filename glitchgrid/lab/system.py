@@ -1,0 +1,232 @@
+"""What the laboratory has to be told of a system that it tests.
+
+A system is an object of a class that extends `System`, and is found by other processes under its `Layout.system`. It
+says which plans there are for it, who judges its runs, and makes a `Deployment` for each run: the system's programs
+and its clients on the machines of a simulated world. `glitchgrid.lab.register.system` has the register;
+`tests/lockserver` has a small one, to begin with.
+"""
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+from twisted.application.service import IService
+
+from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.glitch import Glitch
+from glitchgrid.lab.layout import CLIENTS, Layout
+from glitchgrid.lab.picture.model import Lane, Operation, Stair
+from glitchgrid.lab.plan.plan import Environment, Plan
+from glitchgrid.lab.plan.simpler import Simpler
+from glitchgrid.lab.plan.vocabulary import Vocabulary
+from glitchgrid.lab.trace.transcript import Reader
+from glitchgrid.lab.verdict import Judgement, Oracles
+from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.process import Process, Program
+from glitchgrid.simulation.world import World
+
+US_NS = 1000
+FAULT = "fault: "
+"""What the lines for faults begin with, in the table of what was reached."""
+
+SHOWED = "a broken assumption showed"
+"""The line for a run that went wrong, as its plan had said."""
+
+
+class Run(Protocol):
+    """The run that goes on, for a deployment that takes part in it."""
+
+    @property
+    def world(self) -> World:
+        """The machines, and what lies between them."""
+
+    @property
+    def plan(self) -> Plan:
+        """What was planned for it."""
+
+    @property
+    def reached(self) -> "Counter[str]":
+        """The table of what was reached: a count for each line."""
+
+    @property
+    def is_well(self) -> bool:
+        """Has nothing been found that would make it pointless to go on? A statement of the servers may have failed."""
+
+    def find(self, oracle: str, message: str) -> None:
+        """Something is wrong."""
+
+    def go_on(self, duration_ns: int, until: Callable[[], bool]) -> bool:
+        """Let time go by, looking after each event. Returns whether `until` has come true."""
+
+    def let_pass(self, duration_ns: int, until: Callable[[], bool]) -> bool:
+        """As `go_on`, without looking."""
+
+    def system_is_over(self) -> None:
+        """What happens from now on concerns the system no more; pictures end here, if nothing is wrong with it."""
+
+
+class Deployment(ABC):
+    """A system on the machines of one run: what faults act on, and what oracles look at.
+
+    :ivar by_name: servers are told the keepers' names, and not their addresses.
+    """
+
+    def __init__(self, run: Run, layout: Layout) -> None:
+        self.run = run
+        self.world = run.world
+        self.machines: Sequence[Machine] = [self.world.machine(name) for name in layout.machines]
+        by_name = self.world.machines
+        self.servers: Sequence[Machine] = [by_name[name] for name in layout.servers]
+        self.keepers: Sequence[Machine] = [by_name[name] for name in layout.keepers]
+        self.clients = by_name[CLIENTS]
+        self.by_name = False
+
+    def surround(self, environment: Environment) -> None:
+        """Set what stays the same throughout a run."""
+        self.by_name = environment.by_name
+        self.world.network.set_usual(environment.latency_us * US_NS, environment.loss_per_mille)
+        rng = self.world.rng("surroundings")
+        for machine in self.machines:
+            machine.cuts_segments = environment.cuts_segments
+            machine.clock.usual_ppm = rng.between(-environment.drift_ppm, environment.drift_ppm)
+            machine.clock.drift(0, None)
+            machine.disk.slowness = environment.disk_slowness
+
+    def start(self, machine: Machine) -> None:
+        """Start a machine's program, unless it runs; where it is about to end, once it has."""
+        if machine.process is None:
+            machine.start(self.program(machine))
+        elif machine.process.is_terminating:
+            machine.when_free = lambda: self.start(machine)
+
+    def start_all(self) -> None:
+        for machine in self.servers:
+            self.start(machine)
+
+    # What a system has to say.
+
+    @property
+    @abstractmethod
+    def history(self) -> str:
+        """All that the clients have called, and what was returned to them, as text."""
+
+    @property
+    @abstractmethod
+    def operations(self) -> int:
+        """How many operations the clients have called."""
+
+    @abstractmethod
+    def program(self, machine: Machine) -> Program:
+        """What runs on a server."""
+
+    @abstractmethod
+    def clients_program(self, process: Process) -> IService:
+        """All clients: they begin when this service starts."""
+
+    @abstractmethod
+    def have_clients_ended(self) -> bool:
+        """Have the clients done all that they wanted to? Asked after each event."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """The clients and all faults have ended: let the run go on for as long as its end takes, and look at it."""
+
+    @abstractmethod
+    def judge(self) -> Judgement:
+        """The run is over."""
+
+    # What it may say.
+
+    def before_clients(self) -> None:
+        """The servers have been started, the clients have not."""
+
+    def look(self) -> None:
+        """After each event: does everything hold that has to hold all the time?"""
+
+    def fault_begins(self, fault: Fault) -> None:
+        """It is about to."""
+
+    def fault_ends(self, fault: Fault) -> None:
+        """It is about to."""
+
+    def all_faults_end(self) -> None:
+        """They are about to."""
+
+    def logged(self, event: Mapping[str, Any], process: Process) -> None:
+        """A server has logged something."""
+
+    def excuses(self, stated: str) -> bool:
+        """May this statement of the servers not hold just now?"""
+        return False
+
+    def stairs(self) -> Sequence[Stair]:
+        """The values that the servers held, over time, where the run is to be drawn."""
+        return ()
+
+
+@frozen
+class Acts:
+    """What the clients of a run did, to be drawn.
+
+    :ivar clients: the lanes of the clients, in their order.
+    :ivar client_at: whose connection it is, by its port on the clients' machine.
+    """
+
+    clients: Sequence[str]
+    operations: Sequence[Operation]
+    client_at: Mapping[int, str]
+
+
+class System(ABC):
+    """:cvar plans: what plans for it may say.
+    :cvar simpler: how a plan that fails is made simpler, in the order in which that is tried.
+    :cvar oracles: who judges its runs.
+    :cvar lines: what a campaign has to reach, each at least once.
+    :cvar package: the properties that modules of this package state of themselves are counted.
+    :cvar glitches: its deliberate bugs.
+    :cvar read: reads the messages that its machines send each other.
+    """
+
+    plans: Vocabulary
+    simpler: Sequence[Simpler]
+    oracles: Oracles
+    lines: Sequence[str]
+    package: str
+    read: Reader
+    glitches: Mapping[str, Glitch]
+
+    @abstractmethod
+    def draw_layout(self, seed: str) -> Layout:
+        """The machines of a seed, where nobody wants others."""
+
+    @abstractmethod
+    def deploy(self, run: Run) -> Deployment:
+        """The system on the machines of a run, whose plan has the layout. Nothing runs yet."""
+
+    @abstractmethod
+    def lanes(self, layout: Layout, others: Sequence[str]) -> Sequence[Lane]:
+        """The lanes of a picture, below those of the clients.
+
+        :param others: machines that took part, and are not in the layout.
+        """
+
+    @abstractmethod
+    def acts(self, history: str, wrong: "frozenset[int]") -> Acts:
+        """What the clients did.
+
+        :param wrong: the numbers of the operations that show what is wrong.
+        """
+
+
+def system_of(layout: Layout) -> System:
+    """The system that has such a layout."""
+    system: System = pkgutil.resolve_name(layout.system)
+    return system
+
+
+def fault_lines(plans: Vocabulary) -> Sequence[str]:
+    """The lines for all faults that plans may have."""
+    return [FAULT + kind for kind in plans.kinds]

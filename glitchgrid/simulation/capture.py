@@ -1,0 +1,36 @@
+"""Who sent what to whom, and when it arrived: for whoever wants to show a run, and of no influence on it."""
+
+from attrs import define, field, frozen
+
+Address = tuple[str, int]
+"""A machine's name, and a port of it."""
+
+
+@frozen
+class Piece:
+    """Some bytes, when they were given to the network, or came out of it."""
+
+    at_ns: int
+    data: bytes
+
+
+@define(eq=False)
+class CapturedFlow:
+    """One direction of a connection: what is sent comes out in order, or does not come out at all."""
+
+    source: Address
+    target: Address
+    sent: list[Piece] = field(factory=list)
+    arrived: list[Piece] = field(factory=list)
+
+
+@define(eq=False)
+class Capture:
+    """:ivar ways: both directions of every connection, in the order in which the connections were made."""
+
+    flows: list[CapturedFlow] = field(factory=list)
+
+    def add(self, source: Address, target: Address) -> CapturedFlow:
+        made = CapturedFlow(source, target)
+        self.flows.append(made)
+        return made
