@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import glitchgrid.storage.store
 from glitchgrid.errors import DataDirectoryInUse, StartError, StoreDamaged
-from glitchgrid.http.channel import REQUEST_TIMEOUT_S
 from glitchgrid.http.face import Face
+from glitchgrid.http.timing import REQUEST_TIMEOUT_S
 from glitchgrid.storage.record import Record
 from glitchgrid.storage.store import Store
 from glitchgrid.storage.valuefile import VALUE_NAME

@@ -5,7 +5,6 @@ its answers, and `Face` makes it a site.
 """
 
 import time
-from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -27,6 +26,7 @@ from glitchgrid.http.channel import Channel
 from glitchgrid.http.refusal import TurnedAway, plain_answer
 from glitchgrid.http.request import Handler, Request
 from glitchgrid.observer import UNOBSERVED, Observer
+from glitchgrid.shortcuts import plain_routes
 
 CONNECTIONS_MAX = 10_000
 """More open connections than this are answered 503 and closed."""
@@ -116,21 +116,6 @@ class _Root(Resource):
         # Nothing here depends on the host's name; without one Klein takes the socket's, which UNIX ones lack.
         request.requestHeaders.setRawHeaders(b"Host", [b"grid"])
         return self._app_resource.render(request)
-
-
-def plain_routes(app: Klein) -> dict[tuple[bytes, bytes], Handler]:
-    """What Klein would call, by method and path, for those of its routes whose path has no variables.
-
-    Klein binds and matches werkzeug's map for each request anew, and renders in six steps. For a route without
-    variables the outcome is always the same, so it is looked up.
-    """
-    call: Any = app.execute_endpoint
-    return {
-        (method.encode("ascii"), rule.rule.encode("ascii")): partial(call, rule.endpoint)
-        for rule in app.url_map.iter_rules()
-        if not rule.arguments
-        for method in rule.methods or ()
-    }
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -49,9 +49,9 @@ from glitchgrid.protocol.effects import (
     SameVault,
     SendRead,
     SendStore,
-    ValueLost,
 )
-from glitchgrid.protocol.request_queue import Line, Vault
+from glitchgrid.protocol.healing import Healing
+from glitchgrid.protocol.request_queue import RequestQueue, VaultQueues
 from glitchgrid.protocol.rounds import ReadRound, StoreRound, acknowledged_value
 
 T = TypeVar("T")
@@ -65,12 +65,12 @@ class Coordinator(Generic[T]):
 
     def __init__(self, vaults: int) -> None:
         self.floor: int | None = None
-        self._vaults: list[Vault[T]] = [Vault(number) for number in range(vaults)]
+        self._vaults: list[VaultQueues[T]] = [VaultQueues(number) for number in range(vaults)]
         self._gathering_writes: StoreRound[T] | None = None
         self._gathering_reads: ReadRound[T] | None = None
         self._parked: StoreRound[T] | None = None
         self._recovery: ReadRound[T] | None = None
-        self._healing: list[ReadRound[T]] = []
+        self._healing: Healing[T] = Healing(self._emit, self._queue, self._store_ended)
         self._exact = 0
         """The largest value that each vault of a majority was seen to hold, and no more than that."""
         self._effects: list[Effect[T]] = []
@@ -82,13 +82,16 @@ class Coordinator(Generic[T]):
 
     def in_progress(self) -> dict[str, int]:
         """What is being done, by its name: each is 0 at rest."""
-        lines: list[Line[Any]] = [line for vault in self._vaults for line in (vault.stores, vault.reads)]
+        queues: list[RequestQueue[Any]] = [queue for vault in self._vaults for queue in (vault.stores, vault.reads)]
         return {
-            "rounds at vaults": sum(len(line.pending) + len(line.carried) for line in lines),
-            "vaults that rest": sum(line.resting for line in lines),
-            "reads that heal": len(self._healing),
+            "rounds at vaults": sum(len(queue.pending) + len(queue.carried) for queue in queues),
+            "vaults that rest": sum(queue.resting for queue in queues),
+            "reads that heal": len(self._healing.reads),
             "parked rounds": int(self._parked is not None),
         }
+
+    def _emit(self, effect: Effect[T]) -> None:
+        self._effects.append(effect)
 
     # What is asked of the register.
 
@@ -135,7 +138,7 @@ class Coordinator(Generic[T]):
         self._heard_from(vault, voter, held, vault.stores)
         for round_ in vault.stores.unload():
             if round_.heals is not None:
-                self._heard_while_healing(round_.heals, number, voter, held)
+                self._healing.hear(round_.heals, number, voter, held)
             elif round_.acknowledge(number, voter, held) is not None:
                 self._store_ended(round_)
         self._ask()
@@ -162,7 +165,7 @@ class Coordinator(Generic[T]):
             if round_.healing is None:
                 self._read_went_on(round_, round_.answer(number, voter, value))
             else:
-                self._heard_while_healing(round_, number, voter, value)
+                self._healing.hear(round_, number, voter, value)
         self._ask()
 
     def read_failed(self, number: int) -> None:
@@ -178,8 +181,8 @@ class Coordinator(Generic[T]):
     def rested(self, number: int, kind: RoundKind) -> None:
         """A vault's rest is over."""
         vault = self._vaults[number]
-        line: Line[Any] = vault.stores if kind == "store" else vault.reads
-        line.resting = False
+        queue: RequestQueue[Any] = vault.stores if kind == "store" else vault.reads
+        queue.resting = False
         self._ask()
 
     # How rounds begin.
@@ -237,27 +240,8 @@ class Coordinator(Generic[T]):
         """A read has had an answer or a failure: it has ended, begins to heal, or neither."""
         if outcome is not None:
             self._read_ended(round_)
-        elif round_.outcome is None and round_.healing is not None and round_ not in self._healing:
-            if round_.has_lost:
-                self._effects.append(ValueLost(round_.floor, round_.largest))
-            self._healing.append(round_)
-            self._queue(round_.healing)
-            self._end_what_is_healed()
-
-    def _heard_while_healing(self, round_: ReadRound[T], number: int, voter: str, held: int) -> None:
-        """A vault holds `held`, which is more, less or just what a read stores where it is lacking."""
-        healing = round_.healing
-        if round_.outcome is not None or healing is None or held < healing.value:
-            return
-        outgrown = held > healing.value
-        if outgrown:
-            if healing.expire() is not None:
-                self._effects.append(Ended(healing))
-            healing = round_.outgrow(held)
-        if healing.acknowledge(number, voter, held) is not None:
-            self._store_ended(healing)
-        elif outgrown:
-            self._queue(healing)
+        elif self._healing.begin(round_):
+            self._end_what_is_held()
 
     def _end_read(self, round_: ReadRound[T], outcome: ReadOutcome) -> None:
         if round_.end(outcome) is not None:
@@ -265,10 +249,7 @@ class Coordinator(Generic[T]):
 
     def _read_ended(self, round_: ReadRound[T]) -> None:
         self._effects.append(Ended(round_))
-        if round_ in self._healing:
-            self._healing.remove(round_)
-        if round_.healing is not None and round_.healing.expire() is not None:
-            self._effects.append(Ended(round_.healing))
+        self._healing.end(round_)
         if isinstance(round_.outcome, Holds):
             value = round_.outcome.value
             known = value <= max(self.floor or 0, self._exact)
@@ -301,13 +282,12 @@ class Coordinator(Generic[T]):
         elif value > self.floor:
             self.floor = value
         always(self.floor >= value, "control: the floor is no less than what was committed")
-        self._end_what_is_healed()
+        self._end_what_is_held()
 
-    def _end_what_is_healed(self) -> None:
+    def _end_what_is_held(self) -> None:
         """End the reads that wait for a majority to hold a value, where one is known to hold it by now."""
-        for round_ in [each for each in self._healing if not each.has_lost]:
-            if round_.healing is not None and round_.healing.value <= self._exact:
-                self._end_read(round_, Holds(self._exact))
+        for round_ in self._healing.held(self._exact):
+            self._end_read(round_, Holds(self._exact))
 
     # Vaults.
 
@@ -320,7 +300,7 @@ class Coordinator(Generic[T]):
             if reads.pending and not (reads.busy or reads.resting):
                 self._ask_to_read(vault)
 
-    def _ask_to_store(self, vault: Vault[T]) -> None:
+    def _ask_to_store(self, vault: VaultQueues[T]) -> None:
         if vault.stores.busy:
             unreachable("control: two stores are on their way to one vault")
         rounds = vault.stores.load()
@@ -340,7 +320,7 @@ class Coordinator(Generic[T]):
         vault.sent = value
         self._effects.append(SendStore(vault.number, value, rounds))
 
-    def _ask_to_read(self, vault: Vault[T]) -> None:
+    def _ask_to_read(self, vault: VaultQueues[T]) -> None:
         rounds = vault.reads.load()
         if not rounds:
             return
@@ -349,9 +329,9 @@ class Coordinator(Generic[T]):
             self._gathering_reads = None
         self._effects.append(SendRead(vault.number, rounds))
 
-    def _heard_from(self, vault: Vault[T], voter: str, held: int, line: Line[Any]) -> None:
-        line.resting = False
-        line.failures = 0
+    def _heard_from(self, vault: VaultQueues[T], voter: str, held: int, queue: RequestQueue[Any]) -> None:
+        queue.resting = False
+        queue.failures = 0
         vault.held = held
         if self.floor is not None and held >= self.floor:
             vault.behind = False
@@ -361,11 +341,11 @@ class Coordinator(Generic[T]):
                 if other is not vault and other.voter == voter:
                     self._effects.append(SameVault(other.number, vault.number, voter))
 
-    def _rest(self, vault: Vault[T], line: Line[Any], kind: RoundKind) -> None:
-        line.resting = True
-        line.failures += 1
+    def _rest(self, vault: VaultQueues[T], queue: RequestQueue[Any], kind: RoundKind) -> None:
+        queue.resting = True
+        queue.failures += 1
         vault.voter = None
-        self._effects.append(Rest(vault.number, kind, line.failures))
+        self._effects.append(Rest(vault.number, kind, queue.failures))
 
     def _wake_stores(self, rounds: Sequence[StoreRound[T]]) -> None:
         _wake([vault.stores for vault in self._vaults], rounds)
@@ -377,11 +357,11 @@ class Coordinator(Generic[T]):
         return self.floor is None or value >= self.floor
 
 
-def _wake(lines: Sequence[Line[Any]], rounds: Sequence[StoreRound[Any] | ReadRound[Any]]) -> None:
+def _wake(queues: Sequence[RequestQueue[Any]], rounds: Sequence[StoreRound[Any] | ReadRound[Any]]) -> None:
     """End the rest of vaults without which one of `rounds` lacks a majority."""
-    if not any(line.resting for line in lines):
+    if not any(queue.resting for queue in queues):
         return
     for round_ in rounds:
-        if round_.lacks({number for number, line in enumerate(lines) if not line.resting}):
+        if round_.lacks({number for number, queue in enumerate(queues) if not queue.resting}):
             for number in round_.open:
-                lines[number].resting = False
+                queues[number].resting = False

@@ -1,4 +1,4 @@
-"""One vault as the coordinator sees it: two lines of requests, at most one in flight on each."""
+"""One vault as the coordinator sees it: two queues of requests, at most one in flight of each."""
 
 from typing import Any, Generic, TypeVar
 
@@ -10,7 +10,7 @@ R = TypeVar("R", bound=StoreRound[Any] | ReadRound[Any])
 PENDING_PRUNED_AT = 16
 
 
-class Line(Generic[R]):
+class RequestQueue(Generic[R]):
     """Requests of one kind to one vault: the rounds that the one in flight carries, and those behind it."""
 
     __slots__ = ("_pruned_at", "_vault", "busy", "carried", "failures", "pending", "resting", "skipped")
@@ -52,8 +52,8 @@ class Line(Generic[R]):
         self.pending = needed
 
 
-class Vault(Generic[T]):
-    """What is known about one vault."""
+class VaultQueues(Generic[T]):
+    """What is known about one vault, and what waits for it."""
 
     __slots__ = ("behind", "held", "number", "reads", "sent", "stores", "voter")
 
@@ -66,5 +66,5 @@ class Vault(Generic[T]):
         """Has it missed a store?"""
         self.sent = 0
         """By the store in flight."""
-        self.stores: Line[StoreRound[T]] = Line(number)
-        self.reads: Line[ReadRound[T]] = Line(number)
+        self.stores: RequestQueue[StoreRound[T]] = RequestQueue(number)
+        self.reads: RequestQueue[ReadRound[T]] = RequestQueue(number)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from antithesis.assertions import reachable, unreachable
+from attrs import define
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -49,7 +50,19 @@ LAGGING_S = 0.25
 
 _Ticket = Deferred[Any]
 _Round = StoreRound[_Ticket] | ReadRound[_Ticket]
-_Asked = list[tuple[VaultClient, Deferred[Any]]]
+
+
+@define(eq=False)
+class _Asked:
+    """A vault that was asked something.
+
+    :ivar closed: fires when what came of it was taken; a failure in it is a bug.
+    :ivar answered_at_s: when its answer was taken; None where it has failed, or where nothing came yet.
+    """
+
+    vault: VaultClient
+    closed: Deferred[None]
+    answered_at_s: float | None = None
 
 
 def _comes_later(effect: Effect[_Ticket]) -> bool:
@@ -72,7 +85,7 @@ class AtomicRegister:
         self._stopped = False
         self._waiting = 0
         self._deadlines: dict[_Round, IDelayedCall] = {}
-        self._asked: dict[_Round, _Asked] = {}
+        self._asked: dict[_Round, list[_Asked]] = {}
         self._rests: dict[tuple[int, RoundKind], IDelayedCall] = {}
         self._lagging: set[VaultClient] = set()
         self._doubles = Doubles()
@@ -152,25 +165,24 @@ class AtomicRegister:
         number: int,
         rounds: Sequence[_Round],
         answer: Deferred[Any],
-        answered: Callable[[Any, int], float],
+        answered: Callable[[Any, int, _Asked], None],
         kind: RoundKind,
     ) -> None:
         """Take a vault's answer for the rounds that wait for it."""
+        asked = _Asked(self._vaults[number], answer)
         for round_ in rounds:
-            self._asked.setdefault(round_, []).append((self._vaults[number], answer))
-        answer.addCallbacks(answered, self._failed, (number,), {}, (number, kind), {})
+            self._asked.setdefault(round_, []).append(asked)
+        answer.addCallbacks(answered, self._failed, (number, asked), {}, (number, kind), {})
 
-    # What these return is the result of the answer's Deferred from then on: when the vault answered.
-
-    def _stored(self, answer: GuardedAnswer, number: int) -> float:
+    def _stored(self, answer: GuardedAnswer, number: int, asked: _Asked) -> None:
         self._coordinator.store_answered(number, answer.voter, answer.outcome)
         self._act()
-        return self._clock.seconds()
+        asked.answered_at_s = self._clock.seconds()
 
-    def _was_read(self, vote: Vote, number: int) -> float:
+    def _was_read(self, vote: Vote, number: int, asked: _Asked) -> None:
         self._coordinator.read_answered(number, vote.voter, vote.value)
         self._act()
-        return self._clock.seconds()
+        asked.answered_at_s = self._clock.seconds()
 
     def _failed(self, failure: Failure, number: int, kind: RoundKind) -> None:
         if not failure.check(VaultError):
@@ -199,8 +211,8 @@ class AtomicRegister:
         for ticket in tickets:
             ticket.callback(round_.outcome)
         asked = self._asked.pop(round_, [])
-        closed = DeferredList([answer for _, answer in asked], consumeErrors=True)
-        closed.addCallback(self._closed, [vault for vault, _ in asked], self._clock.seconds())
+        closed = DeferredList([each.closed for each in asked], consumeErrors=True)
+        closed.addCallback(self._closed, asked, self._clock.seconds())
 
     def _tell(self, round_: _Round) -> None:
         outcome: Any = round_.outcome
@@ -211,19 +223,20 @@ class AtomicRegister:
         else:
             self._observer.healing_ended(outcome, outgrown=round_.heals.healing is not round_)
 
-    def _closed(self, results: list[tuple[bool, Any]], asked: Sequence[VaultClient], decided_at_s: float) -> None:
+    def _closed(self, results: list[tuple[bool, Any]], asked: Sequence[_Asked], decided_at_s: float) -> None:
         """Every vault that was asked in a round has answered or failed: say who lags, when it begins to.
 
         One that has failed is no straggler: its client has said so.
         """
-        for vault, (is_well, answered_at_s) in zip(asked, results, strict=True):
+        for each, (is_well, bug) in zip(asked, results, strict=True):
+            vault = each.vault
             if not is_well:
                 unreachable("control: a bug while an answer is taken")
-                self._log.failure("bug while taking an answer of {vault}", answered_at_s, vault=vault.name)
+                self._log.failure("bug while taking an answer of {vault}", bug, vault=vault.name)
                 continue
-            if answered_at_s is None:
+            if each.answered_at_s is None:
                 continue
-            behind_s = answered_at_s - decided_at_s
+            behind_s = each.answered_at_s - decided_at_s
             if behind_s < LAGGING_S:
                 self._lagging.discard(vault)
                 continue

@@ -1,18 +1,14 @@
 """How control reaches its vaults: a treq client over persistent connections, and bodies both ways."""
 
 from contextvars import ContextVar
-from http.client import HTTPResponse
-from http.cookiejar import CookieJar
 from typing import Any
-from urllib.request import Request
 
 from attrs import frozen
-from hyperlink import EncodedURL
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionDone, DNSLookupError
-from twisted.internet.interfaces import IConsumer, IProtocol, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
@@ -25,10 +21,11 @@ from twisted.web.client import (
     ResponseNeverReceived,
 )
 from twisted.web.http import PotentialDataLoss
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
+from twisted.web.iweb import IAgentEndpointFactory, IResponse
 from zope.interface import implementer
 
 from glitchgrid.errors import VaultAnswerInvalid
+from glitchgrid.shortcuts import NO_COOKIES, BytesProducer
 from glitchgrid.value import BODY_BYTES_MAX
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.names import NameEndpoint
@@ -111,61 +108,6 @@ def _endpoint(reactor: Any, address: VaultAddress, timeout_s: float) -> IStreamC
         return NameEndpoint(reactor, host, port, timeout_s)
     endpoint = TCP6ClientEndpoint if ":" in host else TCP4ClientEndpoint
     return endpoint(reactor, host, port, timeout=timeout_s)
-
-
-class _VaultURL(EncodedURL):
-    """The one URL that vaults are asked for. treq parses and normalizes URLs anew for every request."""
-
-    _text = "http://vault/"
-
-    def to_uri(self) -> "_VaultURL":
-        return self
-
-    def to_text(self, with_password: bool = False) -> str:
-        return self._text
-
-
-VAULT_URL = _VaultURL("http", "vault", ("",))
-"""What is asked for, at every vault: where it goes is the HTTP client's to know."""
-
-
-class _NoCookies(CookieJar):
-    """Vaults set no cookies, and are sent none; looking for them takes its time in every exchange."""
-
-    def add_cookie_header(self, request: Request) -> None:
-        pass
-
-    def extract_cookies(self, response: HTTPResponse, request: Request) -> None:
-        pass
-
-
-NO_COOKIES: Any = _NoCookies()
-
-
-@implementer(IBodyProducer)
-class BytesProducer:
-    """A request's body, written at once.
-
-    treq's own producer goes through Twisted's process-wide Cooperator, which runs on the global reactor: work
-    for nothing here, and out of a simulated reactor's reach.
-    """
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self.length = len(body)
-
-    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
-        consumer.write(self._body)
-        return succeed(None)
-
-    def pauseProducing(self) -> None:
-        pass
-
-    def resumeProducing(self) -> None:
-        pass
-
-    def stopProducing(self) -> None:
-        pass
 
 
 class _BoundedBody(Protocol):

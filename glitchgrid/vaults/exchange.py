@@ -1,9 +1,11 @@
 """One question to a vault and its whole answer, within one deadline.
 
-Callbacks rather than a coroutine: control does this three times for each round, and that is where its time goes.
+A chain of Deferreds rather than a coroutine: control does this three times for each round, and that is where its time
+goes.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from antithesis.assertions import always, reachable
@@ -16,10 +18,9 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from glitchgrid.errors import VaultTimeout, VaultUnreachable
+from glitchgrid.shortcuts import NO_COOKIES, VAULT_URL
 from glitchgrid.vaults.connections import (
     CONNECTION_ERRORS,
-    NO_COOKIES,
-    VAULT_URL,
     VaultHTTP,
     connection_broke,
     read_body,
@@ -47,8 +48,10 @@ class Exchange(Generic[T]):
     """Asks once, and a repeatable question once more on a fresh connection if the first one's broke.
 
     A kept connection to a vault that was restarted breaks as soon as it is used: that is no failure of the vault.
+    All that happens is one chain of Deferreds: wait for a free connection, send, read the head, read the body, make
+    sense of it. Cancelling the chain cancels the part of it that goes on.
 
-    :param repeats: is told of it.
+    :param repeats: is told when a question is asked a second time.
     """
 
     def __init__(
@@ -65,7 +68,6 @@ class Exchange(Generic[T]):
         self._question = question
         self._free = free
         self._has_connection = False
-        self._repeated = False
         self._answer: Deferred[T] = Deferred(lambda _: self._give_up(CancelledError()))
 
     def begin(self, timeout_s: float) -> Deferred[T]:
@@ -75,20 +77,29 @@ class Exchange(Generic[T]):
         """
         late = VaultTimeout(f"no whole answer within {timeout_s:g} s")
         self._timer = self._clock.callLater(timeout_s, self._give_up, late)
-        self._step: Deferred[Any] = self._free.acquire()
-        self._step.addCallbacks(self._send_first, self._failed)
+        self._asking: Deferred[Any] = self._free.acquire().addCallback(self._ask)
+        self._asking.addErrback(self._ask_again)
+        self._asking.addBoth(self._settle)
         return self._answer
 
-    def _send_first(self, _: object) -> None:
+    def _ask(self, _: object) -> Deferred[T]:
         self._has_connection = True
-        self._send(self._http.pooled)
+        return self._send(self._http.pooled)
 
-    def _send(self, http: HTTPClient) -> None:
+    def _ask_again(self, failure: Failure) -> Deferred[T] | Failure:
+        """A second time, where that helps and does no harm."""
         question = self._question
-        if self._repeated:
-            is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
-            always(is_safe, "control: what is sent a second time is a read or a guarded store")
-        self._step = http.request(
+        if self._answer.called or not (question.repeatable and connection_broke(failure)):
+            return failure
+        is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
+        always(is_safe, "control: what is sent a second time is a read or a guarded store")
+        reachable("control: a request is sent again on a fresh connection")
+        self._repeats()
+        return self._send(self._http.fresh)
+
+    def _send(self, http: HTTPClient) -> Deferred[T]:
+        question = self._question
+        response: Deferred[Any] = http.request(
             question.method,
             VAULT_URL,
             headers=question.headers,
@@ -98,37 +109,23 @@ class Exchange(Generic[T]):
             unbuffered=True,
             reactor=self._clock,
         )
-        self._step.addCallbacks(self._got_head, self._failed)
+        return response.addCallback(self._read)
 
-    def _got_head(self, response: IResponse) -> None:
-        self._step = read_body(response)
-        self._step.addCallbacks(self._got_body, self._failed, (response,))
+    def _read(self, response: IResponse) -> Deferred[T]:
+        return read_body(response).addCallback(partial(self._question.parse, response))
 
-    def _got_body(self, body: bytes, response: IResponse) -> None:
-        try:
-            answer = self._question.parse(response, body)
-        except Exception:  # noqa: BLE001 - a VaultError, or a bug, which whoever asks is to see
-            self._end(Failure())
-        else:
-            self._end(answer)
-
-    def _failed(self, failure: Failure) -> None:
+    def _settle(self, result: T | Failure) -> None:
+        """The chain has come to its end: a VaultError, a bug, which whoever asks is to see, or an answer."""
         if self._answer.called:
-            return  # given up: whatever the cancelled step made of it
-        if self._question.repeatable and not self._repeated and connection_broke(failure):
-            self._repeated = True
-            reachable("control: a request is sent again on a fresh connection")
-            self._repeats()
-            self._send(self._http.fresh)
-        elif failure.check(*CONNECTION_ERRORS):
-            self._end(Failure(VaultUnreachable(_root_cause(failure))))
-        else:
-            self._end(failure)
+            return  # given up: whatever the cancelled part of the chain made of it
+        if isinstance(result, Failure) and result.check(*CONNECTION_ERRORS):
+            result = Failure(VaultUnreachable(_root_cause(result)))
+        self._end(result)
 
     def _give_up(self, reason: Exception) -> None:
-        """Answer first and cancel then: what a cancelled step fails with depends on how far it was."""
+        """Answer first and cancel then: what a cancelled chain fails with depends on how far it was."""
         self._end(Failure(reason))
-        self._step.cancel()
+        self._asking.cancel()
 
     def _end(self, result: T | Failure) -> None:
         if self._timer.active():

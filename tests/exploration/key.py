@@ -14,7 +14,7 @@ wherever its objects lie in memory. Left out is what no later decision looks at:
 from typing import Any
 
 from glitchgrid.protocol.coordinator import Coordinator
-from glitchgrid.protocol.request_queue import Line, Vault
+from glitchgrid.protocol.request_queue import RequestQueue, VaultQueues
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 
 Round = StoreRound[int] | ReadRound[int]
@@ -36,7 +36,7 @@ def rounds_of(core: Core) -> list[Round]:
         if round_ is not None and round_ not in found:
             found.append(round_)
 
-    for each in (core._parked, core._gathering_writes, core._gathering_reads, core._recovery, *core._healing):
+    for each in (core._parked, core._gathering_writes, core._gathering_reads, core._recovery, *core._healing.reads):
         meet(each)
     for vault in core._vaults:
         for store in (*vault.stores.carried, *vault.stores.pending):
@@ -59,7 +59,7 @@ def key_of(core: Core) -> tuple[Any, ...]:
     def number(round_: Round | None) -> int:
         return numbers.get(id(round_), _NO_ROUND)
 
-    def line(vault: Vault[int], line: Line[Any]) -> tuple[Any, ...]:
+    def line(vault: VaultQueues[int], line: RequestQueue[Any]) -> tuple[Any, ...]:
         waiting = [each for each in line.pending if each.outcome is None and vault.number in each.open]
         carried = tuple(number(each) for each in line.carried if each.outcome is None)
         skipped = line is vault.stores and (line.skipped or len(waiting) < len(line.pending))
@@ -79,7 +79,7 @@ def key_of(core: Core) -> tuple[Any, ...]:
         core.floor,
         core._exact,
         *(number(each) for each in (core._parked, core._gathering_writes, core._gathering_reads, core._recovery)),
-        tuple(number(each) for each in core._healing),
+        tuple(number(each) for each in core._healing.reads),
         *(
             (each.behind, each.held, each.stores.busy and each.sent, line(each, each.stores), line(each, each.reads))
             for each in core._vaults

@@ -14,9 +14,10 @@ from glitchgrid.errors import (
     RequestTimeout,
     ValueDecreases,
 )
-from glitchgrid.http.channel import PIPELINED_MAX, REQUEST_TIMEOUT_S
 from glitchgrid.http.face import IDLE_TIMEOUT_S
+from glitchgrid.http.intake import PIPELINED_MAX
 from glitchgrid.http.refusal import LINGER_S, close_behind, plain_answer
+from glitchgrid.http.timing import REQUEST_TIMEOUT_S
 from tests.echo_face import EchoFace, site
 from tests.raw_client import RawClient, Wire, chunked, get, head, parse_answers, post
 

@@ -14,8 +14,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.http.channel import PIPELINED_MAX
 from glitchgrid.http.face import IDLE_TIMEOUT_S
+from glitchgrid.http.intake import PIPELINED_MAX
 from tests.echo_face import EchoFace, site
 from tests.raw_client import Answer, get, head, parse_answers, post
 

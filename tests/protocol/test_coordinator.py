@@ -339,7 +339,7 @@ class ReadTests(SynchronousTestCase):
         self.bench.holds(0, 7)
         self.bench.holds(1, 0)
         self.assertEqual((self.bench.outcomes["r"], self.bench.heard(ValueLost)), (Holds(9), []))
-        self.assertEqual(self.bench.coordinator._healing, [])
+        self.assertEqual(self.bench.coordinator._healing.reads, [])
 
     def test_a_write_that_was_acknowledged_by_more_proves_nothing_about_a_read(self) -> None:
         """The write of 2 came after 9 was committed elsewhere; so 2 was never what the register held."""
@@ -438,7 +438,7 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual(len(self.bench.heard(Ended)), 2)
         self.bench.stored(1, 2)
         self.assertEqual((self.bench.floor, len(self.bench.heard(Ended))), (0, 2))
-        self.assertEqual(self.bench.coordinator._healing, [])
+        self.assertEqual(self.bench.coordinator._healing.reads, [])
 
     def test_a_healing_that_is_told_to_expire_ends_its_read(self) -> None:
         self.bench.read("r")
@@ -1055,7 +1055,7 @@ class CostTests(SynchronousTestCase):
         """How many rounds the coordinator still knows of."""
         coordinator = bench.coordinator
         lines = [line for vault in coordinator._vaults for line in (vault.stores, vault.reads)]
-        return sum(len(line.pending) + len(line.carried) for line in lines) + len(coordinator._healing)
+        return sum(len(line.pending) + len(line.carried) for line in lines) + len(coordinator._healing.reads)
 
     def test_a_failure_touches_rounds_and_not_operations(self) -> None:
         coordinator: Coordinator[Any] = Coordinator(3)

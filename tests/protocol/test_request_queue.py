@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.protocol.request_queue import PENDING_PRUNED_AT, Line, Vault
+from glitchgrid.protocol.request_queue import PENDING_PRUNED_AT, RequestQueue, VaultQueues
 from glitchgrid.protocol.rounds import StoreRound
 
 HERE = 1
@@ -28,7 +28,7 @@ class CountedList(list[Any]):
 
 class LineTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.line: Line[StoreRound[str]] = Line(HERE)
+        self.line: RequestQueue[StoreRound[str]] = RequestQueue(HERE)
 
     def test_it_is_idle_at_first(self) -> None:
         self.assertEqual(
@@ -97,13 +97,13 @@ class LineTests(SynchronousTestCase):
     def test_what_waits_undecided_is_not_walked_for_each_newcomer(self) -> None:
         """Two vaults stuck, one answering: nothing is decided before their time-out, and all of it waits here."""
         self.line.pending = CountedList()
-        prune = Line._prune
+        prune = RequestQueue._prune
 
-        def prune_and_count(line: Line[Any]) -> None:
+        def prune_and_count(line: RequestQueue[Any]) -> None:
             prune(line)
             line.pending = CountedList(line.pending)
 
-        self.patch(Line, "_prune", prune_and_count)
+        self.patch(RequestQueue, "_prune", prune_and_count)
         CountedList.looked_at = 0
         for _ in range(4000):
             self.line.add(round_of())
@@ -125,7 +125,7 @@ class LineTests(SynchronousTestCase):
 
 class VaultTests(SynchronousTestCase):
     def test_its_lines_are_its_own(self) -> None:
-        vault: Vault[str] = Vault(HERE)
+        vault: VaultQueues[str] = VaultQueues(HERE)
         vault.stores.add(round_of(ask=(HERE,)))
         self.assertEqual((len(vault.stores.load()), vault.reads.load()), (1, []))
         self.assertEqual((vault.number, vault.voter, vault.behind, vault.held), (HERE, None, False, 0))

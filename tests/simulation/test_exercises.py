@@ -7,7 +7,7 @@ from twisted.application.service import Service
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import control
-from glitchgrid.http import channel, face, service
+from glitchgrid.http import face, intake, service
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.plan.swarm import draw_plan
@@ -18,7 +18,7 @@ from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.plans import KILL
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict
-from glitchgrid.protocol import coordinator, rounds
+from glitchgrid.protocol import coordinator, healing, rounds
 from glitchgrid.protocol.rounds import ReadRound
 from glitchgrid.register import atomic
 from glitchgrid.register.doubles import Doubles
@@ -126,11 +126,11 @@ for _number, _each in enumerate(
         ("a control that tells that it serves", control, "READY_AGAIN_S", 100.0),
         ("lists of vaults", address, "VAULTS_MAX", 65),
         ("many too many connections", face, "TURNED_AWAY_MAX", 101),
-        ("many requests at once", channel, "PIPELINED_MAX", 17),
-        ("a read that a write overtakes", coordinator.Coordinator, "_end_what_is_healed", lambda _self: None),
+        ("many requests at once", intake, "PIPELINED_MAX", 17),
+        ("a read that a write overtakes", healing.Healing, "held", lambda _self, _value: []),
         ("a write that is overtaken", rounds.StoreRound, "acknowledge", _all_are_exact),
         ("a decrease before the floor is known", rounds.StoreRound, "expire", lambda _self: None),
-        ("a read that is outgrown", coordinator.Coordinator, "_heard_while_healing", lambda *_: None),
+        ("a read that is outgrown", healing.Healing, "hear", lambda *_: None),
         ("a vault that answers late", coordinator.Coordinator, "store_answered", _for_all_that_wait),
     )
 ):

@@ -13,8 +13,8 @@ from glitchgrid.http.service import FaceService
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.register.layout import Wanted
 from glitchgrid.lab.verdict import Finding, Verdict
-from glitchgrid.protocol.coordinator import Coordinator
 from glitchgrid.protocol.effects import Ended
+from glitchgrid.protocol.healing import Healing
 from glitchgrid.vaults.client import VaultClient
 
 SEEDS = 30
@@ -59,12 +59,12 @@ class PlantedTests(SynchronousTestCase):
                 return
             if held > healing.value:
                 if healing.expire() is not None:
-                    self._effects.append(Ended(healing))
+                    self._emit(Ended(healing))
                 healing = round_.outgrow(held)
             if healing.acknowledge(number, voter, held) is not None:
-                self._store_ended(healing)
+                self._decided(healing)
 
-        with patch.object(Coordinator, "_heard_while_healing", heard):
+        with patch.object(Healing, "hear", heard):
             self.assertIn(found().oracle, {"availability", "exercise"})
 
     @pytest.mark.thorough

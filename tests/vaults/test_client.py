@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid.errors import VaultAnswerInvalid, VaultError, VaultRefused, VaultTimeout, VaultUnreachable
 from glitchgrid.outcome import Refused, Stored
 from glitchgrid.protocol.quorum import Vote
+from glitchgrid.shortcuts import BytesProducer
 from glitchgrid.vaults import client as vaultclient
 from glitchgrid.vaults.client import GuardedAnswer
-from glitchgrid.vaults.connections import IN_FLIGHT_MAX, BytesProducer
+from glitchgrid.vaults.connections import IN_FLIGHT_MAX
 from tests.fakes import CaughtLog
 from tests.vault_network import ADDRESS, VaultEnd, VaultNetwork
 

@@ -324,7 +324,7 @@ def _floor_before_commit(original: Any) -> Any:
 def _join_the_running_round(original: Any) -> Any:
     def read(self: Any, ticket: Any) -> None:
         asked = (round_ for vault in self._vaults for round_ in vault.reads.carried)
-        for round_ in (*asked, *self._healing):
+        for round_ in (*asked, *self._healing.reads):
             if round_.outcome is None:
                 round_.tickets.append(ticket)
                 return

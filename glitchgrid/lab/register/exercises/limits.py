@@ -1,6 +1,6 @@
 """What a server refuses because it is too much. Most limits are smaller here than servers have them."""
 
-from glitchgrid.http import channel, face
+from glitchgrid.http import face, intake
 from glitchgrid.lab.register.contract import LINGER_S, PIPELINED_MAX, TURNED_AWAY_MAX
 from glitchgrid.lab.register.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.register.script import Script
@@ -178,7 +178,7 @@ def flooding(bench: Bench) -> Problems:
     bench.vault()
     yield from bench.reads(0)
     before = bench.answered
-    with bench.allowed(connection, "SEND_BUFFER_BYTES", BYTES), bench.allowed(channel, "UNPARSED_BYTES_MAX", BYTES):
+    with bench.allowed(connection, "SEND_BUFFER_BYTES", BYTES), bench.allowed(intake, "UNPARSED_BYTES_MAX", BYTES):
         requests = [(0.0, b""), (TAKES_S, GET * MANY)]
         flood = bench.asks("many reads", requests, *[found(0)] * MANY, at_s=LISTENS_S, listens_after_s=LISTENS_S)
         bench.wait(TAKES_S / 2)

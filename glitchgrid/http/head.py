@@ -1,0 +1,74 @@
+"""The head of a request: what its fields may say, and what they say of the connection (RFC 9112)."""
+
+import re
+from functools import lru_cache
+
+from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError
+
+HEEDED = frozenset({b"host", b"connection", b"expect", b"transfer-encoding", b"content-length"})
+"""The fields that count, in lower case."""
+
+_HOST = re.compile(rb"(\[[.:0-9A-Za-z]*\]|[!$%&'()*+,.;=~_0-9A-Za-z-]*)(:[0-9]*)?")
+_CONTENT_LENGTH_DIGITS_MAX = 19
+_BEGINNING = re.compile(rb"\r?\n?([!#$%&'*+.^_`|~0-9A-Za-z-]+( [^\x00-\x1f\x7f]*)?)?\r?")
+"""What a request line may begin with (RFC 9112, section 3). A TLS handshake does not."""
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
+
+
+def may_begin_a_request(half_a_line: bytes) -> bool:
+    """Can this become a request? Whatever else it is, it does not."""
+    return _BEGINNING.fullmatch(half_a_line) is not None
+
+
+class Head:
+    """One connection's heads, one after another: `heed` each field, and `end`.
+
+    :ivar expects: the client asks before it sends the body.
+    :ivar speaks_1_1: by the latest head that has ended.
+    :ivar closes: the client wants the connection closed behind the answer.
+    """
+
+    __slots__ = ("_hosts", "closes", "expects", "speaks_1_1")
+
+    def __init__(self) -> None:
+        self.speaks_1_1 = self.expects = self.closes = False
+        self._hosts = 0
+
+    def heed(self, name: bytes, value: bytes) -> RequestError | None:
+        """Note what one of the `HEEDED` says, or what is wrong with it."""
+        if name == b"host":
+            self._hosts += 1
+            return None if _is_host(value) else BadRequest()  # RFC 9112, section 3.2
+        if name == b"content-length":
+            if len(value) <= _CONTENT_LENGTH_DIGITS_MAX:
+                return None
+            # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
+            return BodyTooLarge() if value.isdigit() else BadRequest()
+        if name == b"connection":
+            self.closes = self.closes or b"close" in [token.strip() for token in value.lower().split(b",")]
+        elif name == b"expect":
+            self.expects = value.lower() == b"100-continue"
+        elif value.lower() != b"chunked":  # a transfer encoding
+            # Twisted takes "identity" for no body, and the body for the next request.
+            return BadRequest()
+        return None
+
+    def end(self, version: bytes) -> RequestError | None:
+        """The head is whole; what is wrong with it as a whole. The next field is another head's."""
+        hosts, self._hosts = self._hosts, 0
+        self.speaks_1_1 = version == b"HTTP/1.1"
+        return BadRequest() if hosts > 1 or (self.speaks_1_1 and not hosts) else None
+
+    def take_expectation(self) -> bool:
+        """Is the client to be told to send its body? Those of HTTP/1.0 do not know how to ask."""
+        expects, self.expects = self.expects, False
+        return expects and self.speaks_1_1
+
+    def take_closing(self) -> bool:
+        """Is the connection to be closed behind the answer to this request?"""
+        closes, self.closes = self.closes, False
+        return closes
