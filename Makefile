@@ -47,10 +47,10 @@ explore: setup
 	@.venv/bin/python -m tests.exploration --break all --story
 
 glitch-table: setup
-	@.venv/bin/glitchgrid glitches --find --output docs
+	@.venv/bin/glitchgrid glitches --find --output docs && mv docs/glitch-table.md docs/reference/
 
 mutants: setup
-	@.venv/bin/python -m tests.mutants laboratory --page docs/mutation-score.md
+	@.venv/bin/python -m tests.mutants laboratory --page docs/measured/mutation-score.md
 
 lint: setup
 	@scripts/lint

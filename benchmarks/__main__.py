@@ -32,7 +32,7 @@ SUBJECTS = ("atomic", "classic")
 """Whose targets are judged, and who climbs the ladder: the first of these that was measured."""
 
 SCRATCH = Path("/var/tmp")  # noqa: S108 - in a directory of our own there; /tmp may be in memory
-DOCS = CHECKOUT / "docs"
+DOCS = CHECKOUT / "docs" / "measured"
 BUILD = CHECKOUT / "build" / "bench"
 CANNOT_SAY = 2
 TOP = 40
@@ -77,7 +77,7 @@ def main() -> None:
 
 @main.command()
 @click.option(
-    "--quick", is_flag=True, help="Two minutes: a choice of loads of its own, one short round, not into docs/."
+    "--quick", is_flag=True, help="Two minutes: a choice of loads of its own, one short round, not into docs/measured/."
 )
 @click.option("--contenders", "names", callback=_listed(*NAMES), default=",".join(NAMES))
 @click.option("--worlds", callback=_listed(*WORLDS), default=",".join(WORLDS), help="What one of the vaults does.")

@@ -2,7 +2,7 @@
 
 They stand in one place so that one can see what is left out, and leave them out again: ``python -m
 benchmarks.shortcuts`` measures each way with its shortcut and without it, side by side. What it measured stands in
-docs/benchmarks.md.
+docs/explanation/performance.md.
 
 ===============  =====================================================================================================
 `plain_routes`   Klein binds and matches werkzeug's map of routes for each request, and renders in six steps. A route

@@ -1,4 +1,7 @@
-"""Conditions of the register (docs/correctness.md) that need more than one vault's test and no exploration."""
+"""Conditions of the register that need more than one vault's test and no exploration.
+
+They are numbered as in docs/explanation/correctness.md.
+"""
 
 from twisted.trial.unittest import SynchronousTestCase
 

@@ -1,4 +1,4 @@
-"""The register's conditions, explored: see `tests.exploration` and docs/correctness.md.
+"""The register's conditions, explored: see `tests.exploration` and docs/explanation/correctness.md.
 
 No TestCase: the exploration takes its time, and trial would run it a second time.
 """

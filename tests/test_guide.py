@@ -11,7 +11,7 @@ from glitchgrid.cli import main
 from glitchgrid.lab.register.glitches import GLITCHES
 
 ROOT = Path(__file__).parents[1]
-GUIDE = (ROOT / "docs" / "antithesis.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "tutorials" / "antithesis.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STEPS = re.split(r"^## \d+\. ", GUIDE, flags=re.MULTILINE)[1:]
 AFTER = re.compile(r"<th>after: <code>([^<]+)</code></th>")
@@ -76,7 +76,7 @@ def test_the_readme_shows_such_a_seed() -> None:
     assert "simulate --protocol classic --seed " in README
 
 
-@pytest.mark.parametrize("page", ["antithesis.md", "properties.md", "containers.md"])
+@pytest.mark.parametrize("page", ["tutorials/antithesis.md", "reference/properties.md", "how-to/containers.md"])
 def test_no_page_reads_as_if_it_had_been_run_on_the_platform(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert re.search(r"(Nothing|Neither)[^.]*\bhas\s+been\s+run\b", text)

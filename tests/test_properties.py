@@ -19,7 +19,7 @@ from glitchgrid.protocol import rounds
 from glitchgrid.protocol.rounds import StoreRound
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "properties.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "properties.md").read_text(encoding="utf-8")
 COLUMNS = ("text", "kind", "why", "file", "glitch")
 ROWS = [
     dict(zip(COLUMNS, (cell.strip(" `") for cell in line.strip("|").split("|")), strict=True))
@@ -40,7 +40,9 @@ class CatalogueTests(SynchronousTestCase):
         self.assertEqual([text for text, count in Counter(texts).items() if count > 1], [])
 
     def test_the_readme_counts_them(self) -> None:
-        self.assertIn(f"(`docs/properties.md`, {len(STATED)} of them)", (ROOT / "README.md").read_text("utf-8"))
+        self.assertIn(
+            f"(`docs/reference/properties.md`, {len(STATED)} of them)", (ROOT / "README.md").read_text("utf-8")
+        )
 
     def test_the_documentation_has_those_and_no_others(self) -> None:
         self.assertEqual(

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from twisted.internet import defer
 
+from glitchgrid.commands.calling import NAME, own_name
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD
 from glitchgrid.commands.running import run
 from glitchgrid.lab.child import Child
@@ -85,7 +86,6 @@ class Demo:
         )
         self._bar.update(self._task, description=f"{SEEDS} simulated runs", completed=0, total=None)
         said: list[str] = []
-        here = sys.argv[0]
         options = ["--glitch", GLITCH, "--seeds", f"0:{SEEDS}", "--json"]
         child = Child.start(self._reactor, [sys.executable, "-c", START, "simulate", *options], said.append)
         try:
@@ -105,7 +105,7 @@ class Demo:
         wrong = found["verdicts"]["violation"]
         self._announce(f"{SEEDS} seeds, {operations} operations, {faults} faults: {wrong} runs show it. One of them:")
         self._announce(f"seed {first['seed']}: {first['message']}")
-        again = first["replay"].replace("glitchgrid", here, 1)
+        again = own_name() + first["replay"].removeprefix(NAME)  # the child was called by none
         self._announce(f"to see it, as a page: {again} --html run.html > run.trace")
 
     async def _work(self, grid: LocalGrid, workload: Path, control_port: int) -> int:

@@ -1,5 +1,6 @@
 """``glitchgrid glitches``: the deliberate bugs, and with ``--find`` how soon each is found."""
 
+import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -10,9 +11,9 @@ from attrs import frozen
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from glitchgrid.commands.calling import NAME
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
-from glitchgrid.commands.planfile import shown_plan
 from glitchgrid.lab.campaign.glitch_table import Row, find_glitches
 from glitchgrid.lab.campaign.workers import prepare, workers
 from glitchgrid.lab.plan.file import encode_plan
@@ -145,4 +146,5 @@ def _story(each: Row) -> list[str]:
     lines.append(f"{each.shrunk.oracle.capitalize()}: {each.shrunk.finding.message}.")
     lines += [f"Where it parts from the nearest run that passes: {each.shrunk.first_difference}.", ""]
     plan = Path("docs") / "plans" / f"glitch-{each.glitch.name}.json"
-    return [*lines, f"    {shown_plan(plan, each.glitch.name)} --html run.html"]
+    again = shlex.join([NAME, "simulate", "--plan", str(plan), "--glitch", each.glitch.name, "--html", "run.html"])
+    return [*lines, "```console", f"$ {again}", "```"]

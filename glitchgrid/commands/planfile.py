@@ -1,8 +1,8 @@
 """Reads the plan that somebody names on the command line, and says how it is run."""
 
-import shlex
 from pathlib import Path
 
+from glitchgrid.commands.calling import command
 from glitchgrid.lab.errors import CannotRun, PlanInvalid
 from glitchgrid.lab.plan.file import decode_plan
 from glitchgrid.lab.plan.plan import Plan
@@ -25,4 +25,4 @@ def read_plan(path: Path) -> Plan:
 
 def shown_plan(path: Path, glitch: str | None) -> str:
     """The command that runs a plan again."""
-    return shlex.join(["glitchgrid", "simulate", "--plan", str(path), *(["--glitch", glitch] if glitch else [])])
+    return command("simulate", "--plan", str(path), *(["--glitch", glitch] if glitch else []))

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from attrs import asdict, frozen
 from rich.console import Console
 
+from glitchgrid.commands.calling import command
 from glitchgrid.commands.ending import CANNOT_SAY
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.report import Settings as ReportSettings
@@ -150,13 +151,16 @@ class Rehearsal:
 
     def _again(self) -> str:
         settings = self._settings
-        return (
-            f"glitchgrid rehearse --timelines {settings.timelines} --seed {settings.seed}"
-            f" --minutes {settings.minutes:g}"
-            + (f" --template {settings.template}" if settings.template else "")
-            + (f" --templates {settings.templates}" if settings.templates else "")
-            + (f" --glitch {settings.glitch}" if settings.glitch else "")
-        )
+        arguments = ["rehearse", "--timelines", settings.timelines, "--seed", settings.seed]
+        arguments += ["--minutes", f"{settings.minutes:g}"]
+        for option, value in (
+            ("--template", settings.template),
+            ("--templates", settings.templates),
+            ("--glitch", settings.glitch),
+        ):
+            if value is not None:
+                arguments += [option, value]
+        return command(*map(str, arguments))
 
     def _print(self, line: str, style: str = "") -> None:
         if self._console.is_terminal:

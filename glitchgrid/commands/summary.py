@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import define, field
 
+from glitchgrid.commands.calling import command
 from glitchgrid.lab.campaign.campaign import Summary
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.properties import Standing
@@ -92,10 +93,10 @@ class Report:
 def replay_line(result: Result, glitch: str | None) -> str:
     """The command that shows one run again, and what was found in it."""
     layout = grid_of(result.plan)
-    twice = any(finding.oracle == "determinism" for finding in result.findings)
-    return (
-        f"glitchgrid simulate --seed {result.plan.seed} --steps {layout.steps} --vaults {layout.vaults}"
-        f" --controls {layout.controls} --protocol {layout.protocol}"
-        + (f" --glitch {glitch}" if glitch else "")
-        + (" --check-determinism" if twice else "")
-    )
+    arguments = ["simulate", "--seed", result.plan.seed, "--steps", layout.steps, "--vaults", layout.vaults]
+    arguments += ["--controls", layout.controls, "--protocol", layout.protocol]
+    if glitch is not None:
+        arguments += ["--glitch", glitch]
+    if any(finding.oracle == "determinism" for finding in result.findings):
+        arguments.append("--check-determinism")
+    return command(*map(str, arguments))

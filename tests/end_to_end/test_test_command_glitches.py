@@ -13,7 +13,7 @@ def test_every_command_has_a_glitch_that_it_finds() -> None:
 
 
 def test_the_documentation_names_these_glitches_and_no_others() -> None:
-    page = (TEMPLATES.parents[1] / "docs" / "properties.md").read_text(encoding="utf-8")
+    page = (TEMPLATES.parents[1] / "docs" / "reference" / "properties.md").read_text(encoding="utf-8")
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| test:")
     ]

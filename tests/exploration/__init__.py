@@ -1,4 +1,6 @@
-"""Every run of a small grid: the real coordinator, explored exhaustively (docs/correctness.md has what came of it).
+"""Every run of a small grid: the real coordinator, explored exhaustively.
+
+docs/explanation/correctness.md has what came of it.
 
 `python -m tests.exploration --help` is the command.
 """

@@ -1,4 +1,4 @@
-"""The conditions of docs/correctness.md, broken one at a time: overrides, and no line of it in the product.
+"""The conditions of docs/explanation/correctness.md, broken one at a time: overrides, and no line of it in the product.
 
 Each break comes with the instance that shows it. The intact protocol is explored with the same instance.
 """

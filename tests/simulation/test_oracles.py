@@ -15,7 +15,7 @@ from glitchgrid.lab.register.oracles import HISTORY, ORACLES
 from glitchgrid.lab.register.system import REGISTER, Register
 from glitchgrid.lab.verdict import STATEMENT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "simulation.md").read_text(encoding="utf-8")
 NAMES = re.compile(r"^\| ([a-zA-Z, ]+) \|", re.MULTILINE)
 
 

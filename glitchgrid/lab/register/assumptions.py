@@ -1,6 +1,6 @@
 """Faults that break what the register rests on. A run with one of them may lose values, and is expected to.
 
-docs/correctness.md has the assumptions. A plan says beforehand which of them its faults break.
+docs/explanation/correctness.md has the assumptions. A plan says beforehand which of them its faults break.
 """
 
 from collections.abc import Sequence

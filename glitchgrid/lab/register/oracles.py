@@ -1,4 +1,7 @@
-"""The names of those that judge a run of the register. docs/simulation.md says what each sees, and what it does not."""
+"""The names of those that judge a run of the register.
+
+docs/explanation/simulation.md says what each of them sees, and what it does not.
+"""
 
 from glitchgrid.lab.verdict import LIVENESS, LOG, STATEMENT, Oracles
 
