@@ -1,8 +1,8 @@
 """What clients have seen so far, and whether a register can have behaved so.
 
 The rules are those of the laboratory's checker (docs/explanation/correctness.md), asked when an answer goes out. They
-look at the past of that moment alone: what had returned before an operation was called is known at its call, and what has not
-returned yet binds nobody. So a history is linearizable if and only if no answer on the way broke a rule.
+look at the past of that moment alone: what had returned before an operation was called is known at its call, and what
+has not returned yet binds nobody. So a history is linearizable if and only if no answer on the way broke a rule.
 """
 
 from typing import NamedTuple, TypeVar
