@@ -180,7 +180,9 @@ def test_a_glitch_is_found_and_told(rehearsed: dict[str | None, tuple[int, str, 
     assert "first_write.py failed: first_write: 127.0.0.1:" in told
     done = glitchgrid("report", out)
     assert done.returncode == 1
-    assert "failed  control: a commit has the votes of more than half of all (always, rounds.py:" in done.stdout
+    assert (
+        "failed  control: a commit has the votes of more than half of all (always, protocol/rounds.py:" in done.stdout
+    )
     assert "1 of 3 vaults for a majority" in done.stdout
 
 

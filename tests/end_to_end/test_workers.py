@@ -159,3 +159,37 @@ def test_any_executor_will_do() -> None:
         check=True,
     ).stdout
     assert said.strip() == digest_of(LocalWorkers(2), TASKS[:5])
+
+
+BREAKS_OFF = """
+from pathlib import Path
+from glitchgrid.lab.campaign.workers import LocalWorkers
+from tests.end_to_end.test_workers import large_result
+
+def pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+if __name__ == "__main__":
+    workers = LocalWorkers(1)
+    workers.executor().submit(large_result)
+    before = pages()
+    while pages() < before + 10_000:  # until a part of it has come
+        pass
+    workers.break_off()
+    print("broken off")
+"""
+
+
+def large_result() -> bytes:
+    """What takes its time on its way through a pipe."""
+    return bytes(300_000_000)
+
+
+def test_nobody_waits_for_the_rest_of_a_result_whose_worker_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "breaks_off.py"
+    script.write_text(BREAKS_OFF, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=30, check=True, env=environment
+    )
+    assert done.stdout == "broken off\n"

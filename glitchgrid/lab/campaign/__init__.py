@@ -1,1 +1,1 @@
-"""The grid in a simulated world: its programs, its clients, what is done to them, and what is held against them."""
+"""Runs of a system in a simulated world: one, many, the same again elsewhere, the smallest that fails, and its picture."""

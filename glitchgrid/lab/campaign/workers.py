@@ -55,18 +55,23 @@ class LocalWorkers(Workers):
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self._executors: list[_Undisturbed] = []
 
     def executor(self) -> Executor:
         # A fresh process each: a forked one would inherit whatever this one is doing.
-        return _Undisturbed(
+        made = _Undisturbed(
             self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker_process
         )
+        self._executors.append(made)
+        return made
 
     def break_off(self) -> None:
         # Those that are just being started, too: they would not heed a signal yet, and then miss us aloud.
         for worker in multiprocessing.active_children():
             worker.kill()
             worker.join()
+        for executor in self._executors:
+            executor.expect_no_more()
 
 
 class DaskWorkers(Workers):
@@ -120,6 +125,16 @@ class _Undisturbed(ProcessPoolExecutor):
     def submit(self, *arguments: Any, **options: Any) -> Any:
         with _without_signals():
             return super().submit(*arguments, **options)
+
+    def expect_no_more(self) -> None:
+        """All workers were killed: wait for no result of theirs.
+
+        One that was killed while it sent a result has left half of it in the pipe. The executor's thread would wait for
+        the rest for ever, and this process for that thread: the other end of the pipe is open here, too.
+        """
+        results: Any = getattr(self, "_result_queue", None)  # CPython's own: there is no other way to that end
+        if results is not None:
+            results._writer.close()  # noqa: SLF001 - as above
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""The register under the laboratory: what is a vault, what breaks its assumptions, and who judges it."""
+"""The register under the laboratory: its layout, its clients, who judges it, its glitches, and its test kit."""

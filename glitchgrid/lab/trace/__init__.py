@@ -1,1 +1,1 @@
-"""What happened in a run: what was sent and heard, when faults began and ended."""
+"""What happened in a run: the messages that machines sent each other, and when faults began and ended."""

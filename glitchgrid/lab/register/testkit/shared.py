@@ -1,8 +1,8 @@
-"""What all commands of one timeline share: a directory, and in it
+r"""What all commands of one timeline share: a directory, and in it
 
 =================  ===================================================================================================
 begin.json         the register's value before anybody wrote, the weights, and since which boot times can be compared
-history/*.jsonl    the history, a file for each turn of a command; `glitchgrid.lab.history.merging` makes one of them
+history/\*.jsonl   the history, a file for each turn of a command; `glitchgrid.lab.history.merging` makes one of them
 largest.json       the largest value that was seen of what must not go back
 lock               is held while one of the above is made
 =================  ===================================================================================================
