@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test test-all test-lowest explore rehearse lint lock images container-test bench bench-quick bench-simulation glitch-table mutants clean
+.PHONY: help setup demo up test test-all test-lowest explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants clean
 
 help:
 	@printf '%s\n' \
@@ -11,6 +11,7 @@ help:
 	  'make test-lowest      the unit tests, on the lowest version of each dependency' \
 	  'make explore          every run of a small grid, and each condition broken: some ten minutes' \
 	  'make lint             linters and types' \
+	  'make docs             the site, in build/docs/html' \
 	  'make images           the images, and what tells Antithesis how to run them' \
 	  'make container-test   the images and the compose stacks, really built and run' \
 	  'make rehearse         the test commands and faults, on real processes; a minute' \
@@ -51,6 +52,10 @@ glitch-table: setup
 
 mutants: setup
 	@.venv/bin/python -m tests.mutants laboratory --page docs/measured/mutation-score.md
+
+docs: setup
+	@.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs/html
+	@echo build/docs/html/index.html
 
 lint: setup
 	@scripts/lint

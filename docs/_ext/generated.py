@@ -16,6 +16,7 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ from sphinx.util.docutils import SphinxDirective
 import glitchgrid
 from glitchgrid import control_tap, errors, vault_tap
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
-from glitchgrid.lab.register.wire import CONTROL, ROWS, VAULT, Known
+from glitchgrid.lab.register.wire import CONTROL, ROWS, VAULT, Known, Row
 
 ROOT = Path(glitchgrid.__file__).parent
 LIMIT = re.compile(r"[A-Z][A-Z0-9_]*_(MAX|MIN|S|MS|US|NS|BYTES|MAX_S|MAX_NS)")
+MANY = 3
 PROGRAMS: dict[str, Any] = {"vault": vault_tap.Options, "control": control_tap.Options}
 
 
@@ -99,7 +101,7 @@ def _limits_of(module: str) -> Iterator[tuple[str, ...]]:
 
 class _Errors(_Generated):
     def lines(self) -> Iterator[str]:
-        requests = [each for each in _below(errors.RequestError)]
+        requests = list(_below(errors.RequestError))
         yield from _table(
             ("status", "body", "code", "when"),
             (
@@ -180,27 +182,18 @@ class _Faults(_Generated):
 
 class _WireRows(_Generated):
     def lines(self) -> Iterator[str]:
-        known = {
-            VAULT: Known(VAULT, 7, 3, b"0" * 32, lambda: 0.0),
-            CONTROL: Known(CONTROL, 7, 3, None, lambda: 0.0),
-        }
-        for kind in (VAULT, CONTROL):
-            yield from (f"### A {kind} that holds 7", "")
-            yield from _table(
-                ("sent", "answers"),
-                (
-                    (
-                        row.name,
-                        ", then ".join(
-                            f"{each.status} `{each.body.decode()}`".replace(" ``", "")
-                            for each in row.expects(known[kind])
-                        )
-                        or "none",
-                    )
-                    for row in ROWS
-                    if kind in row.kinds
-                ),
-            )
+        for known in (Known(VAULT, 7, 3, b"0" * 32, lambda: 0.0), Known(CONTROL, 7, 3, None, lambda: 0.0)):
+            yield from (f"### A {known.kind} that holds 7", "")
+            rows = (row for row in ROWS if known.kind in row.kinds)
+            yield from _table(("sent", "answers"), ((row.name, _answers(row, known)) for row in rows))
+
+
+def _answers(row: Row, known: Known) -> str:
+    """One after another; of many that are the same, how many there are."""
+    told = [f"{each.status} `{each.body.decode('ascii')}`".removesuffix(" ``") for each in row.expects(known)]
+    return ", then ".join(
+        f"{len(list(same))} times {text}" if told.count(text) > MANY else text for text, same in groupby(told)
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -65,7 +65,7 @@ def _shrink(settings: Settings) -> int:
             with interruption.heeded():
                 shrunk = shrink(plan, settings.glitch, went_on, settings.oracle)
         except NothingToShrink as error:
-            raise CannotRun(f"there is nothing to shrink: this run's verdict is {error}") from error
+            raise CannotRun(_nothing(str(error), settings.oracle)) from error
     path = settings.out / f"seed-{plan.seed}.shrunk.json"
     path.write_text(encode_plan(shrunk.result.plan), encoding="utf-8")
     settings.drawings.draw(shrunk.result, shown_plan(path, settings.glitch), settings.glitch)
@@ -88,8 +88,14 @@ def _plan(settings: Settings, looked_at: Callable[[int], object]) -> Plan:
             results.close()
             return result.plan
     if settings.seed is not None:
-        raise CannotRun(f"there is nothing to shrink: this run's verdict is {result.verdict.value}")
-    raise CannotRun(f"there is nothing to shrink: none of these {len(seeds)} runs fails")
+        raise CannotRun(_nothing(result.verdict.value, settings.oracle))
+    by = f" by the oracle {settings.oracle}" if settings.oracle else ""
+    raise CannotRun(f"there is nothing to shrink: none of these {len(seeds)} runs fails{by}")
+
+
+def _nothing(verdict: str, oracle: str | None) -> str:
+    by = f", and the oracle {oracle} finds nothing in it" if oracle else ""
+    return f"there is nothing to shrink: this run's verdict is {verdict}{by}"
 
 
 def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
