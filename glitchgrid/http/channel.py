@@ -85,18 +85,21 @@ class Channel(PacedChannel):
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Is the connection to stay open behind this request? Twisted asks once for each head."""
-        problem, closes = self._head.end(version), self._head.take_closing()
+        head = self._head
+        problem = head.end(version)
         if problem is not None:
             self.refuse(problem)
             return False
-        if closes:
+        if head.closes:
             request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-        return self._head.speaks_1_1 and not closes
+        return head.persists
 
     def send_continue(self) -> None:
         """Let a client that asks first send its body."""
-        if self._head.take_expectation() and not self._refused:
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._head.expects:
+            self._head.expects = False
+            if not self._refused:
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def allContentReceived(self) -> None:
         if self._refused:

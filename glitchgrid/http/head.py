@@ -27,15 +27,16 @@ def may_begin_a_request(half_a_line: bytes) -> bool:
 class Head:
     """One connection's heads, one after another: `heed` each field, and `end`.
 
-    :ivar expects: the client asks before it sends the body.
-    :ivar speaks_1_1: by the latest head that has ended.
-    :ivar closes: the client wants the connection closed behind the answer.
+    :ivar expects: the client asks before it sends the body; those of HTTP/1.0 do not know how to. Until it was told.
+    :ivar closes: by the latest head that has ended, the client wants the connection closed behind the answer.
+    :ivar persists: by the same, the connection stays open.
     """
 
-    __slots__ = ("_hosts", "closes", "expects", "speaks_1_1")
+    __slots__ = ("_closes", "_expects", "_hosts", "closes", "expects", "persists")
 
     def __init__(self) -> None:
-        self.speaks_1_1 = self.expects = self.closes = False
+        self.expects = self.closes = self.persists = False
+        self._expects = self._closes = False
         self._hosts = 0
 
     def heed(self, name: bytes, value: bytes) -> RequestError | None:
@@ -49,9 +50,9 @@ class Head:
             # Beyond 4,300 digits int() raises, and Twisted would log a traceback.
             return BodyTooLarge() if value.isdigit() else BadRequest()
         if name == b"connection":
-            self.closes = self.closes or b"close" in [token.strip() for token in value.lower().split(b",")]
+            self._closes = self._closes or b"close" in [token.strip() for token in value.lower().split(b",")]
         elif name == b"expect":
-            self.expects = value.lower() == b"100-continue"
+            self._expects = value.lower() == b"100-continue"
         elif value.lower() != b"chunked":  # a transfer encoding
             # Twisted takes "identity" for no body, and the body for the next request.
             return BadRequest()
@@ -59,16 +60,9 @@ class Head:
 
     def end(self, version: bytes) -> RequestError | None:
         """The head is whole; what is wrong with it as a whole. The next field is another head's."""
+        speaks_1_1 = version == b"HTTP/1.1"
         hosts, self._hosts = self._hosts, 0
-        self.speaks_1_1 = version == b"HTTP/1.1"
-        return BadRequest() if hosts > 1 or (self.speaks_1_1 and not hosts) else None
-
-    def take_expectation(self) -> bool:
-        """Is the client to be told to send its body? Those of HTTP/1.0 do not know how to ask."""
-        expects, self.expects = self.expects, False
-        return expects and self.speaks_1_1
-
-    def take_closing(self) -> bool:
-        """Is the connection to be closed behind the answer to this request?"""
-        closes, self.closes = self.closes, False
-        return closes
+        self.closes, self._closes = self._closes, False
+        self.expects, self._expects = self._expects and speaks_1_1, False
+        self.persists = speaks_1_1 and not self.closes
+        return BadRequest() if hosts > 1 or (speaks_1_1 and not hosts) else None

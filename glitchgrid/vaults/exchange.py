@@ -78,24 +78,24 @@ class Exchange(Generic[T]):
         late = VaultTimeout(f"no whole answer within {timeout_s:g} s")
         self._timer = self._clock.callLater(timeout_s, self._give_up, late)
         self._asking: Deferred[Any] = self._free.acquire().addCallback(self._ask)
-        self._asking.addErrback(self._ask_again)
-        self._asking.addBoth(self._settle)
+        self._asking.addCallbacks(self._settle, self._failed)
         return self._answer
 
     def _ask(self, _: object) -> Deferred[T]:
         self._has_connection = True
         return self._send(self._http.pooled)
 
-    def _ask_again(self, failure: Failure) -> Deferred[T] | Failure:
-        """A second time, where that helps and does no harm."""
+    def _failed(self, failure: Failure) -> Deferred[None] | None:
+        """Ask a second time, where that helps and does no harm."""
         question = self._question
         if self._answer.called or not (question.repeatable and connection_broke(failure)):
-            return failure
+            self._settle(failure)
+            return None
         is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
         always(is_safe, "control: what is sent a second time is a read or a guarded store")
         reachable("control: a request is sent again on a fresh connection")
         self._repeats()
-        return self._send(self._http.fresh)
+        return self._send(self._http.fresh).addBoth(self._settle)
 
     def _send(self, http: HTTPClient) -> Deferred[T]:
         question = self._question

@@ -23,12 +23,16 @@ class FieldTests(SynchronousTestCase):
         for other in (b"identity", b"gzip, chunked", b"chunked, chunked", b""):
             self.assertIsInstance(Head().heed(b"transfer-encoding", other), BadRequest, other)
 
-    def test_closing_is_said_among_other_things_and_once(self) -> None:
+    def test_closing_is_said_among_other_things_and_of_one_request(self) -> None:
         head = Head()
+        head.heed(b"host", b"grid")
         head.heed(b"connection", b"Keep-Alive, Close")
         head.heed(b"connection", b"TE")
-        self.assertTrue(head.take_closing())
-        self.assertFalse(head.take_closing())
+        head.end(b"HTTP/1.1")
+        self.assertEqual((head.closes, head.persists), (True, False))
+        head.heed(b"host", b"grid")
+        head.end(b"HTTP/1.1")
+        self.assertEqual((head.closes, head.persists), (False, True))
 
     def test_an_expectation_is_for_those_of_http_1_1(self) -> None:
         for version, is_told in ((b"HTTP/1.1", True), (b"HTTP/1.0", False)):
@@ -36,14 +40,16 @@ class FieldTests(SynchronousTestCase):
             head.heed(b"host", b"grid")
             head.heed(b"expect", b"100-Continue")
             self.assertIsNone(head.end(version))
-            self.assertIs(head.take_expectation(), is_told)
-            self.assertFalse(head.take_expectation())
+            self.assertIs(head.expects, is_told)
+            head.heed(b"host", b"grid")
+            head.end(version)
+            self.assertFalse(head.expects)
 
     def test_other_expectations_are_none(self) -> None:
         head = Head()
         head.heed(b"expect", b"200-ok")
         head.end(b"HTTP/1.1")
-        self.assertFalse(head.take_expectation())
+        self.assertFalse(head.expects)
 
 
 class WholeTests(SynchronousTestCase):
@@ -59,7 +65,7 @@ class WholeTests(SynchronousTestCase):
             for _ in range(hosts):
                 head.heed(b"host", b"grid")
             self.assertEqual(head.end(version) is None, is_well, (version, hosts))
-            self.assertEqual(head.speaks_1_1, version == b"HTTP/1.1")
+            self.assertEqual(head.persists, version == b"HTTP/1.1")
 
     def test_hosts_are_counted_anew_for_the_next_head(self) -> None:
         head = Head()
