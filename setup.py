@@ -54,6 +54,9 @@ setup(
         "greenlet>=3.0",  # the threads of simulated machines: they wait in simulated time
     ],
     extras_require={
+        "bench": [
+            "matplotlib>=3.9",  # the picture of the benchmark
+        ],
         "dask": [
             "distributed>=2024.1",  # campaigns on many machines: glitchgrid simulate --dask
         ],
@@ -65,6 +68,7 @@ setup(
             "hypothesis>=6.100",  # property-based tests
             "import-linter>=2.0",  # holds the layers
             "kubernetes-validate>=1.33",  # holds the manifests against the schemas of Kubernetes
+            "matplotlib>=3.9",  # as the extra "bench"
             "mypy>=1.15",  # types
             "mypy-zope>=1.0.11",  # types of zope's interfaces
             "myst-parser>=5.0",  # pages in Markdown

@@ -1,4 +1,4 @@
-"""``glitchgrid``, and ``python -m glitchgrid``: what heeds Ctrl-C while nothing else is there yet that could.
+"""``glitchgrid``, and ``python -m glitchgrid``: heeds Ctrl-C while the commands are still being imported.
 
 Importing a command takes up to a second. There is nothing to tidy up by then, and nothing to say but one line.
 """
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
-    """Until a command is under way, which then heeds these signals itself."""
+    """Run a command. Once it is under way it heeds these signals itself."""
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _leave)

@@ -386,7 +386,7 @@ def report(directory: Path, as_json: bool, html: Path | None, require_reach: boo
 
 
 def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
-    """What a command's options come to: those that belong together, put together."""
+    """A command's options, with those that belong together made into one setting."""
     if options["plan"] is not None:
         _exclude("--plan", "seeds", "vaults", "controls", "protocol", "steps", "require_reach", "baseline")
     if options["seed"] is not None:
@@ -401,7 +401,7 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _exclude(option: str, *others: str) -> None:
-    """What says nothing beside this option is refused, and not left unheard."""
+    """Refuse options that mean nothing beside this one, instead of ignoring them."""
     context = click.get_current_context()
     for other in others:
         if context.get_parameter_source(other) is ParameterSource.COMMANDLINE:

@@ -1,4 +1,4 @@
-"""Control: the server that clients talk to. Mostly stateless: the register behind it holds what there is."""
+"""Control: the server that clients talk to. It keeps nothing on a disk; what state there is, is its register's."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ from glitchgrid.vaults.connections import vault_http
 INCONSISTENT_ANSWER = b"-1"
 
 READY_AGAIN_S = 0.2
-"""How long it waits before it asks again whether it serves."""
+"""How long control waits before it tries once more whether it can serve a read."""
 
 _log = Logger()
 
@@ -78,7 +78,7 @@ answer_errors(ControlFace.app)
 
 
 class _Readiness:
-    """Reads again and again until it is answered, and says so then."""
+    """Reads the register again and again until a read is answered, and then says that control is ready."""
 
     def __init__(self, register: IRegister, clock: IReactorTime, ready: Callable[[], None]) -> None:
         self._register = register
@@ -106,7 +106,10 @@ class _Readiness:
 
 
 class ControlService(FaceService):
-    """:ivar register: what it serves, to be looked at from outside."""
+    """A control that can be started and stopped.
+
+    :ivar register: what it serves, for tests and oracles to look at.
+    """
 
     register: IRegister
 

@@ -39,16 +39,16 @@ class Observer:
         """A store was not taken: a sync has failed since the vault's start."""
 
     def sync_began(self, value: int, stores: int) -> None:
-        """A vault begins to bring `value` to its disk, which is what `stores` stores come to."""
+        """A vault begins to write and sync `value`, the result of `stores` stores."""
 
     def sync_failed(self, stores: int) -> None:
-        """That has failed, and so have these stores."""
+        """The write or the sync has failed, and with it these stores."""
 
     def batch_settled(self, value: int, stores: int) -> None:
-        """`value` is durable, and what GET answers; nobody has been told yet."""
+        """`value` is durable, and GET answers it. The clients of the stores have not been answered yet."""
 
     def store_is_idle(self) -> None:
-        """Nothing is being synced, and nothing waits for it."""
+        """No store is being synced, and none waits."""
 
     # A control's register.
 
@@ -71,7 +71,7 @@ class Observer:
         """
 
     def healing_ended(self, outcome: Committed | Undecided, *, outgrown: bool) -> None:
-        """What a read stores where it is lacking has its outcome, or a vault holds more, and the read goes on."""
+        """A healing read has stored its value, or has failed to; or a vault holds more, and the read stores that."""
 
     def vault_rests(self, vault: str, kind: str, duration_s: float) -> None:
         """A vault has failed: no request of that kind, "store" or "read", is sent to it for so long."""
@@ -85,7 +85,7 @@ class Observer:
     # Both servers.
 
     def client_refused(self, status: int) -> None:
-        """A client is answered out of turn, and left: it was too slow, or sent too much or what is no HTTP."""
+        """A client is refused, and its connection closed: it was too slow, sent too much, or sent what is no HTTP."""
 
 
 UNOBSERVED = Observer()

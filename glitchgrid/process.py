@@ -34,7 +34,7 @@ _STATUS_PIPE = "statusPipe"
 
 
 class ServerProcess(Service):
-    """This process, for as long as a server of ours runs in it. Starts with the server, and before it.
+    """This process, for as long as a server of ours runs in it. It is started before the server.
 
     :param program: what its user calls it, for messages.
     :param twistd: twistd's own options; none where something else has started the server.
@@ -53,7 +53,7 @@ class ServerProcess(Service):
 
     @property
     def gives_up_privileges(self) -> bool:
-        """Will it be another user's before the server starts?"""
+        """Does twistd change to another user before the server starts?"""
         return any(self._twistd.get(which) is not None for which in ("uid", "gid"))
 
     def prepare(self) -> Any:
@@ -87,7 +87,7 @@ class ServerProcess(Service):
         self._status_pipe = self._twistd.pop(_STATUS_PIPE, None)
 
     def has_started(self) -> None:
-        """The server serves. Whoever has started a daemon waits to hear that."""
+        """The server serves: tell whoever has started the daemon, and waits for that."""
         self._tell_starter(b"0")
 
     def cannot_start(self, error: StartError) -> None:
@@ -135,7 +135,7 @@ class ServerProcess(Service):
             as_twisted_does(number, frame)  # twistd ends with the status of this signal
 
     def _hang_up(self, number: int, frame: Any) -> None:
-        """A server with a log file is told to open it anew. One without has lost its terminal."""
+        """SIGHUP: reopen the log file. A server without one has lost its terminal, and ends."""
         if self._log_files:
             self._reactor.callFromThread(self._reopen_logs)
         else:

@@ -1,4 +1,4 @@
-"""What the two twistd plugins share: options with errors of one line, where twistd prints a page on standard output."""
+"""What the two twistd plugins share: options whose errors are one line. twistd itself prints a page of help."""
 
 import re
 from typing import Any
@@ -62,7 +62,7 @@ class ServerOptions(usage.Options):
 
 
 def with_backlog(endpoint: str) -> str:
-    """An endpoint string that says how many connections may wait to be accepted, if it could and does not.
+    """Add the length of the queue of connections to an endpoint string that could say it and does not.
 
     Twisted's default is 50. Where more clients come at one moment the kernel lets them try again a second later,
     and that is as long as control gives a vault.
@@ -94,7 +94,7 @@ def server_process(options: ServerOptions) -> ServerProcess:
 
 
 def in_its_process(process: ServerProcess, server: FaceService) -> IService:
-    """A server, and with it the process that it runs in."""
+    """A service that starts and stops the process's settings with the server."""
     server.listens_first = process.gives_up_privileges
     server.started.addCallback(lambda _: process.has_started())
     both = MultiService()

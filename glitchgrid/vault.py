@@ -82,7 +82,10 @@ answer_errors(VaultFace.app)
 
 
 class VaultService(FaceService):
-    """:ivar store: what it serves, to be looked at from outside."""
+    """A vault that can be started and stopped.
+
+    :ivar store: what it serves, for tests and oracles to look at.
+    """
 
     store: Store
 

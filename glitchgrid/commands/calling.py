@@ -1,4 +1,4 @@
-"""How this program is called: what is printed for people to run has to run where it was printed."""
+"""How this program was called. Command lines that are printed for people begin the same way, so that they run."""
 
 import shlex
 import shutil

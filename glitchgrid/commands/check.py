@@ -41,7 +41,7 @@ def _check(path: str, acknowledged_min: int, as_json: bool) -> int:
 
 @frozen
 class Finding:
-    """What a history was found to be. Times are shown from its first call on."""
+    """The verdict on a history, to be shown. Times count from the history's first call."""
 
     verdict: CheckResult
     counts: Counts
@@ -116,7 +116,7 @@ class Finding:
         }
 
     def _ms(self, at_ns: int) -> str:
-        """To the last nanosecond: it may be the one that matters."""
+        """Milliseconds with all digits: two operations may be one nanosecond apart."""
         whole, rest = divmod(at_ns - self.begin_ns, _NS_PER_MS)
         return f"{whole}.{rest:06d}"
 

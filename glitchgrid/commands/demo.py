@@ -126,7 +126,7 @@ class Demo:
         return status
 
     def _said(self, grid: LocalGrid, line: str) -> None:
-        """Pass a line of the workload's on, and do what is to be done at this point of it."""
+        """Pass on a line of the workload; kill a vault, or start it again, when the workload has come that far."""
         self._print(line)
         if not is_write(line):
             return

@@ -25,7 +25,7 @@ def tell(message: str) -> None:
 
 
 def tell_a_bug(error: Exception) -> None:
-    """A bug must not pass for a violation, which a traceback's exit status 1 would be."""
+    """Report a bug of this program in one line. With a traceback Python would exit with 1, which means a violation."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     tell(f"internal error: {type(error).__name__}: {error} ({place.filename}:{place.lineno})")
 
@@ -61,6 +61,6 @@ def run_to_its_end(work: Callable[[], int]) -> NoReturn:
 
 
 def ignore_signals() -> None:
-    """From now on what is left to do is to end."""
+    """Ignore further signals while the command ends."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

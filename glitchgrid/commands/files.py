@@ -1,4 +1,4 @@
-"""Files and directories that a command was asked to write: found out beforehand, and told with the cure."""
+"""Files and directories that a command will write: whether they can be written is found out before it begins."""
 
 import os
 from pathlib import Path

@@ -80,7 +80,7 @@ def _find(settings: Settings) -> int:
 
 
 def _until_interrupted(rows: Iterator[Row]) -> list[Row]:
-    """Those that were looked for by then."""
+    """The rows that were finished when somebody interrupted."""
     found: list[Row] = []
     with suppress(KeyboardInterrupt):
         found.extend(rows)  # each as it comes

@@ -137,7 +137,7 @@ class Rehearsal:
             await grid.stop()
 
     def _called(self, call: Call) -> None:
-        """Each call on a terminal; elsewhere those alone that did not end well, and of one command the first."""
+        """Print a call: every one on a terminal; in a pipe the first of each command that did not end well."""
         if call.end in ENDS_WELL:
             if self._console.is_terminal:
                 self._print(f"  {call.command} {call.end}")
@@ -171,7 +171,7 @@ class Rehearsal:
 
 @contextmanager
 def _kept(out: Path | None) -> Iterator[Path]:
-    """The directory for what is recorded: one that stays, or one for now.
+    """The directory for what is recorded: the one that was asked for, or a temporary one.
 
     :raises CannotRun: when it has something in it already, or cannot be made.
     """

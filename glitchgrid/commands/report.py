@@ -56,7 +56,7 @@ def tell(settings: Settings) -> int:
 
 
 def status_of(found: Report, require_reach: bool) -> int:
-    """A violation counts for more than what was never reached, or what broke."""
+    """The exit status: a violation comes before what was never reached, and before what broke."""
     if found.is_violated:
         return VIOLATION
     if found.is_broken:

@@ -162,7 +162,7 @@ def read_baseline(path: Path) -> dict[str, Any]:
 
 
 def _prepare_files(settings: Settings) -> None:
-    """What cannot be written is found out before anything is run.
+    """Find out whether all files can be written, before anything is run.
 
     :raises CannotRun: where it is so.
     """

@@ -20,7 +20,7 @@ FAILURES_TOLD_MAX = 1000
 
 @define
 class Report:
-    """What is told at the end: the sums, and each failure with the line that replays it."""
+    """The end of a campaign: sums, and each failure with the command that runs it again."""
 
     glitch: str | None
     summary: Summary = field(factory=lambda: Summary(REGISTER))

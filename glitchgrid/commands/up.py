@@ -67,7 +67,7 @@ class Up:
                 await grid.stop()
 
     async def _show(self, grid: LocalGrid) -> NoReturn:
-        """Look, show and start again what has died, once a second."""
+        """Once a second: ask every server, show the answers, and restart servers that have died."""
         watch = Watch(self._reactor, grid)
         sights: list[Sight] = []
         try:
@@ -85,7 +85,7 @@ class Up:
             await watch.close()
 
     def _restart_the_dead(self, grid: LocalGrid) -> None:
-        """Leave what died down for a while, so that it can be seen and felt, and start it again then."""
+        """Restart servers that have been down for a while. Until then people can see the grid without them."""
         now_s = self._reactor.seconds()
         for member in grid.members:
             if member.running:

@@ -56,7 +56,7 @@ def respond_error(request: IRequest, error: RequestError) -> bytes:
 
 
 def refuse_method(request: IRequest) -> NoReturn:
-    """For a target that has no methods at all: ``*``, which is the server's."""
+    """Answer 405 for the target ``*``, which means the server itself and has no methods here."""
     request.setHeader(b"Allow", ALLOWED_METHODS)
     raise MethodNotAllowed
 
@@ -94,7 +94,7 @@ def answer_errors(app: Klein) -> None:
 
 
 class _Root(Resource):
-    """Klein's resource, and before it what it takes too lightly.
+    """Klein's resource, behind checks of what Klein would let pass.
 
     Paths that are no text or have slashes to spare, methods in lower case (they are case-sensitive, RFC 9110,
     section 9.1), odd Hosts.
@@ -161,26 +161,26 @@ class Face(Site):
         self._date_s, self._date = 0, b""
 
     def startFactory(self) -> None:
-        """No access log, so none of its clock either."""
+        """Twisted would start a clock for its access log, which is not written here."""
 
     def log(self, request: HTTPRequest) -> None:
         """Twisted calls this once an answer: count it."""
         self.requests_answered += 1
 
     def handler(self, request: Request) -> Handler | None:
-        """The route that a request goes to, where that is plain; Klein is to be asked otherwise."""
+        """The route of a request, where its path has no variables; None where Klein has to find it."""
         found = self._routes.get((request.method, request.path))
         return refuse_method if found is None and request.path == b"*" else found
 
     def date(self) -> bytes:
-        """The time of day, as answers have it: made once a second."""
+        """The value of the header Date, made once a second."""
         now_s = int(time.time())
         if now_s != self._date_s:
             self._date_s, self._date = now_s, datetimeToString(now_s)
         return self._date
 
     def answer_to(self, request: Request, failure: Failure) -> bytes:
-        """What a client is told whose handler has failed."""
+        """The answer to a client whose route has failed."""
         return answer_failure(request, failure)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:

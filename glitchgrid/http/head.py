@@ -20,7 +20,7 @@ def _is_host(value: bytes) -> bool:
 
 
 def may_begin_a_request(half_a_line: bytes) -> bool:
-    """Can this become a request? Whatever else it is, it does not."""
+    """Can these bytes be the beginning of a request line?"""
     return _BEGINNING.fullmatch(half_a_line) is not None
 
 
@@ -59,7 +59,7 @@ class Head:
         return None
 
     def end(self, version: bytes) -> RequestError | None:
-        """The head is whole; what is wrong with it as a whole. The next field is another head's."""
+        """The head is complete. Returns what is wrong with it as a whole; the next field belongs to another head."""
         speaks_1_1 = version == b"HTTP/1.1"
         hosts, self._hosts = self._hosts, 0
         self.closes, self._closes = self._closes, False

@@ -1,4 +1,4 @@
-"""How much of what a client sends is taken in: no faster than it is answered, and than it takes its answers.
+"""How fast a client's requests are read: no faster than they are answered, and than the client reads the answers.
 
 While a request is answered, and while its client does not take its answers, the parser is `paused`: what comes
 meanwhile waits in its buffer, and beyond `UNPARSED_BYTES_MAX` in the kernel's, where it is the client that waits.
@@ -23,7 +23,7 @@ UNPARSED_BYTES_MAX = 16_384
 
 @implementer(IHalfCloseableProtocol)
 class PacedChannel(TimedChannel):
-    """A connection that takes in no more than it can answer."""
+    """A connection that reads no more requests than it can answer."""
 
     factory: Any
     transport: Any
@@ -60,7 +60,7 @@ class PacedChannel(TimedChannel):
             self._see_what_is_left()
 
     def setLineMode(self, extra: bytes = b"") -> None:
-        """Behind an answer. `extra` came behind the request's body, and so before what has come since."""
+        """Called after an answer. `extra` came behind the request's body, so it goes before all that came later."""
         self.line_mode = 1
         if extra:
             self._buffer = extra + self._buffer
@@ -83,7 +83,7 @@ class PacedChannel(TimedChannel):
         self._see_what_is_left()
 
     def writeConnectionLost(self) -> None:
-        """Our own doing, behind a refusal."""
+        """The sending side was closed here, after a refusal: there is nothing to do."""
 
     def requestDone(self, request: Any) -> None:
         self._answering = False
@@ -116,7 +116,7 @@ class PacedChannel(TimedChannel):
         self._see_what_is_left()
 
     def _see_what_is_left(self) -> None:
-        """It goes no further for now: hold the client back, watch its time, or leave it."""
+        """Nothing more can be parsed for now: hold the client back, watch its time, or close the connection."""
         if self._refused:
             return
         if self._answering or self.paused:
@@ -130,7 +130,7 @@ class PacedChannel(TimedChannel):
             self._watch_the_time(self._buffer)
 
     def _take_in_no_more(self) -> None:
-        """Nothing that is still buffered, or comes, is a request any more."""
+        """Ignore what is still buffered, and whatever comes."""
         self._refused = self.paused = True
         self._buffer = b""
         if self._next_turn is not None:

@@ -1,4 +1,4 @@
-"""Answers out of turn: what a client is told where no request is there to carry it, and how its connection ends."""
+"""Answers out of turn: refusals that belong to no complete request, and how the connection is closed behind them."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -40,7 +40,7 @@ def close_behind(transport: ITransport, reactor: IReactorTime) -> IDelayedCall:
 
 
 class TurnedAway(protocol.Protocol):
-    """A connection beyond the limit: one answer, and gone.
+    """A connection beyond the limit: it is sent one answer, and closed.
 
     :param gone: called when it has ended.
     """

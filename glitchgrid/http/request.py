@@ -1,4 +1,4 @@
-"""One request: its body has a limit, its target one form, and its route answers it in one piece."""
+"""One request: a bounded body, a target in one form, and an answer that is written in one piece."""
 
 import re
 from collections.abc import Callable

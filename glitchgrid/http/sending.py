@@ -1,4 +1,4 @@
-"""How what a server says to a client leaves: at once and in one piece where that is possible, and in order always.
+"""How answers are sent: at once and in one piece where that is possible, and always in order.
 
 Answers go to the kernel at once. Left to the transport each costs a turn of the reactor, and two calls to have it watch
 the socket and to have it stop. That is possible as long as nothing of this connection was ever left to the transport,

@@ -25,7 +25,7 @@ Fatal = Callable[[StartError], None]
 
 
 class _Gate(Factory):
-    """Stands at the port while there is no face to stand there. Nobody is let in before."""
+    """Holds the port until the face is ready. Connections are not accepted before that."""
 
     noisy = False
     face: Face

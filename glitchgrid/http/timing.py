@@ -40,7 +40,7 @@ class TimedChannel(SendingChannel):
         raise NotImplementedError
 
     def _watch_the_time(self, half_a_line: bytes) -> None:
-        """Give a request that has begun to arrive, were it by half a line, its time to come to an end."""
+        """Start the timer of a request that has begun to arrive, even if only half a line has come."""
         if self._timer is not None or not (self.requests or half_a_line):
             return
         if not self.requests and not may_begin_a_request(half_a_line):

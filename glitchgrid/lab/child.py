@@ -1,4 +1,4 @@
-"""A program that is started here and never outlives us.
+"""A child process that never outlives this one.
 
 Each child asks the kernel (``setpriv --pdeathsig``) to be killed when its parent dies, so that not even
 ``kill -9`` of the parent leaves one behind. Twisted's ``procmon`` is not used: it starts what has died at once,

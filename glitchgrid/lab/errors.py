@@ -1,4 +1,4 @@
-"""What the commands say when they can't do what they were asked: one line each, exit status 2."""
+"""Errors of the commands. Each is shown as one line, and the command exits with 2."""
 
 from glitchgrid.errors import GlitchgridError
 

@@ -1,4 +1,4 @@
-"""Where the files lie that come with the package and are no part of it: the workload, the test templates."""
+"""Finds files that are installed beside the package: the workload, the test templates."""
 
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution

@@ -15,7 +15,7 @@ _asked = False
 
 
 def check() -> None:
-    """Between two events, and while seeds are waited for.
+    """To be called between two events, and while seeds are waited for.
 
     :raises KeyboardInterrupt: where somebody has asked for it.
     """
@@ -25,7 +25,7 @@ def check() -> None:
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """For a command that makes runs itself: in the main thread, and nothing but runs within."""
+    """For a block in which this process runs simulations itself, in its main thread."""
     before = {number: signal.signal(number, _note) for number in _SIGNALS}
     try:
         yield
@@ -48,7 +48,7 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def heed_no_more() -> None:
-    """What was asked for is being done: a run that still belongs to it goes on to its end."""
+    """The command is ending already: let the run that this takes go on to its end, and ignore further signals."""
     global _asked  # noqa: PLW0603 - as below
     _asked = False
     for number in _SIGNALS:

@@ -1,4 +1,4 @@
-"""Properties: what is stated in the source by Antithesis's SDK, and what a run makes of it."""
+"""Properties: statements in the source by Antithesis's SDK, and whether runs have borne them out."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ Seen = Counter[tuple[str, bool]]
 
 
 class PropertyKind(StrEnum):
-    """What is asked for: that it holds whenever it is evaluated, or that it did at least once, ..."""
+    """What a property asks for: to hold always, to hold at least once, to be reached, or never to be reached."""
 
     ALWAYS = "always"
     SOMETIMES = "sometimes"
@@ -33,7 +33,7 @@ class Standing(StrEnum):
 
 @frozen
 class Property:
-    """One of those that are stated in the source."""
+    """A statement in the source: its text, its kind, and where it stands."""
 
     text: str
     kind: PropertyKind
@@ -41,7 +41,7 @@ class Property:
     line: int
 
     def standing(self, seen: Seen) -> Standing:
-        """What some runs have made of it."""
+        """Whether the property passed, failed, or was never hit in some runs."""
         held, broke = seen[self.text, True], seen[self.text, False]
         if broke and self.kind in {PropertyKind.ALWAYS, PropertyKind.UNREACHABLE}:
             return Standing.FAILED
@@ -67,7 +67,7 @@ def write_catalogue(path: Path, directories: Iterable[Path]) -> None:
 
 
 def read_catalogue(path: Path) -> tuple[Property, ...]:
-    """What such a file has.
+    """Read a catalogue.
 
     :raises CannotRun: when it is none.
     """

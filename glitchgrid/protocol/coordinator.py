@@ -81,7 +81,7 @@ class Coordinator(Generic[T]):
         return effects
 
     def in_progress(self) -> dict[str, int]:
-        """What is being done, by its name: each is 0 at rest."""
+        """How much of what is going on, by name. Each is 0 when nobody has asked for anything for a while."""
         queues: list[RequestQueue[Any]] = [queue for vault in self._vaults for queue in (vault.stores, vault.reads)]
         return {
             "rounds at vaults": sum(len(queue.pending) + len(queue.carried) for queue in queues),

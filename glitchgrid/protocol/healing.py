@@ -1,4 +1,4 @@
-"""Reads that heal: a majority has answered, and does not hold yet what the read would return.
+"""Reads that heal: a majority has answered, and does not yet hold the value that the read would return.
 
 Such a read stores its value where that is lacking, and returns it once a majority holds it: else a later read could
 find a smaller one ("Sharing memory robustly in message-passing systems", Attiya, Bar-Noy and Dolev, 1995). What it

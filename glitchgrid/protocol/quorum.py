@@ -27,5 +27,8 @@ class Vote:
 
     @property
     def voter(self) -> str:
-        """Under what this vote is counted. No identity has a space in it, so no two kinds of voters are one."""
+        """The name under which this vote counts: the vault's identity, else its address behind a word and a space.
+
+        No identity has a space in it, so the two kinds of names never meet.
+        """
         return f"address {self.address}" if self.identity is None else self.identity

@@ -35,7 +35,7 @@ class RequestQueue(Generic[R]):
         self.pending.append(round_)
 
     def load(self) -> list[R]:
-        """The rounds for the next request: what waits, but for what needs this vault no more."""
+        """The rounds for the next request: those that wait, without those that need this vault no more."""
         self._prune()
         self.carried, self.pending = self.pending, []
         self.busy = bool(self.carried)

@@ -52,7 +52,7 @@ def acknowledged_value(sent: int, answer: StoreOutcome) -> int | None:
 
 
 class StoreRound(Generic[T]):
-    """Puts a value, the largest of its writes', on a majority.
+    """Stores one value, the largest of its writes, on a majority.
 
     :param vaults: how many are configured.
     :param ask: the vaults whose answers are awaited.
@@ -161,7 +161,7 @@ class ReadRound(Generic[T]):
         return self._decide()
 
     def end(self, outcome: ReadOutcome) -> ReadOutcome | None:
-        """Have the round end, and leave undone what it still does."""
+        """End the round with this outcome, whatever it still waits for."""
         if self.outcome is not None:
             return None
         self.outcome = outcome

@@ -128,7 +128,7 @@ class AtomicRegister:
         } | self._coordinator.in_progress()
 
     def _act(self) -> None:
-        """Carry out what the coordinator wants, and what it wants on account of that."""
+        """Carry out the coordinator's effects, and those that follow from them."""
         if self._acting or self._stopped:
             return
         self._acting = True
@@ -260,7 +260,7 @@ class AtomicRegister:
         self._act()
 
     def _report(self, effect: FloorRecovered | SameVault | ValueLost) -> None:
-        """Say what has come to be known: the last two are what an operator has to mend."""
+        """Tell the observer or the log. The last two are for an operator to mend."""
         match effect:
             case FloorRecovered(floor):
                 self._observer.floor_recovered(floor)

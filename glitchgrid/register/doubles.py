@@ -4,7 +4,7 @@ from twisted.logger import Logger
 
 
 class Doubles:
-    """Says it once for each pair: it is so until somebody mends the configuration."""
+    """Logs each pair of addresses once: nothing changes until somebody mends the configuration."""
 
     _log = Logger()
 

@@ -14,7 +14,7 @@ OPERATIONS_MAX = 20_000
 
 
 class IRegister(Interface):
-    """A number that clients write and read. Both Deferreds end by a deadline.
+    """A number that clients write and read. Each operation ends by a deadline.
 
     They fail by a bug, and with TooManyOperations beyond `OPERATIONS_MAX`: then nothing was begun.
     """
@@ -32,4 +32,4 @@ class IRegister(Interface):
         """Read the value. Cancelling the Deferred stops nothing: what has begun goes on."""
 
     def in_progress() -> dict[str, int]:
-        """What is being done, by its name: each is 0 at rest."""
+        """How much of what is going on, by name. Each is 0 when nobody has asked for anything for a while."""

@@ -1,4 +1,4 @@
-"""The handful of file primitives that a vault's store needs, and the real ones.
+"""The few file operations that a vault's store needs: their interface, and the real disk.
 
 This is the seam where a simulated disk can stand in: everything the store does to its data directory goes
 through `IDisk` and `IFile`. All of it blocks, so all of it runs on the store's thread pool.
@@ -75,7 +75,7 @@ class IDisk(Interface):
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """Have an error say which call has failed."""
+    """Add the name of the call that failed to its error."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a batch of stores comes to: one value to write, and what each store is told.
+"""Makes one write of a batch of stores: the value to write, and the answer to each store.
 
 Stores that wait while another is being synced share the next sync. They take effect in the order of their
 arrival, exactly as if each had been synced alone (condition 2 of the register's correctness): an unguarded

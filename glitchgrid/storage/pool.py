@@ -18,7 +18,7 @@ class StorePool(ThreadPool):
 
 
 def abandon(pool: ThreadPool) -> None:
-    """Have it take nothing more, and wait for nobody: a thread that hangs in the disk is left to the process's end."""
+    """Stop the pool without waiting: a thread that hangs in the disk ends with the process."""
     pool.threads.clear()
     pool.stop()
 

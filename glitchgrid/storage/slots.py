@@ -150,7 +150,7 @@ def decode_file(data: bytes) -> Contents:
 
 
 def _check_neighbours(newest: Slot, before: Slot) -> None:
-    """Of one good slot alone, which is its own neighbour, nothing can be said."""
+    """Two good slots have sequence numbers that follow each other. With one good slot there is nothing to compare."""
     if newest.record.identity != before.record.identity:
         raise RecordDamaged("its two slots are of two vaults")
     if newest.sequence - before.sequence > 1:

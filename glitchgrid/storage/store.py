@@ -117,7 +117,7 @@ class Store:
         return outcome
 
     def in_progress(self) -> dict[str, int]:
-        """What is being done, by its name: each is 0 at rest."""
+        """How much of what is going on, by name. Each is 0 when nobody has asked for anything for a while."""
         return {"waiting stores": len(self._waiting), "syncs": int(self._syncing)}
 
     def when_idle(self) -> Deferred[None]:
@@ -133,7 +133,7 @@ class Store:
         self._file.close()
 
     def _sync(self) -> None:
-        """Make what waits durable, in one step each, until nothing waits or there is something to write."""
+        """Settle the waiting stores: at once where they change nothing, else by one write and one sync for all."""
         if self._syncing:
             unreachable("vault: a sync begins beside another")
         if self._failed:

@@ -89,7 +89,7 @@ class ValueFile:
         self._disk.release()
 
     def _read(self) -> Contents | None:
-        """What the file holds; None where there is no file. A file that can't be read is never taken for none."""
+        """The file's contents; None where there is no file. A file that cannot be read is an error, never None."""
         try:
             file = self._disk.open(VALUE_NAME)
         except FileNotFoundError:

@@ -91,14 +91,15 @@ class Exchange(Generic[T]):
         if self._answer.called or not (question.repeatable and connection_broke(failure)):
             self._settle(failure)
             return None
-        is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
-        always(is_safe, "control: what is sent a second time is a read or a guarded store")
         reachable("control: a request is sent again on a fresh connection")
         self._repeats()
-        return self._send(self._http.fresh).addBoth(self._settle)
+        return self._send(self._http.fresh, again=True).addBoth(self._settle)
 
-    def _send(self, http: HTTPClient) -> Deferred[T]:
+    def _send(self, http: HTTPClient, *, again: bool = False) -> Deferred[T]:
         question = self._question
+        if again:
+            is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
+            always(is_safe, "control: what is sent a second time is a read or a guarded store")
         response: Deferred[Any] = http.request(
             question.method,
             VAULT_URL,

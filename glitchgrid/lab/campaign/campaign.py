@@ -1,4 +1,4 @@
-"""Many runs, in several processes, and what they come to together."""
+"""Many runs, in several processes, and their sums."""
 
 import atexit
 import functools
@@ -72,7 +72,7 @@ class Summary:
         return [each for kind in here for each in baseline.get(kind, ()) if each not in here[kind]]
 
     def as_reached(self) -> dict[str, list[str]]:
-        """What was reached, which properties held, and which did not now and then, for `lost`."""
+        """Which lines were reached, which properties held, and which did not hold at times; for `lost`."""
         return {
             "reached": sorted(line for line, count in self.reached.items() if count),
             "held": sorted(text for (text, held), count in self.stated.items() if held and count),
@@ -188,7 +188,7 @@ class _Queue:
 
 
 def perform(task: Task) -> Result:
-    """One task, in this process, and nothing beside it."""
+    """Run one task in this process, with no other run beside it."""
     with _alone, switched_on(system_of(task.layout).glitches, task.glitch):
         return _perform(task)
 
@@ -215,7 +215,7 @@ def _perform(task: Task) -> Result:
 
 @contextmanager
 def _collected_once() -> Iterator[None]:
-    """Let the garbage collector look at a run when nothing of it is needed any more, and not at its end as well."""
+    """Collect garbage once, when nothing of the run is needed any more, and not also at the run's end."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -228,7 +228,7 @@ def _collected_once() -> Iterator[None]:
 
 @functools.cache
 def elsewhere() -> Elsewhere:
-    """This process's other one, for as long as this one lives."""
+    """The second process of this one, in which seeds are run again. It lives as long as this one."""
     other = Elsewhere()
     atexit.register(other.close)
     return other

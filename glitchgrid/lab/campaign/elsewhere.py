@@ -1,4 +1,4 @@
-"""The same runs in another process, whose hashes have another seed: what a run must not depend on differs there.
+"""The same runs in another process with another hash seed: a run that depends on hashes differs there.
 
     python -m glitchgrid.lab.campaign.elsewhere
 
@@ -57,7 +57,7 @@ class Elsewhere:
         self._say({"system": plan.layout.system, "plan": encode_plan(plan), "glitch": glitch})
 
     def digest(self) -> str:
-        """Of the run that was begun.
+        """The digest of the run that was begun.
 
         :raises CannotRun: where that process has ended.
         """
@@ -86,7 +86,7 @@ class Elsewhere:
 
 
 def main() -> None:
-    """Run what is asked for, until nobody asks any more."""
+    """Run the tasks that come on standard input, until it ends."""
     prepare()
     for line in sys.stdin:
         task = json.loads(line)

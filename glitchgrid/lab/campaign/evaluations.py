@@ -1,4 +1,4 @@
-"""The properties that control and vaults state of themselves, collected while simulated runs go on.
+"""Counts how often each property of the servers is evaluated in a simulated run, and how often it holds.
 
 On Antithesis's platform, and with ``ANTITHESIS_SDK_LOCAL_OUTPUT`` set, the SDK writes each of them down once. A
 campaign wants to know how often, and in which run, so it listens in place of the SDK.
@@ -23,7 +23,7 @@ Broke = Callable[[str], object]
 
 @contextmanager
 def collecting(package: str, seen: Seen, broke: Broke) -> Iterator[None]:
-    """Count what the modules of a package evaluate."""
+    """Count the properties that modules of a package evaluate, until the end of the block."""
     with ExitStack() as stack:
         for module in [each for name, each in sorted(sys.modules.items()) if _is_of(name, package)]:
             for name, instead in _replacements(module, seen, broke):

@@ -1,4 +1,4 @@
-"""How soon each glitch is found, by whom, and what is left of a run that shows it: the table of the documentation."""
+"""The table of glitches: how soon each is found, by which oracle, and the smallest run that shows it."""
 
 from collections.abc import Callable, Iterator, Sequence
 

@@ -41,7 +41,7 @@ class Result:
 
     @property
     def stated_fairly(self) -> Seen:
-        """What became of the servers' properties, but for what had to break because an assumption was."""
+        """How often each property held and did not, without those failures that a broken assumption explains."""
         if self.verdict is not Verdict.EXPECTED_BROKEN:
             return self.stated
         return Counter({(text, held): count for (text, held), count in self.stated.items() if held})

@@ -1,4 +1,4 @@
-"""One run: a plan, carried out on a system, and what is to be said of it."""
+"""One run: carries out a plan on a system, and collects the findings."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

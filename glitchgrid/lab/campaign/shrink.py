@@ -1,4 +1,4 @@
-"""From a run that fails to the smallest that still does: fewer faults, fewer clients, a plainer environment.
+"""Makes a failing run smaller for as long as it fails: fewer faults, fewer clients, a plainer environment.
 
 Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) over the faults,
 then everything else that a plan has, one thing after another, again and again until nothing can go any more. What

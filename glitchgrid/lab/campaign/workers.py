@@ -44,7 +44,7 @@ class Workers(ABC):
 
     @abstractmethod
     def break_off(self) -> None:
-        """Let nobody wait for the seeds that are being run: they may take minutes."""
+        """Give up the seeds that are being run, which may take minutes."""
 
 
 class LocalWorkers(Workers):
@@ -115,12 +115,12 @@ def workers(jobs: int, dask: str | None) -> Workers:
 
 
 def _versions() -> tuple[str, str]:
-    """What has to be the same for a seed to be the same run."""
+    """The versions on which a seed's run depends."""
     return f"glitchgrid {__version__}", f"Python {sys.version_info.major}.{sys.version_info.minor}"
 
 
 class _Undisturbed(ProcessPoolExecutor):
-    """Signals wait while it starts a worker: one that is started halfway complains."""
+    """A pool that blocks signals while it starts a worker: a worker that is interrupted halfway prints a traceback."""
 
     def submit(self, *arguments: Any, **options: Any) -> Any:
         with _without_signals():

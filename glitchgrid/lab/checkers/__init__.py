@@ -1,1 +1,1 @@
-"""Whether a history can be right: a fast checker for one model, and a slow search that knows no rules."""
+"""Checkers of histories: a fast one for the max-register, and a slow search that tests hold it against."""

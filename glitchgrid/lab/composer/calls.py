@@ -22,7 +22,7 @@ CALLS = "calls.jsonl"
 
 
 class End(StrEnum):
-    """`STOPPED` is what an ``eventually_`` does to whatever still runs, and is nobody's fault."""
+    """How a call ended. `STOPPED`: an ``eventually_`` command was due, which ends whatever still runs."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -49,7 +49,7 @@ class Call:
 
 
 class Running:
-    """A call that goes on. Its end is written down before anybody hears of it."""
+    """A call that is running. Its end is written to disk before `ended` fires."""
 
     def __init__(
         self, reactor: Any, command: Command, environment: Mapping[str, str], directory: Path, patience_s: float
@@ -92,7 +92,7 @@ class Running:
 
 
 def read_calls(directory: Path) -> tuple[Call, ...]:
-    """What was written down; nothing where nothing was.
+    """Read the calls of a timeline; none where there is no file.
 
     :raises CannotRun: for a line that is no call.
     """

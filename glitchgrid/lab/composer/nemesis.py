@@ -109,7 +109,7 @@ class Nemesis:
             await self._working
 
     def abandon(self) -> None:
-        """No more faults, and nothing that was hurt comes up again. Nothing where it has been stopped."""
+        """Stop at once, without restarting servers that were killed or paused."""
         self._is_on = False
         if self._working is not None:
             abandon(self._working)
@@ -150,14 +150,14 @@ class Nemesis:
         return struck.members if struck.all_of_them else [self._rng.choice(struck.members)]
 
     async def _pause(self, seconds_max: float) -> None:
-        """For a while, and no longer than faults are on."""
+        """Wait for a random time, or until faults are switched off."""
         end_s = self._reactor.seconds() + self._rng.uniform(0.0, seconds_max)
         while self._is_on and self._reactor.seconds() < end_s:
             await deferLater(self._reactor, 0.05)
 
 
 def read_faults(directory: Path) -> tuple[Fault, ...]:
-    """What was written down; nothing where nothing was.
+    """Read the faults of a timeline; none where there is no file.
 
     :raises CannotRun: for a line that is no fault.
     """

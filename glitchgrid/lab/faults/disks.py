@@ -19,7 +19,7 @@ SYNCS = (1, 1, SYNCS_MAX)
 
 @frozen
 class DiskStall(OfKeeper):
-    """Nothing that the disk is asked for ends before this does."""
+    """The disk answers nothing until the stall is over."""
 
     kind = "disk stall"
     stall_ms: int = field(validator=whole(1, STALL_MS_MAX))
@@ -120,10 +120,10 @@ class SyncsFail(Fault):
 
 @frozen
 class _UntilStartedAnew(OfKeeper):
-    """A server whose disk has failed it writes no more; so at the end it is started anew, as an operator would."""
+    """A fault that ends with a restart, as by an operator: a server whose disk has failed writes no more."""
 
     def begin(self, stage: Stage) -> bool:
-        """Nothing has failed by now."""
+        """Returns False: no sync has failed yet."""
         self._break(self.on(stage))
         return False
 
@@ -189,7 +189,7 @@ class ReadOnly(_UntilStartedAnew):
 
 
 def _let_syncs_fail(keepers: Sequence[Machine], syncs: int) -> bool:
-    """Nothing has failed by now."""
+    """Returns False: no sync has failed yet."""
     for keeper in keepers:
         keeper.disk.syncs_to_fail = syncs
     return False

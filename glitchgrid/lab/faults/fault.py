@@ -45,7 +45,7 @@ class Stage(Protocol):
 
 
 class Scope(enum.Enum):
-    """Those that a fault names, all keepers, or all servers."""
+    """Whom a fault is done to: the machines that it names, all keepers, or all servers."""
 
     NAMED = "named"
     KEEPERS = "keepers"
@@ -55,7 +55,7 @@ class Scope(enum.Enum):
 class Fault(ABC):
     """:cvar kind: its name, in plans and tables.
     :cvar breaks: the assumption of the system that it breaks, in words; empty for none.
-    :cvar reaches: whom it is done to.
+    :cvar scope: whom it is done to.
     :cvar stays: it is not undone by a machine's `calm`, but by its own `end`.
     """
 
@@ -80,18 +80,18 @@ class Fault(ABC):
         return ()
 
     def troubles(self, stage: Stage) -> "Sequence[str | Link]":
-        """The machines, and the directed links between two, that are not well meanwhile."""
+        """The machines and directed links that are not well while the fault lasts."""
         if self.scope is Scope.NAMED:
             return self.machines
         return [machine.name for machine in (stage.keepers if self.scope is Scope.KEEPERS else stage.servers)]
 
     @abstractmethod
     def begin(self, stage: Stage) -> bool:
-        """Do it. False where there was nothing to do it to: what is off cannot be paused."""
+        """Begin the fault. Returns False where it had no effect: a machine that is off cannot be paused."""
 
     @abstractmethod
     def end(self, stage: Stage) -> bool:
-        """Undo it, after its time. True where it has found something to do only in between."""
+        """Undo the fault after its time. Returns True where it took effect only after its beginning."""
 
 
 @frozen

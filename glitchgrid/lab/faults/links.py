@@ -176,7 +176,7 @@ class Reset(OfLink):
         return source.process is not None and source.process.break_connections(target) > 0
 
     def end(self, stage: Stage) -> bool:
-        """Those who were connected connect again."""
+        """Nothing to undo: clients connect again by themselves."""
         return False
 
 

@@ -60,7 +60,7 @@ class PowerLoss(Kill):
 
 @frozen
 class PowerLossInSync(PowerLoss):
-    """A power loss just when it hurts: in the middle of the next sync."""
+    """A power loss in the middle of the next sync."""
 
     kind = "power loss in a sync"
 
@@ -231,7 +231,7 @@ class ClockJump(OfServer):
         return cls(rng.pick(layout.servers), rng.pick((-HOUR_S, -30, -2, 2, 30, HOUR_S)))
 
     def troubles(self, _stage: Stage) -> Sequence[str | Link]:
-        """Nobody: all waits are by the other clock."""
+        """No machine: all waits use the other clock."""
         return ()
 
     def begin(self, stage: Stage) -> bool:

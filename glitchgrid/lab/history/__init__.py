@@ -1,1 +1,1 @@
-"""What clients saw: the format of a history, what writes it, and what makes one of many."""
+"""Histories: their format, the recorder that writes them, and the merging of several into one."""

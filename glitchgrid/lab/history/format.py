@@ -95,7 +95,7 @@ class History:
 
 @frozen
 class Counts:
-    """How many operations ended how; the five behind the first add up to it.
+    """How many operations there are, and how they ended: the five other counts add up to `operations`.
 
     `failed` has the reads that returned nothing, the open ones among them; `refused` are the 400s.
     """
@@ -199,7 +199,7 @@ class _Line:
 
 
 class _Reader:
-    """The operations so far. One that is called begins as what it is if nothing more comes."""
+    """Collects operations. An operation without a return keeps the outcome that it has from its call."""
 
     def __init__(self, initial: int) -> None:
         self.initial = initial
@@ -270,5 +270,5 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse(constant: str) -> object:
-    """NaN and Infinity are Python's, and not JSON's."""
+    """Refuse NaN and Infinity, which Python takes and JSON does not have."""
     raise ValueError(constant)

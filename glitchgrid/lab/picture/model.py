@@ -105,7 +105,7 @@ class Stair:
 
     @classmethod
     def of(cls, lane: str, name: str, values: Iterable[tuple[int, int]]) -> Self:
-        """From what the value was at some times: only where it is another one than before is there a step."""
+        """Make a staircase of a value at many times: there is a step wherever the value changes."""
         steps: list[tuple[int, int]] = []
         for at_ns, value in values:
             if not steps or steps[-1][1] != value:

@@ -49,7 +49,7 @@ def as_data(picture: Picture) -> dict[str, Any]:
 
 
 def embedded(data: dict[str, Any]) -> str:
-    """JSON for the inside of a script element, which would end at the first ``</script`` in a text."""
+    """JSON that can stand inside a script element, which a ``</script`` in a text would end."""
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 

@@ -91,5 +91,5 @@ class Plan:
 
 
 def number_of(seed: str) -> int:
-    """A number for what runs take in turns, so that neighbours have other parts of it: the seed, where it is one."""
+    """The seed as a number, so that neighbouring seeds take turns with things; a hash where the seed is no number."""
     return int(seed) if seed.isdecimal() else RandomStream(f"{seed}:number").below(NUMBERS)

@@ -21,7 +21,7 @@ BREAKING_FROM_MS, BREAKING_EVERY_MS, BREAKING_MAX = 500, 1000, 3
 
 
 def draw_plan(seed: str, layout: Layout, vocabulary: Vocabulary) -> Plan:
-    """What a seed stands for, on these machines."""
+    """The plan of a seed, on these machines."""
     rng = RandomStream(f"{seed}:plan")
     environment = Environment(
         latency_us=rng.pick((50, 500, 5000, 20_000)),

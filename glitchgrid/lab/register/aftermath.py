@@ -1,4 +1,4 @@
-"""What comes after the faults where everything calms down, and every server that can run goes on running.
+"""The calm end of a run: all faults are over, every server that can run goes on running, and has to be well.
 
 One thing after another, and what each has to show:
 
@@ -109,7 +109,7 @@ class Aftermath:
         self._rng = grid.world.rng("aftermath")
 
     def live(self) -> None:
-        """All of it, one thing after another; what goes wrong ends it."""
+        """Go through all parts in order; stop at the first that finds something wrong."""
         self._begin()
         for part in (self._start, self._reads, self._writes, self._wave, self._wire, self._idleness, self._end):
             if not part():

@@ -198,7 +198,7 @@ class SimulatedClient(_Operator):
 
 
 class Prober(_Operator):
-    """Reads at one control, then writes `value` there: each again and again until it was served.
+    """Reads at one control, then writes `value` there; repeats each until it is served.
 
     The read comes first: a grid that can only be read once somebody has written anew does not serve.
 

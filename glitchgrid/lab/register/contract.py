@@ -1,4 +1,4 @@
-"""What servers have to keep to, in the laboratory's own words: were it the servers' own, it would change with them."""
+"""The limits that servers promise, written down again: were they imported, a change in a server would change them."""
 
 STORE_TIMEOUT_S = 10.0
 """A vault answers a store so long after it came, at the latest."""

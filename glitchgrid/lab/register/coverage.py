@@ -1,4 +1,4 @@
-"""What servers tell of themselves, as lines of the table of what was reached."""
+"""Counts events inside the servers, as lines of the coverage table."""
 
 from collections import Counter
 
@@ -59,7 +59,7 @@ EVENTS = (
 
 
 class Coverage(Observer):
-    """Counts, of what one server tells, what is a line of the table."""
+    """An observer of all servers of a run that counts for the coverage table."""
 
     def __init__(self, reached: "Counter[str]") -> None:
         self._reached = reached

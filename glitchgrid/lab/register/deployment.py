@@ -1,4 +1,4 @@
-"""A grid in one run, from its start to the judgement: how a run of the register ends, and who judges it then."""
+"""How a run of the register ends, and how it is judged."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ MAJORITY = "majority"
 
 
 class JudgedGrid(Grid):
-    """A grid whose run ends, with exercises behind that, and is judged."""
+    """A grid with the end of its run: probes or a calm end, exercises, and the checker."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
@@ -51,7 +51,7 @@ class JudgedGrid(Grid):
             self._turns.run(plan.seed, run.let_pass)
 
     def _let_a_majority_be_well(self) -> None:
-        """And nothing else."""
+        """Start a majority of the vaults and all controls; the other vaults stay dead."""
         self.availability.pace = None
         rng = self.world.rng("liveness")
         well = list(self.vaults)

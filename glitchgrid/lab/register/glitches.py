@@ -358,12 +358,12 @@ def _straggler_counts_late(original: Any) -> Any:
     so="Another control has stored more meanwhile, and the copy undoes it.",
 )
 def _retry_without_guard(original: Any) -> Any:
-    def send(self: Any, http: Any) -> None:
-        if self._repeated:
+    def send(self: Any, http: Any, *, again: bool = False) -> Any:
+        if again:
             headers = Headers(dict(self._question.headers.getAllRawHeaders()))
             headers.removeHeader(GUARD_HEADER)
             self._question = evolve(self._question, headers=headers)
-        original(self, http)
+        return original(self, http, again=again)
 
     return send
 
@@ -427,7 +427,7 @@ def _rest_never_ends(_original: Any) -> Any:
     so="Whoever sends half a request keeps a connection for ever, and ten thousand of them are all that there are.",
 )
 def _deadline_never_comes(_original: Any) -> Any:
-    return lambda _self: None
+    return lambda _self, _half_a_line: None
 
 
 @_glitch(
