@@ -24,7 +24,7 @@ from attrs import define, field, frozen
 from benchmarks.children import Child
 from benchmarks.dialects import HOST, Dialect, EtcdDialect, GridDialect
 from benchmarks.errors import DoesNotAnswer
-from glitchgrid.lab.register.localgrid import free_ports
+from glitchgrid.lab.register.processes.localgrid import free_ports
 from glitchgrid.register import PROTOCOLS
 
 WORLDS = ("healthy", "silent", "closed")

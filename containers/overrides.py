@@ -8,7 +8,7 @@ VAULTS = ("vault1", "vault2", "vault3")
 HOME_SERVERS = (*VAULTS, "control")
 PLATFORM_SERVERS = (*VAULTS, "control1", "control2")
 TIMELINE = "/var/lib/glitchgrid-timeline"
-LAUNCHER = "glitchgrid.lab.register.launcher"
+LAUNCHER = "glitchgrid.lab.register.processes.launcher"
 
 
 def home_override(settings: Settings) -> str:

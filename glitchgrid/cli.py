@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from glitchgrid import __version__
 from glitchgrid.lab.checkers.max_register import ACKNOWLEDGED_MIN
-from glitchgrid.lab.register.oracles import ORACLES
+from glitchgrid.lab.register.oracles.names import ORACLES
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 
 VAULTS_MAX = 15

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.register.workload import DEFAULTS, read_settings
+from glitchgrid.lab.register.processes.workload import DEFAULTS, read_settings
 
 SCRIPT = Path(__file__).parents[1] / "workload" / "workload.sh"
 

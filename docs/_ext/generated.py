@@ -28,7 +28,7 @@ from sphinx.util.docutils import SphinxDirective
 import glitchgrid
 from glitchgrid import control_tap, errors, vault_tap
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
-from glitchgrid.lab.register.wire import CONTROL, ROWS, VAULT, Known, Row
+from glitchgrid.lab.register.oracles.wire import CONTROL, ROWS, VAULT, Known, Row
 
 ROOT = Path(glitchgrid.__file__).parent
 LIMIT = re.compile(r"[A-Z][A-Z0-9_]*_(MAX|MIN|S|MS|US|NS|BYTES|MAX_S|MAX_NS)")

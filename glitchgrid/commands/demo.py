@@ -20,10 +20,10 @@ from glitchgrid.commands.running import run
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.glitches import GLITCHES
-from glitchgrid.lab.register.localgrid import HOST, LocalGrid, free_ports
-from glitchgrid.lab.register.oracles import HISTORY
-from glitchgrid.lab.register.watch import Sight, Watch
-from glitchgrid.lab.register.workload import NUM_STEPS, find_workload, is_write, read_settings
+from glitchgrid.lab.register.oracles.names import HISTORY
+from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, free_ports
+from glitchgrid.lab.register.processes.watch import Sight, Watch
+from glitchgrid.lab.register.processes.workload import NUM_STEPS, find_workload, is_write, read_settings
 
 VAULTS = 3
 GLITCH = "no-write-back"

@@ -24,12 +24,12 @@ from glitchgrid.lab.composer.nemesis import Nemesis
 from glitchgrid.lab.composer.templates import Template, find_templates, names_in, read_template
 from glitchgrid.lab.composer.timeline import Timeline
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.register.localgrid import LocalGrid, free_ports
+from glitchgrid.lab.register.processes.localgrid import LocalGrid, free_ports
+from glitchgrid.lab.register.processes.strikes import strikes
+from glitchgrid.lab.register.processes.workload import find_workload
 from glitchgrid.lab.register.properties import write_catalogue
-from glitchgrid.lab.register.strikes import strikes
 from glitchgrid.lab.register.testkit.environment import CONTROLS, SEED, VAULTS
 from glitchgrid.lab.register.testkit.environment import TIMELINE as TIMELINE_VARIABLE
-from glitchgrid.lab.register.workload import find_workload
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE
 from glitchgrid.lab.report.sdk import SDK_OUTPUT

@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 from glitchgrid.commands.running import run
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.glitches import GLITCHES
-from glitchgrid.lab.register.localgrid import HOST, LocalGrid, Member, port_in_use
-from glitchgrid.lab.register.watch import Sight, Watch, changes, table
+from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member, port_in_use
+from glitchgrid.lab.register.processes.watch import Sight, Watch, changes, table
 
 LOOK_EVERY_S = 1.0
 RESTART_AFTER_S = 5.0

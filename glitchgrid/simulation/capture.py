@@ -1,4 +1,4 @@
-"""Who sent what to whom, and when it arrived: for whoever wants to show a run, and of no influence on it."""
+"""Records what was sent over each connection, and when it arrived, so that a run can be shown. It changes nothing."""
 
 from attrs import define, field, frozen
 

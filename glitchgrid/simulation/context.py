@@ -1,4 +1,4 @@
-"""The course of one run: time, chance, and what happened. All that is in a world takes part in it."""
+"""What all parts of one simulated world share: its time, its random streams, its trace, and whose code runs."""
 
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class Running(Protocol):
 
 class RunContext(EventQueue):
     """:ivar current: the process whose code runs just now.
-    :ivar tape: what was sent and what arrived, where the trace is kept.
+    :ivar capture: what was sent and what arrived, where the trace is kept.
     """
 
     def __init__(self, seed: str, *, keep_trace: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Time, and what happens in it, one event after another."""
+"""Simulated time: a queue of events, which happen one after another."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -9,7 +9,7 @@ EVENTS_MAX = 20_000_000
 
 
 class Stuck(Exception):
-    """A run has had more events than any should need."""
+    """A run has had more events than any run needs."""
 
 
 _FUNCTION, _ARGUMENTS = 2, 3

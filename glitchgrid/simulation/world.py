@@ -1,4 +1,4 @@
-"""Everything that one seed decides: the course of things, machines, and what lies between them."""
+"""A simulated world: machines and the network between them, all of it decided by one seed."""
 
 from glitchgrid.simulation.context import RunContext
 from glitchgrid.simulation.machine import Machine

@@ -468,6 +468,6 @@ class Servers:
 
     def _add(self, server: _S) -> _S:
         if self._glitch is not None:
-            server.twistd = [sys.executable, "-m", "glitchgrid.lab.register.launcher", self._glitch]
+            server.twistd = [sys.executable, "-m", "glitchgrid.lab.register.processes.launcher", self._glitch]
         self._servers.append(server)
         return server

@@ -134,7 +134,7 @@ def installed(how: str, wheel: Path, where: Path) -> tuple[Path, dict[str, str]]
 def test_it_runs_however_it_was_installed(how: str, wheel: Path, tmp_path: Path) -> None:
     """With its commands off the PATH, too: it needs no program beside it to start a server."""
     command, settings = installed(how, wheel, tmp_path / "there")
-    find = "from glitchgrid.lab.register.workload import find_workload; print(find_workload())"
+    find = "from glitchgrid.lab.register.processes.workload import find_workload; print(find_workload())"
     shebang = command.read_text(encoding="utf-8").splitlines()[0].removeprefix("#!")
     found = subprocess.run(
         [shebang, "-c", find], env=settings, capture_output=True, text=True, check=True, cwd=tmp_path

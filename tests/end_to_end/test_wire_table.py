@@ -7,7 +7,7 @@ from twisted.internet import reactor as global_reactor  # noqa: TID251 - pytest-
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 
-from glitchgrid.lab.register.wire import CONTROL, REQUEST_TIMEOUT_S, ROWS, VAULT, Inquiry, Known, Row
+from glitchgrid.lab.register.oracles.wire import CONTROL, REQUEST_TIMEOUT_S, ROWS, VAULT, Inquiry, Known, Row
 from glitchgrid.wire import IDENTITY_HEADER
 from tests.end_to_end.processes import HOST, Servers, ask
 from tests.end_to_end.test_concurrent_clients import in_the_reactor

@@ -12,10 +12,10 @@ from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.plan.plan import Environment, Planned
 from glitchgrid.lab.plan.swarm import draw_plan
 from glitchgrid.lab.register.habits import ClientHabits
-from glitchgrid.lab.register.holdings import too_many
 from glitchgrid.lab.register.kinds import HARMLESS
 from glitchgrid.lab.register.layout import GridLayout
-from glitchgrid.lab.register.log_lines import Lines
+from glitchgrid.lab.register.oracles.holdings import too_many
+from glitchgrid.lab.register.oracles.log_lines import Lines
 from glitchgrid.lab.register.plans import CALM
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict

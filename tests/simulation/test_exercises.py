@@ -11,11 +11,11 @@ from glitchgrid.http import face, intake, service
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.plan.swarm import draw_plan
-from glitchgrid.lab.register.exercises import turns
-from glitchgrid.lab.register.exercises.bench import Bench, Exercise, Problems, differs
-from glitchgrid.lab.register.exercises.turns import DONE, EACH, EXERCISES
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.plans import KILL
+from glitchgrid.lab.register.simulated.exercises import turns
+from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs
+from glitchgrid.lab.register.simulated.exercises.turns import DONE, EACH, EXERCISES
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict
 from glitchgrid.protocol import coordinator, healing, rounds

@@ -13,7 +13,7 @@ from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.plan.file import decode_plan
 from glitchgrid.lab.register.glitches import GLITCHES, switched_on
 from glitchgrid.lab.register.layout import Wanted
-from glitchgrid.lab.register.oracles import ORACLES
+from glitchgrid.lab.register.oracles.names import ORACLES
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict
 

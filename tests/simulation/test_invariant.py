@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.register.invariant import Invariant
+from glitchgrid.lab.register.oracles.invariant import Invariant
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.storage.record import Record
 from glitchgrid.storage.slots import Slot, encode_file

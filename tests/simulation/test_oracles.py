@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid.cli import main
 from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.plan.swarm import draw_plan
-from glitchgrid.lab.register.deployment import JudgedGrid
 from glitchgrid.lab.register.layout import GridLayout
-from glitchgrid.lab.register.oracles import HISTORY, ORACLES
+from glitchgrid.lab.register.oracles.names import HISTORY, ORACLES
+from glitchgrid.lab.register.simulated.deployment import JudgedGrid
 from glitchgrid.lab.register.system import REGISTER, Register
 from glitchgrid.lab.verdict import STATEMENT
 

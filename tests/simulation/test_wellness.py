@@ -5,8 +5,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.register.availability import Attempt, Availability, Pace
-from glitchgrid.lab.register.wellness import SETTLES_NS, STARTED_NS, Wellness
+from glitchgrid.lab.register.oracles.availability import Attempt, Availability, Pace
+from glitchgrid.lab.register.oracles.wellness import SETTLES_NS, STARTED_NS, Wellness
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.event_queue import EventQueue
 

@@ -8,16 +8,17 @@ from glitchgrid.lab.history.format import read_history
 from glitchgrid.lab.history.view import operation_view
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.picture.model import Lane, LaneKind
-from glitchgrid.lab.register import aftermath, availability, hostile
-from glitchgrid.lab.register.coverage import EVENTS
-from glitchgrid.lab.register.deployment import MAJORITY, JudgedGrid
-from glitchgrid.lab.register.exercises import turns
-from glitchgrid.lab.register.exercises.bench import BENCH
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.layout import GridLayout, Wanted
-from glitchgrid.lab.register.oracles import ORACLES
+from glitchgrid.lab.register.oracles import availability
+from glitchgrid.lab.register.oracles.coverage import EVENTS
+from glitchgrid.lab.register.oracles.names import ORACLES
+from glitchgrid.lab.register.oracles.wire import HOSTILE
 from glitchgrid.lab.register.plans import PLANS, SIMPLER
-from glitchgrid.lab.register.wire import HOSTILE
+from glitchgrid.lab.register.simulated import aftermath, hostile
+from glitchgrid.lab.register.simulated.deployment import MAJORITY, JudgedGrid
+from glitchgrid.lab.register.simulated.exercises import turns
+from glitchgrid.lab.register.simulated.exercises.bench import BENCH
 from glitchgrid.lab.system import SHOWED, Acts, Deployment, Run, System, fault_lines
 from glitchgrid.lab.trace.http import http_reader
 from glitchgrid.wire import GUARD_HEADER

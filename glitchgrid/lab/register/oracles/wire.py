@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import stringToDatetime
 from zope.interface import implementer
 
-from glitchgrid.lab.register.contract import majority
+from glitchgrid.lab.register.oracles.contract import majority
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 

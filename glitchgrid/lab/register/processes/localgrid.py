@@ -23,7 +23,7 @@ from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.waiting import settled
 
 HOST = "127.0.0.1"
-LAUNCHER = "glitchgrid.lab.register.launcher"
+LAUNCHER = "glitchgrid.lab.register.processes.launcher"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 2.0
 """A server that has not ended so long after SIGTERM is killed: whoever presses Ctrl-C waits for it."""

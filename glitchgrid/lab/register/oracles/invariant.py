@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field, frozen
 
-from glitchgrid.lab.register.contract import majority
+from glitchgrid.lab.register.oracles.contract import majority
 from glitchgrid.observer import Observer
 from glitchgrid.outcome import StoreOutcome, StoreRequest
 from glitchgrid.simulation.host import Host

@@ -1,10 +1,10 @@
 """What a server refuses because it is too much. Most limits are smaller here than servers have them."""
 
 from glitchgrid.http import face, intake
-from glitchgrid.lab.register.contract import LINGER_S, PIPELINED_MAX, TURNED_AWAY_MAX
-from glitchgrid.lab.register.exercises.bench import Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.register.script import Script
-from glitchgrid.lab.register.wire import BAD, GET, Expected, post
+from glitchgrid.lab.register.oracles.contract import LINGER_S, PIPELINED_MAX, TURNED_AWAY_MAX
+from glitchgrid.lab.register.oracles.wire import BAD, GET, Expected, post
+from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found
+from glitchgrid.lab.register.simulated.script import Script
 from glitchgrid.register import atomic
 from glitchgrid.simulation import connection
 from glitchgrid.simulation.clock import SECOND_NS

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from glitchgrid.lab.checkers.max_register import CannotSay, NotLinearizable, check
 from glitchgrid.lab.history.format import read_history
 from glitchgrid.lab.picture.model import DURABLE, SHOWN, Stair
-from glitchgrid.lab.register.aftermath import Aftermath
-from glitchgrid.lab.register.clients import Prober
-from glitchgrid.lab.register.contract import majority
-from glitchgrid.lab.register.exercises.turns import Turns
-from glitchgrid.lab.register.grid import Grid
 from glitchgrid.lab.register.layout import ATOMIC
-from glitchgrid.lab.register.oracles import HISTORY, INVARIANT
+from glitchgrid.lab.register.oracles.contract import majority
+from glitchgrid.lab.register.oracles.names import HISTORY, INVARIANT
 from glitchgrid.lab.register.plans import CALM, POWER_LOSS
+from glitchgrid.lab.register.simulated.aftermath import Aftermath
+from glitchgrid.lab.register.simulated.clients import Prober
+from glitchgrid.lab.register.simulated.exercises.turns import Turns
+from glitchgrid.lab.register.simulated.grid import Grid
 from glitchgrid.lab.system import Run
 from glitchgrid.lab.verdict import LIVENESS, Finding, Judgement
 from glitchgrid.simulation.clock import SECOND_NS

@@ -8,9 +8,9 @@ import zlib
 
 from attrs import frozen
 
-from glitchgrid.lab.register.contract import VALUE_MAX
-from glitchgrid.lab.register.exercises.bench import IDENTITY, Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.register.wire import GET, Expected, post
+from glitchgrid.lab.register.oracles.contract import VALUE_MAX
+from glitchgrid.lab.register.oracles.wire import GET, Expected, post
+from glitchgrid.lab.register.simulated.exercises.bench import IDENTITY, Bench, Exercise, Problems, differs, found
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
 PATH = "/data/value"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from glitchgrid.errors import BadAddress
-from glitchgrid.lab.register.exercises.bench import Bench, Exercise, Problems, differs
+from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs
 from glitchgrid.vaults.address import VaultAddress, parse_vaults
 
 LABEL = "a" * 63

@@ -1,10 +1,10 @@
 """How servers start and end, whatever comes in between."""
 
-from glitchgrid.lab.register.contract import OPERATION_TIMEOUT_S, STOP_TIMEOUT_S
-from glitchgrid.lab.register.exercises.bench import Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.register.exercises.files import pair
-from glitchgrid.lab.register.script import NO_ANSWER, SILENCE, Script
-from glitchgrid.lab.register.wire import GET, Expected, post
+from glitchgrid.lab.register.oracles.contract import OPERATION_TIMEOUT_S, STOP_TIMEOUT_S
+from glitchgrid.lab.register.oracles.wire import GET, Expected, post
+from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found
+from glitchgrid.lab.register.simulated.exercises.files import pair
+from glitchgrid.lab.register.simulated.script import NO_ANSWER, SILENCE, Script
 from glitchgrid.simulation.clock import SECOND_NS
 
 STALLS_S = 2.0

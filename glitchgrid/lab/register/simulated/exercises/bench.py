@@ -13,13 +13,20 @@ from twisted.python.failure import Failure
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.control import control_service
 from glitchgrid.errors import StartError
-from glitchgrid.lab.register.contract import VALUE_MAX
-from glitchgrid.lab.register.grid import Grid
-from glitchgrid.lab.register.holdings import too_many
 from glitchgrid.lab.register.layout import ATOMIC
-from glitchgrid.lab.register.programs import BACKLOG, CONTROL_PORT, VAULT_PORT, VAULT_TIMEOUT_S, SimulatedDisk, resolver
-from glitchgrid.lab.register.script import Script, scripted
-from glitchgrid.lab.register.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
+from glitchgrid.lab.register.oracles.contract import VALUE_MAX
+from glitchgrid.lab.register.oracles.holdings import too_many
+from glitchgrid.lab.register.oracles.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
+from glitchgrid.lab.register.simulated.grid import Grid
+from glitchgrid.lab.register.simulated.programs import (
+    BACKLOG,
+    CONTROL_PORT,
+    VAULT_PORT,
+    VAULT_TIMEOUT_S,
+    SimulatedDisk,
+    resolver,
+)
+from glitchgrid.lab.register.simulated.script import Script, scripted
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.containment import patched
 from glitchgrid.simulation.machine import Machine

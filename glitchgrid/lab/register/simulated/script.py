@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from glitchgrid.lab.register.programs import BACKLOG, VAULT_PORT
+from glitchgrid.lab.register.simulated.programs import BACKLOG, VAULT_PORT
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.process import Process, Program
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
@@ -118,7 +118,7 @@ class Script:
         return said(status, body, *name, *([(GUARD_HEADER, GUARD_INCREASE)] if asked.is_guarded else []))
 
 
-class _Talk(Protocol):
+class _ScriptedConnection(Protocol):
     transport: Any
 
     def __init__(self, script: Script, process: Process) -> None:
@@ -180,11 +180,11 @@ class _Scripted(Factory):
     def __init__(self, script: Script, process: Process) -> None:
         self._script = script
         self._process = process
-        self.talks: list[_Talk] = []
+        self.connections: list[_ScriptedConnection] = []
 
     def buildProtocol(self, addr: object) -> Protocol:
-        self.talks.append(_Talk(self._script, self._process))
-        return self.talks[-1]
+        self.connections.append(_ScriptedConnection(self._script, self._process))
+        return self.connections[-1]
 
 
 class _Listens(Service):
@@ -199,7 +199,7 @@ class _Listens(Service):
     def stopService(self) -> None:
         """What is to break does: an end in good order would make its answer whole."""
         super().stopService()
-        for talk in self._factory.talks:
+        for talk in self._factory.connections:
             if talk.breaks and talk.connected:
                 talk.transport.abortConnection()
 

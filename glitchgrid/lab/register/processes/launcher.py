@@ -1,4 +1,4 @@
-"""Runs twistd with a glitch on: ``python -m glitchgrid.lab.register.launcher NAME ARGUMENTS...``
+"""Runs twistd with a glitch on: ``python -m glitchgrid.lab.register.processes.launcher NAME ARGUMENTS...``
 
 The servers themselves know of no glitch, and need not be told: it is in place before they begin. No NAME, an empty
 one, is plain twistd, by the Python that runs this: the program of that name may be anywhere, or nowhere.

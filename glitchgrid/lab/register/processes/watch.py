@@ -10,7 +10,7 @@ from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.web.http import OK
 
-from glitchgrid.lab.register.localgrid import HOST, LocalGrid, Member
+from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member
 from glitchgrid.lab.waiting import settled
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import vault_http

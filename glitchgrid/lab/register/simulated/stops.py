@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from glitchgrid.lab.faults.fault import MS_NS
-from glitchgrid.lab.register.contract import STORE_TIMEOUT_S, majority
-from glitchgrid.lab.register.grid import Grid
-from glitchgrid.lab.register.programs import VAULT_TIMEOUT_S
-from glitchgrid.lab.register.wire import BY_NAME, GET, Expected, Inquiry, Row
+from glitchgrid.lab.register.oracles.contract import STORE_TIMEOUT_S, majority
+from glitchgrid.lab.register.oracles.wire import BY_NAME, GET, Expected, Inquiry, Row
+from glitchgrid.lab.register.simulated.grid import Grid
+from glitchgrid.lab.register.simulated.programs import VAULT_TIMEOUT_S
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.process import Process

@@ -6,14 +6,14 @@ from contextlib import closing
 
 from glitchgrid.lab.faults.fault import US_NS
 from glitchgrid.lab.plan.plan import number_of
-from glitchgrid.lab.register.exercises.addresses import ADDRESSES
-from glitchgrid.lab.register.exercises.answers import ANSWERS
-from glitchgrid.lab.register.exercises.bench import LATENCY_US, Bench, Exercise
-from glitchgrid.lab.register.exercises.files import FILE_EXERCISES
-from glitchgrid.lab.register.exercises.limits import LIMITS
-from glitchgrid.lab.register.exercises.services import SERVICES
-from glitchgrid.lab.register.exercises.times import TIMES
-from glitchgrid.lab.register.grid import Grid
+from glitchgrid.lab.register.simulated.exercises.addresses import ADDRESSES
+from glitchgrid.lab.register.simulated.exercises.answers import ANSWERS
+from glitchgrid.lab.register.simulated.exercises.bench import LATENCY_US, Bench, Exercise
+from glitchgrid.lab.register.simulated.exercises.files import FILE_EXERCISES
+from glitchgrid.lab.register.simulated.exercises.limits import LIMITS
+from glitchgrid.lab.register.simulated.exercises.services import SERVICES
+from glitchgrid.lab.register.simulated.exercises.times import TIMES
+from glitchgrid.lab.register.simulated.grid import Grid
 
 EXERCISES: tuple[Exercise, ...] = (*ANSWERS, *TIMES, *FILE_EXERCISES, *SERVICES, *LIMITS, *ADDRESSES)
 EACH = 2

@@ -12,8 +12,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.python.failure import Failure
 
-from glitchgrid.lab.register.availability import Availability
-from glitchgrid.lab.register.wire import BY_NAME, HOSTILE, Inquiry, Known
+from glitchgrid.lab.register.oracles.availability import Availability
+from glitchgrid.lab.register.oracles.wire import BY_NAME, HOSTILE, Inquiry, Known
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.process import Process
 

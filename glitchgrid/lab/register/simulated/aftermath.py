@@ -24,16 +24,16 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.faults.fault import US_NS
 from glitchgrid.lab.plan.plan import Plan, number_of
-from glitchgrid.lab.register.availability import Pace
-from glitchgrid.lab.register.clients import Prober, SimulatedClient
-from glitchgrid.lab.register.contract import majority
-from glitchgrid.lab.register.grid import Grid
 from glitchgrid.lab.register.habits import PATIENT
-from glitchgrid.lab.register.holdings import too_many
-from glitchgrid.lab.register.invariant import shown
-from glitchgrid.lab.register.stops import STOPPED, STOPS, Stops
-from glitchgrid.lab.register.wellness import SETTLES_NS
-from glitchgrid.lab.register.wire import CONTROL, ROWS, VAULT, Inquiry, Row
+from glitchgrid.lab.register.oracles.availability import Pace
+from glitchgrid.lab.register.oracles.contract import majority
+from glitchgrid.lab.register.oracles.holdings import too_many
+from glitchgrid.lab.register.oracles.invariant import shown
+from glitchgrid.lab.register.oracles.wellness import SETTLES_NS
+from glitchgrid.lab.register.oracles.wire import CONTROL, ROWS, VAULT, Inquiry, Row
+from glitchgrid.lab.register.simulated.clients import Prober, SimulatedClient
+from glitchgrid.lab.register.simulated.grid import Grid
+from glitchgrid.lab.register.simulated.stops import STOPPED, STOPS, Stops
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.network import Slowness

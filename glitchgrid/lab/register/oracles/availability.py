@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field, frozen
 
-from glitchgrid.lab.register.contract import majority
-from glitchgrid.lab.register.wellness import Wellness
+from glitchgrid.lab.register.oracles.contract import majority
+from glitchgrid.lab.register.oracles.wellness import Wellness
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.disk import SYNC_NS
 from glitchgrid.simulation.random_stream import DOUBLINGS_MAX

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from glitchgrid.lab.composer.nemesis import PAUSE, Kind
-from glitchgrid.lab.register.localgrid import LocalGrid
+from glitchgrid.lab.register.processes.localgrid import LocalGrid
 
 
 def strikes(grid: LocalGrid) -> Sequence[Kind]:

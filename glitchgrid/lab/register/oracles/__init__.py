@@ -1,0 +1,1 @@
+"""Who judges a run of the register: what each may look at, what it asks for, and the limits that servers promise."""
