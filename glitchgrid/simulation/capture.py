@@ -26,7 +26,7 @@ class CapturedFlow:
 
 @define(eq=False)
 class Capture:
-    """:ivar ways: both directions of every connection, in the order in which the connections were made."""
+    """:ivar flows: both directions of every connection, in the order in which the connections were made."""
 
     flows: list[CapturedFlow] = field(factory=list)
 

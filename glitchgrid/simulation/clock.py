@@ -33,7 +33,7 @@ class Clock:
         self._set_by_ns = EPOCH_NS - BOOTED_NS
 
     def monotonic_ns(self, now_ns: int) -> int:
-        """What it says when the world's time is `now_ns`. A program that reads it all the time sees it go on."""
+        """The monotonic clock at the world's time `now_ns`. A program that reads it in a loop sees it advance."""
         # What runs ask for most often by far: hence no call of `_says_ns` nor of `max`.
         elapsed_ns = now_ns - self._since_ns
         says_ns = self._monotonic_ns + elapsed_ns + elapsed_ns * self._drift_ppm // MILLION
@@ -47,7 +47,7 @@ class Clock:
         return says_ns if says_ns > self._least_ns else self._least_ns
 
     def ahead_ns(self, now_ns: int) -> int:
-        """How far it has gone on by its readings: for so long whoever reads it is busy."""
+        """How far readings have advanced the clock within this turn: the program has been busy for so long."""
         return max(0, self._least_ns - self._says_ns(now_ns)) if self._least_ns else 0
 
     def _says_ns(self, now_ns: int) -> int:

@@ -23,10 +23,10 @@ class Holder(Protocol):
     """The socket of an end."""
 
     def changed(self) -> None:
-        """Something may be ready now."""
+        """The socket may have become readable or writable."""
 
     def fail(self, number: int) -> None:
-        """The next call says so."""
+        """Let the next system call fail with this error."""
 
 
 class End:
@@ -206,7 +206,7 @@ class End:
 
     @property
     def is_powered(self) -> bool:
-        """Is there a machine at this end that hears anything?"""
+        """Does the machine at this end have power?"""
         return self._host.is_powered
 
     def answer_with_a_reset(self) -> None:

@@ -1,4 +1,4 @@
-"""Nothing leaves the world: all that is patched during a run, and why.
+"""Keeps a run inside its world: everything that is patched meanwhile, and why.
 
 =============================  ===================================================================================
 what                           why, and with what
@@ -177,7 +177,7 @@ _OUTSIDE: tuple[tuple[Any, str, str], ...] = (
 
 
 def _replacements(guard: _Guard) -> Iterator[tuple[Any, str, Callable[..., Any]]]:
-    """What is replaced: of what, under which name, by what."""
+    """All replacements: the owner, the name of the attribute, and what takes its place."""
     yield time, "time", lambda: guard.wall_ns() / SECOND_NS
     yield time, "time_ns", guard.wall_ns
     yield time, "monotonic", guard.monotonic
@@ -219,7 +219,7 @@ def patched(owner: Any, name: str, replacement: Any) -> Iterator[None]:
 
 
 def _patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Any:
-    """For this thread alone: what other threads of the real process do is no part of the run."""
+    """Replace a function for this thread alone. Other threads of the real process are no part of the run."""
     original = getattr(owner, name)
     ident = threading.get_ident
     inside = ident()
@@ -259,7 +259,7 @@ class _Reserve:
 
 @contextmanager
 def _watched(world: RunContext, guard: _Guard) -> Iterator[None]:
-    """While the world goes on, nothing is wrong. Where it does not, some code waits for what is not in the world."""
+    """Watch from another thread whether events go on; if not, some code waits for something outside the world."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone
         return

@@ -107,7 +107,7 @@ class Disk:
         return duration_ns
 
     def calm(self) -> None:
-        """Let it be well again."""
+        """End all faults of this disk."""
         self.slowness = 1
         self.stalled_until_ns = 0
         self.is_full = False

@@ -34,7 +34,7 @@ def too_many(process: Process, service: IService, connections: int | None = 0) -
 
 
 def _own(service: object) -> Iterator[tuple[str, int]]:
-    """What its own objects keep: no wire shows it."""
+    """What the server's own objects keep, by their `in_progress`."""
     if isinstance(service, VaultService):
         yield from service.store.in_progress().items()
     elif isinstance(service, ControlService):

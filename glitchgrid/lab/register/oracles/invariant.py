@@ -56,7 +56,7 @@ class Broken:
 
 @define
 class _Seen:
-    """One vault, as far as it was looked at.
+    """What the invariant knows of one vault.
 
     :ivar process: the one whose store it is; another program may run on the machine meanwhile.
     """
@@ -76,7 +76,7 @@ class _Seen:
 
     @property
     def stands(self) -> bool:
-        """Nothing has happened to it: so it is after most events, and this says so in little time."""
+        """Has nothing happened to this vault? That is so after most events, and is found out quickly here."""
         shown, store = self.shown, self.store
         return (
             shown == self.durable
@@ -146,7 +146,7 @@ class Invariant:
             self._keep()
 
     def find(self, what: str) -> None:
-        """Something is broken."""
+        """Report that the invariant is broken."""
         self.broken.append(Broken(self.now_ns(), what))
 
     def acknowledged(self, value: int) -> None:
@@ -203,7 +203,7 @@ class Invariant:
 
 
 class _Listener(Observer):
-    """Hears one vault."""
+    """The observer of one vault."""
 
     def __init__(self, invariant: Invariant, seen: _Seen) -> None:
         self._invariant = invariant

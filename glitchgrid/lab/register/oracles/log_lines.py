@@ -104,7 +104,7 @@ class Lines:
         failing.discard(vault)
 
     def all_are_well(self, servers: Sequence[Machine]) -> None:
-        """Nothing fails any more, and everybody who runs has said so."""
+        """All servers are well: each must have logged that it started, and that failing vaults answer again."""
         for machine in servers:
             process = machine.process
             if process is None:

@@ -1,4 +1,4 @@
-"""Who is well, and since when: what an oracle has to know that asks whether an operation had to succeed.
+"""Which machines and links are well, and since when. An operation has to succeed only while they are.
 
 Faults say whom they trouble. What runs on a machine is well once it listens, unless its disk has failed it: a vault
 takes no store then until it is started anew. Whoever has just got over something is given some time to settle, for
@@ -35,7 +35,7 @@ class Wellness:
         self._troubles.update(whom)
 
     def relieve(self, whom: Iterable[str | Link]) -> None:
-        """It is over."""
+        """A fault is over."""
         for each in whom:
             self._troubles[each] -= 1
             self._relieved_ns[each] = self._time.now_ns

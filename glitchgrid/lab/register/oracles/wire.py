@@ -455,7 +455,7 @@ class Inquiry(Protocol):
         self._leave()
 
     def writeConnectionLost(self) -> None:
-        """Our own doing."""
+        """The sending side was closed by this client itself."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._ended_ns is None and not self._has_left:

@@ -102,7 +102,7 @@ class Member:
         return succeed(0) if self.child is None else self.child.when_ended()
 
     def last_words(self) -> str:
-        """Why it ended, in its own words if it left any."""
+        """Why the process ended: its last line on standard error, else how it ended."""
         if self.child is None:
             return "never started"
         return self.child.errors[-1] if self.child.errors else self.child.how_it_ended

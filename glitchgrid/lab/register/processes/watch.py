@@ -94,7 +94,7 @@ def table(sights: list[Sight]) -> Table:
 
 
 def changes(before: list[Sight], now: list[Sight]) -> list[str]:
-    """What a pipe is told: a line for each member whose state or answer is another than before."""
+    """Lines for a pipe: one for each member whose state or answer has changed."""
     known = {sight.name: (sight.state, sight.answer) for sight in before}
     return [
         f"{sight.name} {sight.address}: {sight.state}, answers {sight.answer if sight.answer is not None else '-'}"

@@ -29,7 +29,7 @@ def find_workload() -> Path:
 
 
 def read_settings(environment: Mapping[str, str]) -> dict[str, int]:
-    """What its variables come to, by its own rules.
+    """Read the workload's variables as the workload itself reads them.
 
     :raises CannotRun: for one that is no such number, in its own words.
     """

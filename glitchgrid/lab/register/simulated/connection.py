@@ -52,7 +52,7 @@ class ClientConnection(Protocol):
 
     @property
     def port(self) -> int:
-        """This end's."""
+        """The port of this end."""
         port: int = self.transport.getHost().port
         return port
 

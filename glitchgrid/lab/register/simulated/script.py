@@ -197,7 +197,7 @@ class _Listens(Service):
         self._endpoint.listen(self._factory)
 
     def stopService(self) -> None:
-        """What is to break does: an end in good order would make its answer whole."""
+        """Break the connections that are to break: if they ended in good order, their answers would be complete."""
         super().stopService()
         for talk in self._factory.connections:
             if talk.breaks and talk.connected:

@@ -1,4 +1,4 @@
-"""SIGTERM at the end of a run, to servers that are idle, and to such that have something to end, or cannot end it."""
+"""SIGTERM at the end of a run: to servers that are idle, that have work in progress, or whose work hangs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -89,12 +89,12 @@ class Stops:
     # Each says how long it takes until all is ready for SIGTERM, in seconds.
 
     def idle(self) -> float:
-        """All of them, and none has anything to do."""
+        """All servers are stopped while they are idle."""
         self.told = self._grid.servers
         return 0
 
     def storing(self) -> float:
-        """It has a store in progress, which it has to answer."""
+        """A vault has a store in progress, and has to answer it before it ends."""
         self._stall(STALL_S)
         self.within_s = STALL_S + AT_ONCE_S
         fields = dict([CLOSING, (GUARD_HEADER.lower(), GUARD_INCREASE)])
@@ -102,20 +102,20 @@ class Stops:
         return 0
 
     def hanging(self) -> float:
-        """It has one that does not come to its end, and leaves it."""
+        """A vault has a store that never ends, and has to end without it."""
         self._stall(HANGS_S)
         self.within_s = STOPS_S
         self._store(None, closes=True, closes_after_s=STOPS_S - AT_ONCE_S)
         return 0
 
     def late(self) -> float:
-        """It had one that came too late for its answer."""
+        """A vault has a store that ended after its deadline."""
         self._stall(STORE_TIMEOUT_S + STALL_S)
         self._store(Expected(503, b"Store is busy"), after_s=STORE_TIMEOUT_S)
         return STORE_TIMEOUT_S + OVER_S
 
     def failed(self) -> float:
-        """It takes no store any more, and shows what it has."""
+        """A vault whose disk has failed takes no store, and still answers reads."""
         self._vault.disk.fails_to.add("write")
         self._store(Expected(500, b"Store failed"))
         self._world.after(int(STALL_S * SECOND_NS), self._ask_one_that_has_failed)
@@ -126,7 +126,7 @@ class Stops:
         self.inquiries.append((self._vault, self._ask(self._vault, BY_NAME["a read"])))
 
     def waiting(self) -> float:
-        """It has a read that no majority answers: inconsistent, once that is certain."""
+        """A control has a read that no majority answers: it has to say so before it ends."""
         for vault in self._grid.vaults[: majority(len(self._grid.vaults))]:
             assert vault.process is not None, "it runs"
             vault.process.pause()
@@ -143,7 +143,7 @@ class Stops:
         return 0
 
     def asking(self) -> float:
-        """It asks for the name of a vault that has gone, and nobody answers."""
+        """A control looks up the name of a vault, and the name server does not answer."""
         self._world.names.silent.add(self._vault.name)
         self._vault.kill()
         self.told = self._grid.controls

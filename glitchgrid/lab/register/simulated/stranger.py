@@ -1,4 +1,4 @@
-"""What answers at a vault's address and is no vault: nothing that it says may count.
+"""A program at a vault's address that is no vault: none of its answers may count.
 
 Its numbers are such that nobody has written them: a control that takes one for a vote shows it to its clients.
 """
