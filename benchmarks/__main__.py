@@ -26,7 +26,7 @@ from benchmarks.report import Run, read_json, write_json, write_markdown
 from benchmarks.results import Measurement, Results
 from benchmarks.run import measure
 from benchmarks.simulation import measure_simulation
-from benchmarks.targets import MET, NOT_MET, VOID, Verdict, judge
+from benchmarks.targets import MET, NOT_MET, VOID, TargetResult, judge
 
 SUBJECTS = ("atomic", "classic")
 """Whose targets are judged, and who climbs the ladder: the first of these that was measured."""
@@ -314,7 +314,7 @@ def _shown(console: Console, total: int) -> Iterator[Callable[[Measurement], Non
         yield show
 
 
-def _verdicts(verdicts: Sequence[Verdict], subject: str) -> Table:
+def _verdicts(verdicts: Sequence[TargetResult], subject: str) -> Table:
     table = Table(title=f"Targets, for {subject}", title_justify="left")
     for heading in ("target", "measured", ""):
         table.add_column(heading, overflow="fold")

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import asdict, frozen
 
 from benchmarks.results import BASELINE, NOT_MEASURED, Cell, Figure, Measurement, Results, p50_ms, p99_ms, per_s
-from benchmarks.targets import VOID, Verdict
+from benchmarks.targets import VOID, TargetResult
 
 HUNDRED = 100
 RATIOS_TO = (BASELINE, "etcd")
@@ -26,7 +26,7 @@ class Run:
     subject: str
     notes: tuple[str, ...]
     measurements: tuple[Measurement, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[TargetResult, ...]
 
     @property
     def results(self) -> Results:
@@ -41,7 +41,7 @@ def read_json(path: Path) -> Run:
     """What `write_json` wrote, so that tables and pictures can be made again."""
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     measurements = tuple(Measurement(Cell(**one.pop("cell")), **one) for one in raw.pop("measurements"))
-    verdicts = tuple(Verdict(**one) for one in raw.pop("verdicts"))
+    verdicts = tuple(TargetResult(**one) for one in raw.pop("verdicts"))
     return Run(**raw | {"notes": tuple(raw["notes"])}, measurements=measurements, verdicts=verdicts)
 
 
@@ -75,7 +75,7 @@ def _page(run: Run, picture: str) -> Iterator[str]:
     yield from _processes_table(run)
 
 
-def targets_table(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def targets_table(verdicts: Sequence[TargetResult]) -> Iterator[str]:
     yield from ("| target | measured | |", "|---|---|---|")
     for one in verdicts:
         verdict = one.verdict if one.verdict == VOID else f"**{one.verdict}**"

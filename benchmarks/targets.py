@@ -20,7 +20,7 @@ MET, NOT_MET, VOID = "met", "not met", "void"
 
 
 @frozen
-class Verdict:
+class TargetResult:
     target: str
     measured: str
     verdict: str
@@ -39,7 +39,7 @@ class RatioTarget:
     most: float | None = None
     quantity: Callable[[Measurement], float] = per_s
 
-    def judge(self, results: Results, subject: str) -> Verdict:
+    def judge(self, results: Results, subject: str) -> TargetResult:
         above = Cell(self.world, self.kind, self.connections, subject)
         below = above.within("healthy") if self.below == "SUBJECT" else above.by(self.below)
         ratio = results.ratio(above, below, self.quantity)
@@ -62,7 +62,7 @@ def ratio_targets() -> Iterator[RatioTarget]:
         )
 
 
-def judge(results: Results, subject: str) -> list[Verdict]:
+def judge(results: Results, subject: str) -> list[TargetResult]:
     """Every target, for the contender `subject`."""
     verdicts = [target.judge(results, subject) for target in ratio_targets()]
     for kind in KINDS:
@@ -73,7 +73,7 @@ def judge(results: Results, subject: str) -> list[Verdict]:
     return [*verdicts, no_errors(results, subject)]
 
 
-def closed_port(results: Results, closed: Cell) -> Verdict:
+def closed_port(results: Results, closed: Cell) -> TargetResult:
     """No measurable difference: all but the healthy throughput, or rounds of both that overlap."""
     healthy = closed.within("healthy")
     ratio = results.ratio(closed, healthy, per_s)
@@ -83,13 +83,13 @@ def closed_port(results: Results, closed: Cell) -> Verdict:
     return _verdict(text, ratio, "{:.2f} of healthy", ratio.median >= SAME or overlap)
 
 
-def p99(results: Results, cell: Cell) -> Verdict:
+def p99(results: Results, cell: Cell) -> TargetResult:
     figure = results.figure(cell, p99_ms)
     text = f"{cell.kind.upper()}, {cell.connections}: p99 <= {P99_MS_MAX} ms"
     return _verdict(text, figure, "{:.1f} ms", figure.median <= P99_MS_MAX)
 
 
-def memory(results: Results, subject: str, program: str, most_mb: float) -> Verdict:
+def memory(results: Results, subject: str, program: str, most_mb: float) -> TargetResult:
     """The most that any process of that program held after any cell."""
     seen = [
         size_mb
@@ -104,7 +104,7 @@ def memory(results: Results, subject: str, program: str, most_mb: float) -> Verd
     )
 
 
-def ladder(results: Results, kind: str, subject: str) -> Verdict:
+def ladder(results: Results, kind: str, subject: str) -> TargetResult:
     """Twice the connections never halve the throughput.
 
     Where a step is wider than that, four times the connections may quarter it; but then it can only be refuted.
@@ -114,7 +114,7 @@ def ladder(results: Results, kind: str, subject: str) -> Verdict:
     steps = [(less, more, results.ratio(more, less, per_s)) for less, more in itertools.pairwise(cells)]
     void = next((ratio.void for _, _, ratio in steps if ratio.void), "")
     if void or not steps:
-        return Verdict(text, void or NOT_MEASURED, VOID)
+        return TargetResult(text, void or NOT_MEASURED, VOID)
     # From 1/2 downwards is bad for a step of two, from 1/4 for one of four.
     slack, worst, median = min(
         (ratio.median * more.connections / less.connections, more.connections, ratio.median)
@@ -124,28 +124,28 @@ def ladder(results: Results, kind: str, subject: str) -> Verdict:
     only = "" if counts == LADDER else "only "
     measured = f"{median:.2f} at worst, to {worst} ({only}{', '.join(map(str, counts))} measured)"
     if slack < 1:
-        return Verdict(text, measured, NOT_MET)
-    return Verdict(text, measured, MET if counts == LADDER else VOID)
+        return TargetResult(text, measured, NOT_MET)
+    return TargetResult(text, measured, MET if counts == LADDER else VOID)
 
 
-def no_errors(results: Results, subject: str) -> Verdict:
+def no_errors(results: Results, subject: str) -> TargetResult:
     """Neither errors nor 400s nor wrong answers, at any level, while all vaults are well."""
     healthy = [one for one in results.all if one.cell.contender == subject and one.cell.world == "healthy"]
     text = "no errors at any level, healthy"
     if not healthy:
-        return Verdict(text, NOT_MEASURED, VOID)
+        return TargetResult(text, NOT_MEASURED, VOID)
     bad = [one for one in healthy if one.errors or one.refused or one.wrong or one.trouble]
     if not bad:
-        return Verdict(text, f"none in {sum(one.ok for one in healthy)} answers", MET)
+        return TargetResult(text, f"none in {sum(one.ok for one in healthy)} answers", MET)
     worst = max(bad, key=lambda one: one.errors + one.refused + one.wrong)
     count = sum(one.errors + one.refused + one.wrong for one in bad)
-    return Verdict(text, f"{count} in {len(bad)} of {len(healthy)} measurements; most: {worst.cell}", NOT_MET)
+    return TargetResult(text, f"{count} in {len(bad)} of {len(healthy)} measurements; most: {worst.cell}", NOT_MET)
 
 
-def _verdict(text: str, figure: Figure, form: str, good: bool) -> Verdict:
+def _verdict(text: str, figure: Figure, form: str, good: bool) -> TargetResult:
     if figure.void:
-        return Verdict(text, figure.void, VOID)
+        return TargetResult(text, figure.void, VOID)
     measured = form.format(figure.median)
     if figure.least != figure.most:
         measured += f" ({figure.least:.3g} to {figure.most:.3g})"
-    return Verdict(text, measured, MET if good else NOT_MET)
+    return TargetResult(text, measured, MET if good else NOT_MET)

@@ -20,7 +20,7 @@ from benchmarks.profiling import package
 from benchmarks.properties import Cost, as_markdown, plan, spread
 from benchmarks.report import Run, read_json, write_json, write_markdown
 from benchmarks.results import Cell, Figure, Measurement, Results, p99_ms, per_s
-from benchmarks.targets import LADDER, MET, NOT_MET, VOID, Verdict, judge
+from benchmarks.targets import LADDER, MET, NOT_MET, VOID, TargetResult, judge
 from benchmarks.wrk import parse
 from glitchgrid.lab.register.properties import of_servers
 
@@ -48,7 +48,7 @@ def measured(
     )
 
 
-def verdict(results: list[Measurement], target: str, subject: str = "atomic") -> Verdict:
+def verdict(results: list[Measurement], target: str, subject: str = "atomic") -> TargetResult:
     [found] = [one for one in judge(Results(results), subject) if one.target == target]
     return found
 

@@ -123,7 +123,7 @@ class FileTests(SynchronousTestCase):
             ({"kind": "kill", "machine": "vault9"}, "'vault9' is not one of"),
             ({"kind": "sync fails", "machine": "control1", "syncs": 1}, "'control1' is not one of vault1"),
             ({"kind": "lost disk", "machine": "control1"}, "'control1' is not one of vault1"),
-            ({"kind": "cut", "source": "control1", "target": 3}, "target is 3"),
+            ({"kind": "cut", "source": "control1", "target": 3}, "'target' must be <class 'str'> (got 3"),
             ({"kind": "clock jump", "machine": "vault1", "by_s": 1.5}, "by_s is 1.5"),
             ({"kind": "throttle", "machine": "vault1", "turn_us": 0}, "turn_us is 0"),
             ({"kind": "partition", "groups": [["vault1"], ["vault1"]], "one_way": False}, "groups"),

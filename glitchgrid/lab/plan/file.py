@@ -111,7 +111,8 @@ def _words(error: BaseException, _type: Any) -> str:
         case ForbiddenExtraKeysError(extra_fields=fields):
             return f"there is no field {min(fields)!r} in a plan"
         case _:
-            return str(error)
+            # attrs' validators add the field, the validator and the value to their text.
+            return str(error.args[0]) if error.args else str(error)
 
 
 def _fields(fault: Any) -> dict[str, Any]:
