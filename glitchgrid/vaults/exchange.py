@@ -13,7 +13,7 @@ from attrs import frozen
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
-from twisted.web._newclient import ParseError
+from twisted.web._newclient import ParseError  # what agents fail with, and no public module has it
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 

@@ -59,18 +59,10 @@ class PowerLoss(Kill):
 
 
 @frozen
-class PowerLossInSync(PowerLoss):
+class PowerLossInSync(OfKeeper, PowerLoss):
     """A power loss in the middle of the next sync."""
 
     kind = "power loss in a sync"
-
-    @classmethod
-    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
-        return cls(rng.pick(layout.keepers))
-
-    @property
-    def keepers(self) -> Sequence[str]:
-        return (self.machine,)
 
     def begin(self, stage: Stage) -> bool:
         machine = self.on(stage)

@@ -3,7 +3,6 @@
 docs/explanation/correctness.md has the assumptions. A plan says beforehand which of them its faults break.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 from attrs import field, frozen
@@ -51,19 +50,11 @@ class StoreByHand(OfKeeper):
 
 
 @frozen
-class LostDisk(PowerLoss):
+class LostDisk(OfKeeper, PowerLoss):
     """A vault's disk is replaced by an empty one, and the vault comes back with it."""
 
     kind = "lost disk"
     breaks = "a vault whose disk was replaced does not come back with an empty one"
-
-    @classmethod
-    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
-        return cls(rng.pick(layout.keepers))
-
-    @property
-    def keepers(self) -> Sequence[str]:
-        return (self.machine,)
 
     def begin(self, stage: Stage) -> bool:
         super().begin(stage)
