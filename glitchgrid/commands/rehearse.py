@@ -152,7 +152,7 @@ class Rehearsal:
     def _again(self) -> str:
         settings = self._settings
         arguments = ["rehearse", "--timelines", settings.timelines, "--seed", settings.seed]
-        arguments += ["--minutes", f"{settings.minutes:g}"]
+        arguments += ["--minutes", f"{settings.minutes:g}", "--patience", f"{settings.patience_s:g}"]
         for option, value in (
             ("--template", settings.template),
             ("--templates", settings.templates),

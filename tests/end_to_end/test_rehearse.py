@@ -117,7 +117,15 @@ def test_a_command_that_never_ends_is_killed_and_said(tmp_path: Path) -> None:
     template(tmp_path, "mine", "anytime_x.sh", seconds=600)
     done = rehearse(tmp_path, "--timelines", 1, "--minutes", 0.05, "--patience", 1)
     assert done.returncode == 2
-    assert "  anytime_x.sh never ended: it was killed after 1 s" in done.stdout.splitlines()
+    said = "  anytime_x.sh never ended: it was killed after 1 s"
+    assert said in done.stdout.splitlines()
+    again = re.search("^again: (.*)$", done.stdout, re.MULTILINE)
+    assert again is not None
+    repeated = subprocess.run(
+        ["bash", "-c", again[1]], cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert repeated.returncode == 2
+    assert said in repeated.stdout.splitlines()
 
 
 @pytest.mark.parametrize(
