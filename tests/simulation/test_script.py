@@ -1,7 +1,7 @@
 """Scripted vaults, and strangers among them."""
 
-from glitchgrid.lab.register.simulated.programs import VAULT_PORT
-from glitchgrid.lab.register.simulated.stranger import stranger
+from glitchgrid.lab.register.layout import VAULT_PORT
+from glitchgrid.lab.register.scripted.stranger import stranger
 from tests.simulation.stage import MS, SECOND, Talker, WorldTestCase
 
 ASKS = b"GET / HTTP/1.1\r\nHost: vault\r\n\r\n"

@@ -11,6 +11,8 @@ from glitchgrid.register import PROTOCOLS
 from glitchgrid.simulation.random_stream import RandomStream
 
 ATOMIC = "atomic"
+CONTROL_PORT = 8000
+VAULT_PORT = 8001
 VAULTS_MAX = 9
 CONTROLS_MAX = 4
 STEPS_MAX = 10_000

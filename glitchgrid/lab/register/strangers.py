@@ -7,7 +7,7 @@ from attrs import field, frozen
 from glitchgrid.lab.faults.fault import OfKeeper, Stage
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import one_of
-from glitchgrid.lab.register.simulated.stranger import WAYS, stranger
+from glitchgrid.lab.register.scripted.stranger import WAYS, stranger
 from glitchgrid.simulation.random_stream import RandomStream
 
 

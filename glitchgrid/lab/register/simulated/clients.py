@@ -17,10 +17,10 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.register.habits import PATIENT, ClientHabits
+from glitchgrid.lab.register.layout import CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.register.oracles.availability import Attempt, Availability
 from glitchgrid.lab.register.oracles.invariant import Invariant
 from glitchgrid.lab.register.simulated.connection import Answer, ClientConnection, get, post
-from glitchgrid.lab.register.simulated.programs import CONTROL_PORT, VAULT_PORT
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.process import Process
 from glitchgrid.simulation.random_stream import RandomStream

@@ -11,7 +11,7 @@ from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.layout import CLIENTS
 from glitchgrid.lab.plan.plan import Environment
-from glitchgrid.lab.register.layout import ATOMIC
+from glitchgrid.lab.register.layout import ATOMIC, CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.register.oracles.availability import Availability, Pace
 from glitchgrid.lab.register.oracles.coverage import Coverage
 from glitchgrid.lab.register.oracles.invariant import Invariant, durable_identity, shown
@@ -21,7 +21,7 @@ from glitchgrid.lab.register.oracles.wire import CONTROL, VAULT, Known
 from glitchgrid.lab.register.plans import grid_of, habits_of
 from glitchgrid.lab.register.simulated.clients import SimulatedClient, Workload, store_by_hand
 from glitchgrid.lab.register.simulated.hostile import Hostile
-from glitchgrid.lab.register.simulated.programs import CONTROL_PORT, VAULT_PORT, control_program, vault_program
+from glitchgrid.lab.register.simulated.programs import control_program, vault_program
 from glitchgrid.lab.system import Deployment, Run
 from glitchgrid.lab.verdict import LOG
 from glitchgrid.observer import Observers

@@ -11,18 +11,17 @@ from zope.interface import implementer
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.control import control_service
 from glitchgrid.errors import DataDirectoryInUse, StartError
+from glitchgrid.lab.register.layout import CONTROL_PORT, VAULT_PORT
 from glitchgrid.observer import Observer
 from glitchgrid.simulation.disk import Mount
 from glitchgrid.simulation.process import Process, Program
 from glitchgrid.storage.disk import IDisk
+from glitchgrid.tap import BACKLOG
 from glitchgrid.vault import VaultService, vault_service
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.names import ThreadResolver
 
-CONTROL_PORT = 8000
-VAULT_PORT = 8001
 VAULT_TIMEOUT_S = 1.0
-BACKLOG = 1024
 COULD_NOT_START = 1
 IDENTITY_DIGITS = 32
 

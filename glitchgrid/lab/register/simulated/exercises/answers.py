@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 from glitchgrid.lab.register.oracles.wire import GET, Expected, post
+from glitchgrid.lab.register.scripted.script import CLOSED, NO_ANSWER, OPEN, Asked, Reply, Script, said
+from glitchgrid.lab.register.scripted.stranger import WAYS
 from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.register.simulated.script import CLOSED, NO_ANSWER, OPEN, Asked, Reply, Script, said
-from glitchgrid.lab.register.simulated.stranger import WAYS
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 VALUE_MAX = 10

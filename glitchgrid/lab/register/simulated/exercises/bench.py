@@ -13,25 +13,19 @@ from twisted.python.failure import Failure
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.control import control_service
 from glitchgrid.errors import StartError
-from glitchgrid.lab.register.layout import ATOMIC
+from glitchgrid.lab.register.layout import ATOMIC, CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.register.oracles.contract import VALUE_MAX
 from glitchgrid.lab.register.oracles.holdings import too_many
 from glitchgrid.lab.register.oracles.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
+from glitchgrid.lab.register.scripted.script import Script, scripted
 from glitchgrid.lab.register.simulated.grid import Grid
-from glitchgrid.lab.register.simulated.programs import (
-    BACKLOG,
-    CONTROL_PORT,
-    VAULT_PORT,
-    VAULT_TIMEOUT_S,
-    SimulatedDisk,
-    resolver,
-)
-from glitchgrid.lab.register.simulated.script import Script, scripted
+from glitchgrid.lab.register.simulated.programs import VAULT_TIMEOUT_S, SimulatedDisk, resolver
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.containment import patched
 from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.process import Process, Program
 from glitchgrid.storage.disk import IDisk
+from glitchgrid.tap import BACKLOG
 from glitchgrid.vault import vault_service
 from glitchgrid.vaults.address import VaultAddress
 

@@ -3,8 +3,8 @@
 from glitchgrid.http import face, intake
 from glitchgrid.lab.register.oracles.contract import LINGER_S, PIPELINED_MAX, TURNED_AWAY_MAX
 from glitchgrid.lab.register.oracles.wire import BAD, GET, Expected, post
+from glitchgrid.lab.register.scripted.script import Script
 from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found
-from glitchgrid.lab.register.simulated.script import Script
 from glitchgrid.register import atomic
 from glitchgrid.simulation import connection
 from glitchgrid.simulation.clock import SECOND_NS

@@ -2,9 +2,9 @@
 
 from glitchgrid.lab.register.oracles.contract import OPERATION_TIMEOUT_S, STOP_TIMEOUT_S
 from glitchgrid.lab.register.oracles.wire import GET, Expected, post
+from glitchgrid.lab.register.scripted.script import NO_ANSWER, SILENCE, Script
 from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.register.simulated.exercises.files import pair
-from glitchgrid.lab.register.simulated.script import NO_ANSWER, SILENCE, Script
 from glitchgrid.simulation.clock import SECOND_NS
 
 STALLS_S = 2.0

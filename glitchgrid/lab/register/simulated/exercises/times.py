@@ -5,8 +5,8 @@ from typing import Any
 
 from glitchgrid.lab.register.oracles.contract import OPERATION_TIMEOUT_S
 from glitchgrid.lab.register.oracles.wire import GET, Expected, post
+from glitchgrid.lab.register.scripted.script import SILENCE, Asked, Reply, Script, said
 from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found, not_taken
-from glitchgrid.lab.register.simulated.script import SILENCE, Asked, Reply, Script, said
 
 RESTS_S = (0.05, 0.1, 0.2, 0.4, 0.5, 0.5)
 """How long a vault is left alone that fails again and again, while the others make a majority."""

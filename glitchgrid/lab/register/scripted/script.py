@@ -13,9 +13,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from glitchgrid.lab.register.simulated.programs import BACKLOG, VAULT_PORT
+from glitchgrid.lab.register.layout import VAULT_PORT
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.process import Process, Program
+from glitchgrid.tap import BACKLOG
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 OPEN, CLOSED, BROKEN = "open", "closed", "broken"

@@ -3,7 +3,7 @@
 Its numbers are such that nobody has written them: a control that takes one for a vote shows it to its clients.
 """
 
-from glitchgrid.lab.register.simulated.script import BROKEN, CLOSED, OPEN, Reply, Script, said, scripted
+from glitchgrid.lab.register.scripted.script import BROKEN, CLOSED, OPEN, Reply, Script, said, scripted
 from glitchgrid.simulation.process import Program
 from glitchgrid.wire import IDENTITY_HEADER
 
