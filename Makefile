@@ -15,7 +15,7 @@ help:
 	  'make images           the images, and what tells Antithesis how to run them' \
 	  'make container-test   the images and the compose stacks, really built and run' \
 	  'make rehearse         the test commands and faults, on real processes; a minute' \
-	  'make bench            how fast it is, beside a threaded grid and etcd; forty minutes' \
+	  'make bench            how fast it is, beside a threaded grid and etcd; half an hour or more' \
 	  'make bench-quick      the same in two minutes' \
 	  'make bench-simulation how fast the simulated world is; five minutes' \
 	  'make glitch-table     how soon each deliberate bug is found, and its story; a quarter of an hour' \

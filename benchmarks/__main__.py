@@ -91,7 +91,7 @@ def main() -> None:
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the report goes.  [default: docs; quick: build/bench]",
+    help="Where the report goes.  [default: docs/measured; quick: build/bench]",
     show_default=False,
 )
 @_scratch

@@ -193,7 +193,7 @@ class VaultRefused(VaultError):
 
 
 class VaultAnswerInvalid(VaultError):
-    """The vault answered 200 with something that is no number, or not the value that was sent."""
+    """The vault's answer does not count: no number, another value than was sent, a refusal with less, ..."""
 
 
 class BadAddress(GlitchgridError):

@@ -1,4 +1,4 @@
-"""How operations on the register end, and stores at one vault. No outcome is a bool: there are always three."""
+"""How operations on the register end, and stores at one vault. No outcome is a bool: "no" may mean "nobody knows"."""
 
 from attrs import frozen
 

@@ -27,7 +27,7 @@ from glitchgrid.http.face import CONNECTIONS_MAX
 from glitchgrid.vaults.names import ThreadResolver
 
 STATUS = b"it could not start, as said above"
-"""What twistd adds to it. Of what a daemon tells it there it would show 98 bytes."""
+"""twistd's starter prints this behind our own line. It shows 98 bytes at most, which may be too few for that line."""
 
 _SPARE_DESCRIPTORS = 1000
 _STATUS_PIPE = "statusPipe"
@@ -59,8 +59,8 @@ class ServerProcess(Service):
     def prepare(self) -> Any:
         """The reactor, on the monotonic clock, in a process that may open as many files as a face needs.
 
-        What was imported by the time it runs stays, and the garbage collector need not look at it again and again:
-        its pauses are what a crowd of clients waits for.
+        What was imported before the reactor runs stays for good, so it is hidden from the garbage collector: to look at
+        it again and again would cause pauses, and a crowd of clients would have to wait for them.
         """
         run_on_monotonic_clock(self._reactor)
         self._reactor.installNameResolver(ThreadResolver(self._reactor))

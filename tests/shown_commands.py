@@ -34,7 +34,7 @@ NOT_RUN = {
     "make test-all": IS_RUN_BY_CI,
     "make test-lowest": IS_RUN_BY_CI,
     ".ci/run": IS_RUN_BY_CI,
-    ".venv/bin/python -m tests.mutants --count 20": IS_RUN_BY_CI,
+    ".venv/bin/python -m tests.mutants tests --count 20": TAKES_LONG,
     "scripts/run-tests tests/end_to_end/test_test_command_glitches.py": IS_RUN_BY_CI,
     "scripts/run-tests tests/end_to_end/test_test_commands.py": IS_RUN_BY_CI,
     "make glitch-table": TAKES_LONG,

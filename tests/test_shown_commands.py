@@ -1,9 +1,12 @@
 """Nothing that the documentation shows as a command escapes those that try it."""
 
+import shlex
 from pathlib import Path
 
 import pytest
 
+from glitchgrid.cli import main
+from tests.mutants import main as mutants
 from tests.shown_commands import NOT_RUN, PAGES, ROOT, elsewhere_on, shown_on
 
 ANTITHESIS = ROOT / "docs" / "tutorials" / "antithesis.md"
@@ -16,6 +19,16 @@ def test_there_are_some() -> None:
 def test_what_is_not_run_is_shown() -> None:
     shown = {each.line for page in PAGES for each in shown_on(page)}
     assert set(NOT_RUN) <= shown
+
+
+@pytest.mark.parametrize("line", [line for line in NOT_RUN if line.split()[0] == "glitchgrid" or "mutants" in line])
+def test_what_is_not_run_could_be(line: str) -> None:
+    """Its subcommand and its options are there."""
+    program, _, arguments = line.partition("glitchgrid " if line.startswith("glitchgrid") else "tests.mutants ")
+    group = mutants if program else main
+    name, *options = shlex.split(arguments)
+    context = group.commands[name].make_context(name, options)
+    assert context.args == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != ANTITHESIS], ids=lambda page: page.stem)

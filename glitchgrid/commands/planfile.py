@@ -12,7 +12,7 @@ PLAN_BYTES_MAX = 10_000_000
 
 
 def read_plan(path: Path) -> Plan:
-    """:raises CannotRun: for what is none."""
+    """:raises CannotRun: if the file cannot be read, or holds no plan."""
     try:
         if path.stat().st_size > PLAN_BYTES_MAX:
             raise CannotRun(f"{path} is longer than {PLAN_BYTES_MAX} bytes")

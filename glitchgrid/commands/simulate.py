@@ -164,7 +164,7 @@ def read_baseline(path: Path) -> dict[str, Any]:
 def _prepare_files(settings: Settings) -> None:
     """Find out whether all files can be written, before anything is run.
 
-    :raises CannotRun: where it is so.
+    :raises CannotRun: if one of them cannot be written.
     """
     settings.drawings.prepare()
     if settings.out is not None:

@@ -27,9 +27,9 @@ def may_begin_a_request(half_a_line: bytes) -> bool:
 class Head:
     """One connection's heads, one after another: `heed` each field, and `end`.
 
-    :ivar expects: the client asks before it sends the body; those of HTTP/1.0 do not know how to. Until it was told.
-    :ivar closes: by the latest head that has ended, the client wants the connection closed behind the answer.
-    :ivar persists: by the same, the connection stays open.
+    :ivar expects: the client (of HTTP/1.1) waits for "100 Continue" before it sends the body, and has not got it yet.
+    :ivar closes: the latest complete head asks for the connection to be closed behind the answer.
+    :ivar persists: by the latest complete head, the connection stays open behind the answer.
     """
 
     __slots__ = ("_closes", "_expects", "_hosts", "closes", "expects", "persists")

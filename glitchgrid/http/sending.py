@@ -1,8 +1,8 @@
 """How answers are sent: at once and in one piece where that is possible, and always in order.
 
-Answers go to the kernel at once. Left to the transport each costs a turn of the reactor, and two calls to have it watch
-the socket and to have it stop. That is possible as long as nothing of this connection was ever left to the transport,
-which could be overtaken; one such thing, and the connection goes Twisted's way. Whatever is sent passes here.
+Answers go to the kernel at once. An answer that is left to the transport costs a turn of the reactor, and two calls to
+have it watch the socket and to have it stop. But an answer must not overtake bytes that the transport still has to
+send: once anything was left to the transport, everything else goes through it, too. Whatever is sent passes here.
 """
 
 from collections.abc import Iterable

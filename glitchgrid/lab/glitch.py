@@ -29,7 +29,7 @@ class Glitch:
 
     :ivar what: what is done wrong.
     :ivar so: what may come of it.
-    :ivar unseen: why it does not show outside, in histories least of all, where it does not.
+    :ivar unseen: why no oracle finds it from outside; empty for a bug that one finds.
     """
 
     name: str

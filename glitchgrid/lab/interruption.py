@@ -48,7 +48,7 @@ def interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def heed_no_more() -> None:
-    """The command is ending already: let the run that this takes go on to its end, and ignore further signals."""
+    """Ignore signals from now on: the command is ending, and the run that it still needs must go on to its end."""
     global _asked  # noqa: PLW0603 - as below
     _asked = False
     for number in _SIGNALS:

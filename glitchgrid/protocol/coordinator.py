@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 
 class Coordinator(Generic[T]):
-    """One control's side of the protocol. Every call may add effects: `take` them afterwards, act on them in order.
+    """One control's side of the protocol. Every call may add effects: `take` them afterwards, and act on them.
 
     :param vaults: how many are configured; they are numbered from 0.
     """
@@ -72,7 +72,7 @@ class Coordinator(Generic[T]):
         self._recovery: ReadRound[T] | None = None
         self._healing: Healing[T] = Healing(self._emit, self._queue, self._store_ended)
         self._exact = 0
-        """The largest value that each vault of a majority was seen to hold, and no more than that."""
+        """The largest value that a read has returned, or that a write has committed with no voter holding more."""
         self._effects: list[Effect[T]] = []
 
     def take(self) -> list[Effect[T]]:
@@ -81,7 +81,7 @@ class Coordinator(Generic[T]):
         return effects
 
     def in_progress(self) -> dict[str, int]:
-        """How much of what is going on, by name. Each is 0 when nobody has asked for anything for a while."""
+        """What is going on: a count for each name. All are 0 when nobody has asked for anything for a while."""
         queues: list[RequestQueue[Any]] = [queue for vault in self._vaults for queue in (vault.stores, vault.reads)]
         return {
             "rounds at vaults": sum(len(queue.pending) + len(queue.carried) for queue in queues),

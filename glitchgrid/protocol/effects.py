@@ -1,4 +1,4 @@
-"""What the coordinator wants done, and what it wants said: values that whoever drives it acts on, in order."""
+"""Effects: what the coordinator wants done or told. Its caller acts on them; requests may go out before the rest."""
 
 from typing import Generic, Literal, TypeVar
 

@@ -13,15 +13,14 @@ Why more makes it begin anew: a read that settled for less could go against the 
 after the other. Three vaults and several controls, all vaults hold 0. A read asks; one vault says 0. Then 8 is
 written, and committed by that vault and another one. Then a control that does not know of it writes 2: the third
 vault takes it, and the first refuses, for it holds 8. Now the third vault answers the read: 2. Stored where it is
-lacking, 2 is "acknowledged" by the 8. But at no time was 2 the largest value that had been written. What shows
-that nothing larger had been committed before a value was written is a majority each of which was seen to hold just
-that value (`exact`), or a majority that holds no more than what was committed before it was asked.
+lacking, 2 is "acknowledged" by the 8. But at no time was 2 the largest value that had been written. Either of two
+majorities shows that nothing larger had been committed before a value was written: one in which each vault was seen
+to hold just that value (`exact`), or one that holds no more than what was committed before it was asked.
 
-What feeds a round returns its outcome when that has just been decided, and nothing before and afterwards.
+The methods that feed a round return its outcome at the moment when it is decided, and None before and afterwards.
 
-Vaults are numbers here: places in control's list of addresses. Who *votes* is another matter: a vault that calls
-itself by an identity votes under that, whatever the address it answered at, and votes once (condition 6 of
-the register's correctness).
+Vaults are numbers here: places in control's list of addresses. Voters are names: a vault that tells its identity
+votes under that, whatever the address it answered at, and votes once (condition 6 of the register's correctness).
 
 Source: Attiya, Bar-Noy and Dolev, "Sharing memory robustly in message-passing systems" (1995); here the value is
 its own timestamp.
@@ -149,8 +148,8 @@ class ReadRound(Generic[T]):
     def answer(self, vault: int, voter: str, value: int) -> ReadOutcome | None:
         """`voter`, who answered as `vault`, holds `value`. Not for a round that heals."""
         self.open.discard(vault)
-        # Of two answers under one identity the smaller one counts: the vault was asked twice, and what it held
-        # at each of those moments is the least that can be said of it.
+        # Of two answers under one identity the smaller one counts: the vault was asked twice, and it held at least
+        # that much both times.
         self._votes[voter] = min(value, self._votes.get(voter, value))
         self._voter_of[vault] = voter
         return self._decide()

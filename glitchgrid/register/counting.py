@@ -9,8 +9,8 @@ from glitchgrid.protocol.quorum import Vote, majority
 def count_once(votes: Iterable[Vote]) -> tuple[list[Vote], list[tuple[Vote, Vote]]]:
     """Split votes into those that count and the pairs (kept, dropped) that came from one vault.
 
-    Of several votes of one identity the smallest value is kept: the vault was asked more than once, and
-    what it held at each of those moments is the least that can be said of it.
+    Of several votes of one identity the smallest value is kept: the vault was asked more than once, and it held
+    at least that much each time.
     """
     kept: dict[str, Vote] = {}
     doubles: list[tuple[Vote, Vote]] = []

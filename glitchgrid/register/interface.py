@@ -10,7 +10,7 @@ OPERATION_TIMEOUT_S = 4.0
 
 
 OPERATIONS_MAX = 20_000
-"""So many operations wait at one time: twice as many as there are connections, for what goes on without its client."""
+"""At most so many operations wait at one time: twice the connections, because operations outlast clients that leave."""
 
 
 class IRegister(Interface):
@@ -32,4 +32,4 @@ class IRegister(Interface):
         """Read the value. Cancelling the Deferred stops nothing: what has begun goes on."""
 
     def in_progress() -> dict[str, int]:
-        """How much of what is going on, by name. Each is 0 when nobody has asked for anything for a while."""
+        """What is going on: a count for each name. All are 0 when nobody has asked for anything for a while."""

@@ -137,7 +137,7 @@ class End:
         if self._is_gone or self.was_reset:
             return
         if self.peer.is_powered and not self.flow.is_cut:
-            # What it was, it no longer is: it has been switched on again since, and knows of no such connection.
+            # The peer's machine has been switched on again since then, and knows of no such connection.
             self.flow.send(self.peer.answer_with_a_reset)
         elif after_ns >= RETRANSMIT_MAX_NS:
             self._break(errno.ETIMEDOUT)

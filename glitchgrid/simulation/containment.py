@@ -196,7 +196,7 @@ def _replacements(guard: _Guard) -> Iterator[tuple[Any, str, Callable[..., Any]]
     yield random, "_urandom", guard.forbid("os.urandom")
     for owner, name, what in _OUTSIDE:
         yield owner, name, guard.forbid(what)
-    # It is made when it is first asked for: here, lest that be in the run.
+    # The global reactor is made when it is first imported: that happens here, so that it is not made within the run.
     reactor: Any = importlib.import_module(_REACTOR)
     for name in dir(reactor):
         if not name.startswith("_") and callable(getattr(reactor, name)):
@@ -234,8 +234,8 @@ def _patch(owner: Any, name: str, replacement: Callable[..., Any]) -> Any:
 
 
 class _Reserve:
-    """In place of Twisted's open /dev/null, which it gives up to be able to accept, and then to close, what it has no
-    descriptor for: each process of the world has one of its own."""
+    """Stands in for Twisted's spare descriptor. Where a process has no descriptor left, Twisted gives the spare one up
+    for a moment, to accept a connection and close it. Here each process of the world has a spare one of its own."""
 
     def __init__(self, world: RunContext) -> None:
         self._world = world

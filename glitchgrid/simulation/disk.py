@@ -1,7 +1,7 @@
 """A machine's disk: what is in its cache, what is on its platters, and how long things take.
 
-A process reaches it through a `Mount`, from its threads: everything but closing takes its time. A process that is
-killed in the middle of something leaves it undone; of a write, it leaves the pages that were written.
+A process reaches the disk through a `Mount`, from its threads: every call takes its time, but for locking and closing.
+A call in the middle of which the process is killed is not carried out; of a write, the pages so far stay written.
 """
 
 import errno

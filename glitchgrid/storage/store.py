@@ -117,7 +117,7 @@ class Store:
         return outcome
 
     def in_progress(self) -> dict[str, int]:
-        """How much of what is going on, by name. Each is 0 when nobody has asked for anything for a while."""
+        """What is going on: a count for each name. All are 0 when nobody has asked for anything for a while."""
         return {"waiting stores": len(self._waiting), "syncs": int(self._syncing)}
 
     def when_idle(self) -> Deferred[None]:

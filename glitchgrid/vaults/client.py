@@ -4,11 +4,11 @@
 
     client = VaultClient(vault_http(...), clock, address, timeout_s=1.0)
     vote = await client.store(42)               # or VaultError
-    answer = await client.store_guarded(42)     # Stored(42), Refused(43), or VaultError
+    answer = await client.store_guarded(42)     # its outcome is Stored(42) or Refused(43); or VaultError
 
-What counts for a store is a 200 that echoes the value, for a guarded one also a 412 with a larger one (condition 5
-of the register's correctness); for a read it is a 200 with a number. Everything else, a time-out least of all, is a
-VaultError: the vault may have acted or not.
+A store counts if the answer is a 200 that echoes the value; a guarded store also counts if the answer is a 412 with
+a value that is as large or larger (condition 5 of the register's correctness). A read counts if the answer is a 200
+with a number. Everything else, a time-out too, is a VaultError: the vault may have acted or not.
 """
 
 import re

@@ -149,8 +149,8 @@ class _BoundedBody(Protocol):
             self.done.callback(self._body)
 
     def _give_up(self, error: Exception) -> None:
-        # First the error: closing an answer without a Content-Length looks like its end, and what has come of
-        # a number so far is another number.
+        # The error comes first: once the connection is closed, an answer without a Content-Length looks complete, and
+        # half of a number is a number, too.
         self.done.errback(error)
         if self.transport is not None:
             self.transport.loseConnection()
@@ -185,7 +185,7 @@ def vault_http(reactor: Any, address: VaultAddress, timeout_s: float) -> VaultHT
     pool = HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = IN_FLIGHT_MAX
     pool.cachedConnectionTimeout = CACHED_CONNECTION_S
-    # Twisted repeats GETs alone, and without a limit to how often they have been repeated elsewhere.
+    # `Exchange` repeats questions itself. If Twisted did so, too (for GETs alone), one could be asked three times.
     pool.retryAutomatically = False
     endpoint = VaultEndpoint(reactor, address, timeout_s)
 

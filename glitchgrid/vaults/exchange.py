@@ -1,6 +1,6 @@
 """One question to a vault and its whole answer, within one deadline.
 
-A chain of Deferreds rather than a coroutine: control does this three times for each round, and that is where its time
+A chain of Deferreds rather than a coroutine: control does this once a vault for each round, and that is where its time
 goes.
 """
 

@@ -119,7 +119,7 @@ class Name:
         self._waiting: dict[Deferred[Sequence[IAddress]], IDelayedCall | None] = {}
 
     def addresses(self) -> Deferred[Sequence[IAddress]]:
-        """One or more. Fires with those that are known from before if it takes longer than `PATIENCE_S` to learn more.
+        """One or more. If the lookup takes longer than `PATIENCE_S`, fires with the addresses known from before.
 
         :raises DNSLookupError: (in the Deferred) when none is known.
         """
@@ -174,7 +174,7 @@ class NameEndpoint:
 
     def _connect_to_one(self, addresses: Sequence[IAddress], factory: Any) -> Deferred[IProtocol]:
         knowing: Any = _Knowing(self._reactor, addresses)
-        # It asks `knowing`. The name is none that Twisted could refuse: resolvers take more names than idna does.
+        # It asks `knowing`, whatever the name. The real name will not do: Twisted refuses some that resolvers take.
         endpoint = HostnameEndpoint(knowing, "vault", self._port, timeout=self._timeout_s, attemptDelay=ATTEMPT_DELAY_S)
         return endpoint.connect(factory)
 

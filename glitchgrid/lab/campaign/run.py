@@ -39,8 +39,8 @@ def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
 
 
 class _Run(Run):
-    """:ivar is_well: nothing is wrong but what the plan breaks, or what servers state of themselves: a statement that
-    did not hold has disturbed nothing. After anything else there is enough to look at."""
+    """:ivar is_well: is it worth going on? It is if the plan breaks an assumption, or if all findings are statements of
+    the servers that did not hold: those disturb nothing. Any other finding is enough to look at."""
 
     def __init__(self, plan: Plan, *, keep_trace: bool) -> None:
         self._world = World(plan.seed, keep_trace=keep_trace)

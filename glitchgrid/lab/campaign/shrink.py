@@ -33,7 +33,7 @@ class Shrunk:
     :ivar result: of the smallest plan, with its trace.
     :ivar passing: of the nearest run that was seen to pass, with its trace; None where nothing near passes.
     :ivar differs_by: how that run differs, in words.
-    :ivar is_interrupted: somebody did not wait for the smallest; nor was a run that passes looked for.
+    :ivar is_interrupted: the search was interrupted: the plan may get smaller, and no run that passes was looked for.
     """
 
     oracle: str
@@ -122,9 +122,9 @@ def shrink(
 ) -> Shrunk:
     """The smallest plan that fails as `plan` does.
 
-    :param oracle: what it is to be found by; else by the first that finds anything.
-    :param runs_max: what is smallest after so many runs is the answer.
-    :raises NothingToShrink: where it does not fail so.
+    :param oracle: the oracle that must find the failure; None for the first that finds anything.
+    :param runs_max: after so many runs the search ends, with the smallest plan that it has found.
+    :raises NothingToShrink: if `plan` does not fail, or if this oracle finds nothing in it.
     """
     first = _run(plan, glitch)
     if first.verdict is not Verdict.VIOLATION or not first.is_found_by(oracle):

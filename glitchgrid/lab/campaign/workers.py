@@ -66,7 +66,7 @@ class LocalWorkers(Workers):
         return made
 
     def break_off(self) -> None:
-        # Those that are just being started, too: they would not heed a signal yet, and then miss us aloud.
+        # Kill also those that are just starting: they heed no signal yet, and would print a traceback once we are gone.
         for worker in multiprocessing.active_children():
             worker.kill()
             worker.join()

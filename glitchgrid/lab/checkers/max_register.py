@@ -27,8 +27,9 @@ initial value returned before everything. A history is linearizable if and only 
 3. for each x that was read and is not the initial value: nothing larger than x returned before the first call of
    a write of x that may have happened.
 
-They are necessary: what has returned is in the register from then on, so it holds more than x when the read
-begins (2), or when the first write of x does, whose effect is then none, and x is never the largest (3). The
+They are necessary. A value that has returned is in the register from then on. So if rule 2 is broken, the register
+holds more than x when the read begins. If rule 3 is broken, it holds more than x before any write of x begins, so x
+is never the largest value. The
 smallest history that needs rule 3 is a read of 2 over [0, 6], a write of 8 over [2, 3], a write of 2 over
 [5, 8]: rule 2 lets the read come before the 8, and no 2 was there then.
 

@@ -23,7 +23,7 @@ BETWEEN_S_MAX = 2.0
 LASTS_S_MAX = 3.0
 
 PAUSE = "pause "
-"""What the names of kinds begin with whose servers stop and go on; of all others they are killed and started again."""
+"""Kinds whose names begin so pause servers (SIGSTOP, SIGCONT). All other kinds kill servers and start them again."""
 
 
 def is_pause(kind: str) -> bool:

@@ -123,7 +123,7 @@ class _UntilStartedAnew(OfKeeper):
     """A fault that ends with a restart, as by an operator: a server whose disk has failed writes no more."""
 
     def begin(self, stage: Stage) -> bool:
-        """Returns False: no sync has failed yet."""
+        """Returns False: nothing has failed yet."""
         self._break(self.on(stage))
         return False
 

@@ -16,7 +16,7 @@ from glitchgrid.simulation.world import World
 MS_NS = 1_000_000
 US_NS = 1000
 DURATIONS_MS = (10, 100, 500, 2000, 5000)
-"""How long faults last: from the blink of an eye to beyond every deadline."""
+"""How long faults last: from the blink of an eye to longer than any operation of the register may take."""
 
 
 class Stage(Protocol):

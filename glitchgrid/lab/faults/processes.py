@@ -194,7 +194,7 @@ class DescriptorsRunOut(OfServer):
 
 @frozen
 class ThreadsPaused(OfKeeper):
-    """The threads of a keeper get no processor, and its reactor does: it waits for its disk, or says that it does."""
+    """A keeper's threads get no processor, but its reactor runs: it waits for the disk, or answers that it is slow."""
 
     kind = "threads paused"
 

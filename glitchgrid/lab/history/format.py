@@ -97,7 +97,8 @@ class History:
 class Counts:
     """How many operations there are, and how they ended: the five other counts add up to `operations`.
 
-    `failed` has the reads that returned nothing, the open ones among them; `refused` are the 400s.
+    `failed` has what did not happen, and the reads that returned nothing, the open ones among them; `refused` are the
+    400s.
     """
 
     operations: int

@@ -26,7 +26,7 @@ class Recorder:
 
     For one event loop, or for any number of threads: a lock keeps every line whole, and the lines in the order
     of their times. A time that is taken a little too early at the call, or too late at the return, makes the
-    interval longer, and never makes a violation of what is none.
+    interval longer, and never turns a correct history into a violation.
 
     Each line is flushed: what was recorded outlives a kill of this process (though no loss of power). What the
     reader would refuse is a ValueError here, and is not written. What is noted with an event (`notes`: the control

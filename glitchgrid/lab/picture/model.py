@@ -8,8 +8,8 @@ from attrs import frozen
 
 
 class LaneKind(StrEnum):
-    """What a lane is of: a client, a server, a server that keeps something on its disk, or what several servers hold
-    together, which is no process's."""
+    """What a lane shows: a client, a server, a server that keeps something on its disk (`KEEPER`), or a value that
+    several servers hold together (`SUMMARY`), which belongs to no process."""
 
     CLIENT = "client"
     SERVER = "server"

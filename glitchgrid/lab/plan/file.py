@@ -37,7 +37,7 @@ def encode_plan(plan: Plan) -> str:
 def decode_plan(text: str, vocabulary: Vocabulary) -> Plan:
     """Read a plan back.
 
-    :raises PlanInvalid: for what is none: the first thing that is wrong with it, and where.
+    :raises PlanInvalid: if the text is no plan; the message says what is wrong first, and where.
     """
     try:
         data = json.loads(text)

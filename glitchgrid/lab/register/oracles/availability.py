@@ -1,8 +1,8 @@
 """What clients feel: an operation must succeed, and soon, while a majority is well and can be reached.
 
-Judged is what nothing excuses: the control that was asked, the way there and back, and the ways from it to more than
-half of the vaults have been well since before the call, the connection is no older than that, and the surroundings are
-such that no answer is late by chance alone.
+An operation is judged if nothing excuses it. Since before the call these must have been well: the control that was
+asked, more than half of the vaults, and the links to all of these, in both directions. The connection must be younger
+than the control's last fault. And network and disks must be fast enough that no answer is late by chance alone.
 """
 
 from collections import Counter
@@ -20,8 +20,8 @@ JUDGED = "an operation was judged by how it went"
 """The line for it, in the table of what was reached."""
 
 WAYS, SYNCS = 8, 4
-"""An operation that comes at a bad time waits for another one's round and then for its own, each with a store, and has
-to connect first. That all of these take as long as anything can is not to be expected of a run in a million."""
+"""How many ways and syncs of an operation may be as slow as can be. At a bad time it connects, waits for another round
+and then for its own, each with a store; but not in one run of a million do all of these take as long as they can."""
 
 SPARE_NS = 50_000_000
 SURE_LATENCY_US = 500

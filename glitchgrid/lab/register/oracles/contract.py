@@ -1,4 +1,4 @@
-"""The limits that servers promise, written down again: were they imported, a change in a server would change them."""
+"""The limits that servers promise, written down again: if they were imported, no oracle would notice a change."""
 
 STORE_TIMEOUT_S = 10.0
 """A vault answers a store so long after it came, at the latest."""

@@ -16,7 +16,7 @@ FILES = 1
 
 
 def too_many(process: Process, service: IService, connections: int | None = 0) -> list[str]:
-    """What is more than a server has that nobody asks for anything, in words.
+    """What a server holds beyond what an idle server holds, in words.
 
     :param connections: how many may be open; None for any number. Each may have one timer.
     """

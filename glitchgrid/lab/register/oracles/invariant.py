@@ -1,13 +1,14 @@
-"""The invariant of the register, for one who sees the disks: checked after every event of a run.
+"""The invariant of the register, as an oracle that sees the disks checks it: after every event of a run.
 
-For each vault, D is what is durable and V what its GET answers (while it is down, the last that it showed). M is the
-largest number that a majority holds durably or exceeds. S is the smallest that the largest V of any majority can be.
+For each vault, D is the durable value, and V is the value that its GET answers (while the vault is down, its last V).
+M is the largest number that a majority holds durably or exceeds. S is what every majority shows: each majority of
+the vaults has at least one whose V is S or more, and no larger number has this property.
 
 ===================  ==================================================================================
 D was written        by somebody: a client has called for it, or it is 0
 V <= D               nothing is shown before it is durable; V = D where nothing is being stored
 a vault's answer     200 or 412: says no more than D
-D never falls        but to what an unguarded store asks for; on a disk that was replaced it does
+D never falls        except to the value of an unguarded store (a replaced disk breaks this)
 S never falls        what a read may return does not go back
 a write of v         was acknowledged: by its return S had reached v
 a read of m          S had not passed m at its call, and M had reached m by its return
@@ -88,7 +89,7 @@ class _Seen:
 @define
 class Invariant:
     """:ivar broken: what was found to be broken; the first of it is what matters.
-    :ivar changes: where it is to be shown, all that ever was.
+    :ivar changes: every change, for a run that is to be drawn; else None.
     """
 
     vaults: Sequence[_Seen]
@@ -134,7 +135,7 @@ class Invariant:
     def check(self) -> None:
         """Look at every vault. Only what has changed is looked at closely.
 
-        Nothing is once it is broken, unless somebody wants to see what came of it.
+        Once the invariant is broken, vaults are looked at no more, unless their changes are kept for a picture.
         """
         if self.broken and self.changes is None:
             return
@@ -238,7 +239,7 @@ def durable_identity(machine: Machine) -> bytes | None:
 
 
 def _held(data: bytes | None) -> int:
-    """What the next start would find, were the power cut now and nothing else had reached the disk."""
+    """The value that the vault would find at its next start if the power went now and nothing more reached the disk."""
     if data is None:
         return NOTHING_STORED
     try:

@@ -3,7 +3,7 @@
 ==========================  =========================================================================================
 a server that runs          has said so, once
 a vault that fails          is said to fail, once, and to answer again before it is said to fail anew
-a store that fails          is told where the disk has refused something, and nowhere else
+a store that fails          is told only where the disk has refused something
 a line of any kind          is one that is known, and has the level that it should have
 ==========================  =========================================================================================
 """
@@ -33,7 +33,7 @@ LEVELS: Mapping[str, LogLevel] = {
     "{first} and {second} are one vault ": LogLevel.error,
     "a majority of the vaults holds at most ": LogLevel.error,
 }
-"""Every line of the servers' own, by its beginning, and how much it matters."""
+"""The lines that control and the vaults log, by their beginnings, and their levels."""
 
 
 TWISTEDS = re.compile(

@@ -1,8 +1,8 @@
 """Which machines and links are well, and since when. An operation has to succeed only while they are.
 
 Faults say whom they trouble. What runs on a machine is well once it listens, unless its disk has failed it: a vault
-takes no store then until it is started anew. Whoever has just got over something is given some time to settle, for
-those who talk to him find out by their time-outs.
+takes no store then until it is started anew. After a fault has ended, its machine or link is given some time to settle:
+those that talk to it find out by their time-outs.
 """
 
 from collections import Counter

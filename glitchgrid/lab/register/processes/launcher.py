@@ -1,7 +1,7 @@
 """Runs twistd with a glitch on: ``python -m glitchgrid.lab.register.processes.launcher NAME ARGUMENTS...``
 
-The servers themselves know of no glitch, and need not be told: it is in place before they begin. No NAME, an empty
-one, is plain twistd, by the Python that runs this: the program of that name may be anywhere, or nowhere.
+The servers themselves know of no glitch: it is in place before they begin. With an empty NAME this is plain twistd, run
+by this very Python: a program named twistd need not be on the PATH.
 """
 
 import sys

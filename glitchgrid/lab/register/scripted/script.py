@@ -72,7 +72,7 @@ class Script:
     :ivar ended: how often its clients have ended a connection themselves, in good order or not.
     :param value: what it holds. It keeps what it is sent, as a vault does.
     :param name: what it calls itself; None for nothing, as the original vaults.
-    :param how: says something else than it would; None for what it would.
+    :param how: may give another reply than the usual one; where it returns None, the usual reply is sent.
     :param late_s: how long each answer takes.
     """
 

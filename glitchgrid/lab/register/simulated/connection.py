@@ -31,10 +31,6 @@ def post(body: bytes) -> bytes:
     return b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-class NoAnswer(Exception):
-    """The connection ended before there was a whole answer, or what came was none."""
-
-
 class ClientConnection(Protocol):
     """One connection. Whoever asks is told of one answer, or of its end.
 

@@ -21,7 +21,7 @@ SERVES_AGAIN_S = 20
 """The grid answers so long after a majority of it is well, at the latest."""
 
 ACKNOWLEDGED_PERCENT_MIN = 10
-"""Of the writes; with fewer, and as many reads, a run proves nothing."""
+"""This share of the writes must be acknowledged, and as many reads answered; else a run proves nothing."""
 
 MAJORITY = "majority"
 """The lane of M and S: what a majority holds durably, and what every majority shows."""

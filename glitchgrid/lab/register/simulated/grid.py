@@ -31,7 +31,7 @@ from glitchgrid.simulation.machine import Machine
 from glitchgrid.simulation.process import Process, Program
 
 UP_S = 2
-"""Clients of a grid to which nothing happens come when it is up."""
+"""In a run without faults, the clients begin this long after the servers: by then the grid is up."""
 
 
 class Grid(Deployment):

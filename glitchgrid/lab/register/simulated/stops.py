@@ -66,7 +66,7 @@ class Stops:
         self.within_s = AT_ONCE_S
 
     def draw(self) -> str:
-        """Which kind it is to be. Where controls look names up, half of them are stopped while one does."""
+        """Draw a kind of stop. Where controls look names up, half of the draws are stops during a lookup."""
         plain = [kind for kind in STOPS if kind != ASKING]
         vaults = len(self._grid.vaults)
         return self._rng.pick(

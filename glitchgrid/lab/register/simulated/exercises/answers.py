@@ -52,7 +52,7 @@ REASONS = {
 
 
 ENDS_WELL = {"without a length"}
-"""What closes its connection in good order."""
+"""Ways whose answer ends where its connection ends: closing that breaks nothing off, so nothing is asked again."""
 
 
 def agreeing(bench: Bench) -> Problems:
@@ -144,7 +144,7 @@ def refusing(bench: Bench) -> Problems:
 
 
 def echoing(bench: Bench) -> Problems:
-    """So does a success that echoes something else."""
+    """A success that echoes another value acknowledges nothing, either."""
     yield from _wrong(
         bench, lambda script, asked: script.says(200, b"8", asked), "it was sent 7 and answered 200 with 8"
     )
@@ -364,7 +364,7 @@ def missed(bench: Bench) -> Problems:
 
 
 def healing(bench: Bench) -> Problems:
-    """A read stores its value where it is lacking; one fails, and one has still to answer the read: it counts."""
+    """A read stores its value where it is lacking. One vault fails; one that has yet to answer the read stores it."""
     scripts = [Script(3), Script(3, late_s=0.01, how=_stores_fail), Script(3, late_s=0.1)]
     bench.control(*scripts)
     bench.wait(1.0)
@@ -421,7 +421,7 @@ def _takes_its_time(holds: int, late_s: float, script: Script, asked: Asked) -> 
 
 
 def overtaking(bench: Bench) -> Problems:
-    """A write of less is committed by a vault that holds more: a read that has heard of less returns that more."""
+    """A vault that holds 8 helps to commit a write of 2: a read that has heard of the 2 must return the 8."""
     scripts = [Script(0) for _ in range(3)]
     bench.control(*scripts)
     bench.wait(1.0)

@@ -71,9 +71,9 @@ class _LateListener(Inquiry):
 
 
 class Bench:
-    """:ivar log: the lines of the product's server that stands on it.
-    :ivar number: of the run: what an exercise goes through bit by bit begins there.
-    :param go_on: lets time go by, for so many nanoseconds or until something.
+    """:ivar log: what the server on the bench has logged.
+    :ivar number: which hundred of runs this is. An exercise that tries part of a list picks the part by it.
+    :param go_on: lets time go by, for so many nanoseconds or until something has come true.
     """
 
     def __init__(self, grid: Grid, go_on: Callable[[int, Callable[[], bool]], bool], number: int) -> None:
@@ -350,7 +350,7 @@ class Bench:
         self._face._connections_max = connections  # noqa: SLF001 - twistd has no option for it
 
     def send_little(self, size: int) -> None:
-        """What the server sends beyond so many bytes waits in its own buffers, and those are full with as much."""
+        """Let the server's own send buffers count as full from so many bytes on."""
         for channel in self._face.channels:
             channel.transport.bufferSize = size
 
@@ -377,7 +377,7 @@ class Bench:
             yield f"it logged {found}, and not {sorted(lines)}"
 
     def holds_no_more(self, connections: int) -> Problems:
-        """Than at rest, and so many connections."""
+        """Check that the server holds no more than at rest, and no more than so many connections."""
         self.wait(LEFT_S)
         found = too_many(self.process, self._service, connections)
         if found:
@@ -394,7 +394,7 @@ def taken(vaults: int, *by: int) -> Expected:
 
 
 def not_taken(votes_max: int, vaults: int) -> Expected:
-    """How many had it when it was certain that a majority never would is a matter of who was first."""
+    """The answer to a write that fails. It names how many vaults had the value by then: none up to `votes_max`."""
     told = [b"Sent updates to %d/%d vaults" % (count, vaults) for count in range(votes_max + 1)]
     return Expected(500, told[-1], or_body=tuple(told))
 

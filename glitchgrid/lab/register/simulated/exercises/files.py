@@ -109,7 +109,7 @@ def pair(sequence: int, value: int) -> bytes:
 
 
 def finding(bench: Bench) -> Problems:
-    """Each file in turn: the vault serves its value, or does not start and says why; it never takes it for none."""
+    """Each file in turn: the vault serves its value, or says why it does not start. It never begins anew at 0."""
     for file in FILES:
         for problem in _find(bench, file):
             yield f"a file {file.name}: {problem}"

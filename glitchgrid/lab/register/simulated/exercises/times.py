@@ -127,7 +127,7 @@ def parked(bench: Bench) -> Problems:
     ]
     yield from bench.over(*inquiries)
     for script in scripts:
-        # Twice, where a vault is heard last, and what it held before the store.
+        # The vault that answers the read last may be sent 7 twice: its answer is from before the store.
         yield from differs("a vault was sent", set(script.stores), {7})
         yield from differs("a vault was read so often", len(script.reads), 1)
 

@@ -20,8 +20,8 @@ EACH = 2
 """So many of them in a run that has some."""
 
 CYCLE = 100
-"""Of so many runs the first have exercises, until all were gone through. Chance plays little part in them: once in a
-while is often enough, and a campaign of thirty has them all."""
+"""The first of every hundred runs go through all exercises, two in each run; the others have none. Chance plays little
+part in exercises, so once in a hundred runs is often enough. A campaign from seed 0 has them all after thirty runs."""
 
 DONE = "exercise: "
 """What the lines for them begin with, in the table of what was reached."""
