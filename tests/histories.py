@@ -2,34 +2,33 @@
 
 from random import Random
 
-from attrs import evolve
-
-from glitchgrid.lab.history.format import History, Operation, OperationKind, Outcome
+from glitchgrid.lab.history.format import READ, WRITE, written_value
+from glitchgrid.lab.history.operation import UNKNOWN, History, Operation, Outcome
 
 
 def write(value: int, call: int, end: int, outcome: Outcome = Outcome.OK) -> Operation:
-    return Operation(0, "c", OperationKind.WRITE, value, call, end, outcome)
+    return Operation(0, "c", WRITE, value, None if outcome is Outcome.OK else UNKNOWN, call, end, outcome)
 
 
 def ambiguous(value: int, call: int, end: int | None = None) -> Operation:
-    return Operation(0, "c", OperationKind.WRITE, value, call, end, Outcome.AMBIGUOUS)
+    return Operation(0, "c", WRITE, value, UNKNOWN, call, end, Outcome.AMBIGUOUS)
 
 
 def refused(value: int, floor: int, call: int, end: int) -> Operation:
-    return Operation(0, "c", OperationKind.WRITE, value, call, end, Outcome.DECREASES, floor)
+    return Operation(0, "c", WRITE, value, floor, call, end, Outcome.REFUSED)
 
 
 def read(value: int, call: int, end: int) -> Operation:
-    return Operation(0, "c", OperationKind.READ, value, call, end, Outcome.OK)
+    return Operation(0, "c", READ, None, value, call, end, Outcome.OK)
 
 
 def failed_read(call: int, end: int | None = None) -> Operation:
-    return Operation(0, "c", OperationKind.READ, None, call, end, Outcome.FAILED)
+    return Operation(0, "c", READ, None, UNKNOWN, call, end, Outcome.FAILED)
 
 
 def history(*operations: Operation, initial: int = 0) -> History:
     """The operations numbered from 1, each by a client of its own."""
-    return History(initial, tuple(evolve(each, op=n, client=f"c{n}") for n, each in enumerate(operations, start=1)))
+    return History(tuple(each._replace(op=n, client=f"c{n}") for n, each in enumerate(operations, start=1)), initial)
 
 
 def drawn_history(random: Random, most: int = 9) -> History:
@@ -49,10 +48,9 @@ def drawn_history(random: Random, most: int = 9) -> History:
     operations = []
     for _, call, end in sorted(moments):
         operation = _drawn_operation(random, largest, written, call, end)
-        if operation.kind is OperationKind.WRITE and operation.outcome in {Outcome.OK, Outcome.AMBIGUOUS}:
-            assert operation.value is not None
-            largest = max(largest, operation.value)
-            written.append(operation.value)
+        if operation.function == WRITE and operation.outcome in {Outcome.OK, Outcome.AMBIGUOUS}:
+            largest = max(largest, written_value(operation))
+            written.append(written_value(operation))
         operations.append(operation)
     if random.random() < 0.1:
         operations = operations[:2] + _overtaken(random)
@@ -89,8 +87,8 @@ def _drawn_operation(random: Random, largest: int, written: list[int], call: int
 
 
 def _changed(random: Random, answers: list[int], operation: Operation) -> Operation:
-    if operation.outcome is Outcome.DECREASES:
-        return evolve(operation, floor=max(random.choice(answers), 1))
-    if operation.kind is OperationKind.READ and operation.outcome is Outcome.OK:
-        return evolve(operation, value=random.choice(answers))
+    if operation.outcome is Outcome.REFUSED:
+        return operation._replace(result=max(random.choice(answers), 1))
+    if operation.function == READ and operation.outcome is Outcome.OK:
+        return operation._replace(result=random.choice(answers))
     return operation

@@ -19,14 +19,11 @@ from glitchgrid.lab.history.format import (
     CLIENT_CHARACTERS_MAX,
     LINE_BYTES_MAX,
     Counts,
-    History,
-    Operation,
-    OperationKind,
-    Outcome,
     count,
     lines_of,
     read_history,
 )
+from glitchgrid.lab.history.operation import UNKNOWN, History, Operation, Outcome
 from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.value import VALUE_MAX
 
@@ -52,7 +49,8 @@ class ReaderTests(SynchronousTestCase):
 
     def test_every_call_and_every_return(self) -> None:
         def write(op: int, value: int, outcome: Outcome, end_ns: int | None, floor: int | None = None) -> Operation:
-            return Operation(op, "c2", OperationKind.WRITE, value, 10, end_ns, outcome, floor)
+            result = None if outcome is Outcome.OK else floor or UNKNOWN
+            return Operation(op, "c2", "write", value, result, 10, end_ns, outcome)
 
         found = read_lines(
             '{"history": 1, "initial": 3, "made_by": "hand"}',
@@ -70,17 +68,17 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(
             found,
             History(
-                3,
                 (
-                    Operation(1, "c1", OperationKind.READ, 0, 10, 10, Outcome.OK),
+                    Operation(1, "c1", "read", None, 0, 10, 10, Outcome.OK),
                     write(2, 7, Outcome.OK, 15),
-                    write(3, 7, Outcome.DECREASES, 12, floor=9),
+                    write(3, 7, Outcome.REFUSED, 12, floor=9),
                     write(4, 7, Outcome.FAILED, 13),
                     write(5, 7, Outcome.AMBIGUOUS, 14),
                     write(6, 7, Outcome.AMBIGUOUS, None),
-                    Operation(8, "c8", OperationKind.READ, None, 80, None, Outcome.FAILED),
-                    Operation(9, "c9", OperationKind.READ, None, 90, 999, Outcome.FAILED),
+                    Operation(8, "c8", "read", None, UNKNOWN, 80, None, Outcome.FAILED),
+                    Operation(9, "c9", "read", None, UNKNOWN, 90, 999, Outcome.FAILED),
                 ),
+                3,
             ),
         )
         self.assertEqual(
@@ -88,7 +86,7 @@ class ReaderTests(SynchronousTestCase):
         )
 
     def test_a_header_alone_is_a_history(self) -> None:
-        self.assertEqual(read_lines(HEADER), History(0, ()))
+        self.assertEqual(read_lines(HEADER), History((), 0))
 
     def test_the_header(self) -> None:
         self.assert_invalid("the header is missing", READ)
@@ -166,7 +164,7 @@ class ReaderTests(SynchronousTestCase):
         self.assert_invalid("op 1 returns without a call", HEADER, end)
         self.assert_invalid("op 1 returns a second time", HEADER, READ, end, end)
         early = end.replace("10", "9")
-        self.assert_invalid("op 1 returns at 9 ns, before its call at 10 ns", HEADER, READ, early)
+        self.assert_invalid("it is at 9 ns, before the 10 ns of the line above it", HEADER, READ, early)
 
     def test_a_torn_last_line_counts_as_not_there(self) -> None:
         for torn in ("{", READ, "\x00"):
@@ -224,25 +222,26 @@ def recorded(recorder: Recorder, drawn: DrawnOperation) -> tuple[int, Callable[[
     if kind == "read":
         op = recorder.call_read(client, **notes)
         if outcome is Outcome.OK:
-            read = Operation(op, client, OperationKind.READ, answer, 0, 0, Outcome.OK)
+            read = Operation(op, client, "read", None, answer, 0, 0, Outcome.OK)
             return op, lambda: recorder.read_ok(op, answer, **notes), read
         if outcome is None:
-            return op, lambda: None, Operation(op, client, OperationKind.READ, None, 0, None, Outcome.FAILED)
-        return op, lambda: recorder.failed(op), Operation(op, client, OperationKind.READ, None, 0, 0, Outcome.FAILED)
+            return op, lambda: None, Operation(op, client, "read", None, UNKNOWN, 0, None, Outcome.FAILED)
+        return op, lambda: recorder.failed(op), Operation(op, client, "read", None, UNKNOWN, 0, 0, Outcome.FAILED)
     op = recorder.call_write(client, value, **notes)
-    floor = max(answer, 1) if outcome is Outcome.DECREASES else None
+    floor = max(answer, 1) if outcome is Outcome.REFUSED else None
     ends: dict[Outcome | None, Callable[[], None]] = {
         None: lambda: None,
         Outcome.OK: lambda: recorder.write_ok(op, **notes),
-        Outcome.DECREASES: lambda: recorder.decreases(op, floor or 0, **notes),
+        Outcome.REFUSED: lambda: recorder.decreases(op, floor or 0, **notes),
         Outcome.FAILED: lambda: recorder.failed(op, **notes),
         Outcome.AMBIGUOUS: lambda: recorder.ambiguous(op, **notes),
     }
     end_ns = None if outcome is None else 0
+    result = None if outcome is Outcome.OK else floor or UNKNOWN
     return (
         op,
         ends[outcome],
-        Operation(op, client, OperationKind.WRITE, value, 0, end_ns, outcome or Outcome.AMBIGUOUS, floor),
+        Operation(op, client, "write", value, result, 0, end_ns, outcome or Outcome.AMBIGUOUS),
     )
 
 
@@ -281,8 +280,8 @@ class RecorderTests(SynchronousTestCase):
         for each in found.operations:
             known = expected[each.op]
             self.assertEqual(
-                (each.client, each.kind, each.value, each.outcome, each.floor),
-                (known.client, known.kind, known.value, known.outcome, known.floor),
+                (each.client, each.function, each.argument, each.result, each.outcome),
+                (known.client, known.function, known.argument, known.result, known.outcome),
             )
             self.assertEqual(each.return_ns is None, known.return_ns is None)
             times += [each.call_ns] if each.return_ns is None else [each.call_ns, each.return_ns]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from glitchgrid.lab.checkers.max_register import NotLinearizable, check
+from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.result import NotLinearizable
 from glitchgrid.lab.errors import HistoryInvalid
 from glitchgrid.lab.history.merging import largest_answered, largest_attempted, read_merged
 from glitchgrid.lab.history.recorder import Recorder
@@ -29,7 +30,7 @@ def test_operations_are_in_the_order_of_their_calls_whoever_recorded_them(tmp_pa
     for recorder, value in ((first, 1), (second, 2), (first, 3), (second, 4)):
         recorder.write_ok(recorder.call_write("c", value))
     merged = read_merged(tmp_path)
-    assert [(each.op, each.value, each.call_ns) for each in merged.operations] == [
+    assert [(each.op, each.argument, each.call_ns) for each in merged.operations] == [
         (0, 1, 1),
         (1, 2, 5),
         (2, 3, 21),

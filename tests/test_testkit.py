@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.history.format import Outcome
+from glitchgrid.lab.history.operation import UNKNOWN, Outcome
 from glitchgrid.lab.register.testkit.actions import ACTIONS
 from glitchgrid.lab.register.testkit.client import RecordedClient, read_value
 from glitchgrid.lab.register.testkit.environment import CommandEnvironment
@@ -53,7 +53,7 @@ def shared(tmp_path: Path) -> SharedDirectory:
     ("answer", "outcome", "floor"),
     [
         (Answer(200, b"Sent updates to 2/3 vaults"), Outcome.OK, None),
-        (Answer(400, b"Client would make value decrease from 9 to 5"), Outcome.DECREASES, 9),
+        (Answer(400, b"Client would make value decrease from 9 to 5"), Outcome.REFUSED, 9),
         (Answer(500, b"Sent updates to 1/3 vaults"), Outcome.AMBIGUOUS, None),
         (Answer(503, b"Too many connections"), Outcome.AMBIGUOUS, None),
         (NoAnswer("late"), Outcome.AMBIGUOUS, None),
@@ -68,7 +68,8 @@ def test_how_a_write_returns(
         client: Any = RecordedClient("c", StubHttp(answer), recorder)  # type: ignore[arg-type]
         written = result_of(client.write(CONTROL, 5))
     (operation,) = shared.history().operations
-    assert (written.outcome, operation.outcome, operation.floor) == (outcome, outcome, floor)
+    result = None if outcome is Outcome.OK else floor or UNKNOWN
+    assert (written.outcome, operation.outcome, operation.result) == (outcome, outcome, result)
 
 
 @pytest.mark.parametrize(

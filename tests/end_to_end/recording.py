@@ -10,7 +10,8 @@ from time import monotonic_ns
 from types import TracebackType
 from typing import Self
 
-from glitchgrid.lab.history.format import History, lines_of, read_history
+from glitchgrid.lab.history.format import lines_of, read_history
+from glitchgrid.lab.history.operation import History
 from glitchgrid.lab.history.recorder import Recorder
 from tests.end_to_end.processes import HOST, ask_over
 

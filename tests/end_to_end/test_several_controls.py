@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from glitchgrid.lab.checkers.max_register import Linearizable, check
+from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.result import Linearizable
 from glitchgrid.lab.history.format import count
 from tests.end_to_end.processes import Control, Servers, Vault, ask, wait_until
 from tests.end_to_end.recording import Clients

@@ -11,6 +11,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
+from glitchgrid.lab.history.operation import UNKNOWN, Operation, Outcome
 from glitchgrid.lab.limits import whole
 from glitchgrid.lab.plan.plan import Habits
 from glitchgrid.simulation.process import Process
@@ -18,6 +19,7 @@ from glitchgrid.simulation.random_stream import RandomStream
 
 PORT = 4000
 TRY_AGAIN_S = 0.05
+OUTCOMES: dict[str | None, Outcome] = {"granted": Outcome.OK, "free": Outcome.OK, "busy": Outcome.FAILED}
 
 
 @frozen
@@ -47,7 +49,20 @@ class Holdings:
     holders: dict[str, int] = field(factory=dict)
     count: int = 0
     had_to_wait: int = 0
+    operations: list[Operation] = field(factory=list)
     _log: StringIO = field(factory=StringIO)
+
+    def calls(self, client: str, function: str) -> int:
+        """A client asks for something. Until it hears, nobody knows whether that happens."""
+        op = len(self.operations)
+        called = Operation(op, client, function, None, UNKNOWN, self.now_ns(), None, Outcome.AMBIGUOUS)
+        self.operations.append(called)
+        return op
+
+    def hears(self, op: int, outcome: Outcome) -> None:
+        result = None if outcome is Outcome.OK else UNKNOWN
+        called = self.operations[op]
+        self.operations[op] = called._replace(return_ns=self.now_ns(), outcome=outcome, result=result)
 
     def begins(self, client: str, port: int) -> None:
         self.count += 1
@@ -150,8 +165,14 @@ class LockClient(Service):
     def _ask(self, verb: str, told: Callable[[str | None, int], object]) -> None:
         self._number += 1
         patience_s = self._habits.patience_ms / 1000
-        question = _Question(self._reactor, f"{verb} {self._name} {self._number}", patience_s, told)
-        connectProtocol(self._endpoint, question).addErrback(self._not_connected, told)
+        op = self._held.calls(self._name, verb)
+
+        def hear(answer: str | None, port: int) -> None:
+            self._held.hears(op, OUTCOMES.get(answer, Outcome.AMBIGUOUS))
+            told(answer, port)
+
+        question = _Question(self._reactor, f"{verb} {self._name} {self._number}", patience_s, hear)
+        connectProtocol(self._endpoint, question).addErrback(self._not_connected, hear)
 
     def _not_connected(self, _failure: Failure, told: Callable[[str | None, int], object]) -> None:
         told(None, 0)

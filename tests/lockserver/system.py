@@ -8,13 +8,18 @@ from attrs import evolve, field, frozen
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import TCP4ServerEndpoint
 
+from glitchgrid.lab.checkers.judging import judge
+from glitchgrid.lab.checkers.model import IMPOSSIBLE, Model, State
+from glitchgrid.lab.checkers.result import NotLinearizable
 from glitchgrid.lab.faults.disks import SyncFails, WritesFail
 from glitchgrid.lab.faults.links import Cut, Jam, Reset, Slow
 from glitchgrid.lab.faults.processes import ClockJump, Kill, Pause, PowerLoss, Stop
 from glitchgrid.lab.glitch import Glitch, Override
+from glitchgrid.lab.history.operation import History, Operation
 from glitchgrid.lab.layout import CLIENTS, Layout, Link
 from glitchgrid.lab.limits import whole
-from glitchgrid.lab.picture.model import Lane, LaneKind, Operation
+from glitchgrid.lab.picture.model import Lane, LaneKind
+from glitchgrid.lab.picture.model import Operation as Drawn
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.plan.simpler import plainer_environment
 from glitchgrid.lab.plan.vocabulary import Vocabulary
@@ -30,6 +35,7 @@ from tests.lockserver.server import HolderFile, LockService
 
 SERVES_S = 20
 EXCLUSION = "exclusion"
+HISTORY = "history"
 SERVER = "lock"
 WAITED = "a client had to wait"
 FOUND = "a server found who had held the lock"
@@ -66,6 +72,22 @@ def layout_of(plan: Plan) -> LockLayout:
 def habits_of(plan: Plan) -> LockHabits:
     assert isinstance(plan.habits, LockHabits)
     return plan.habits
+
+
+class OwnedLock(Model):
+    """A lock that its holder may take again, and that anybody may give back who does not have it."""
+
+    name = "owned-lock"
+    knows_clients = True
+
+    def take(self, state: State, operation: Operation) -> State:
+        return operation.client if state in (None, operation.client) else IMPOSSIBLE
+
+    def give(self, state: State, operation: Operation) -> State:
+        return None if state == operation.client else state
+
+    def tell(self, state: State) -> str:
+        return f"the lock is {state}'s" if state else "the lock is free"
 
 
 class LockDeployment(Deployment):
@@ -115,6 +137,9 @@ class LockDeployment(Deployment):
         self.run.system_is_over()
 
     def judge(self) -> Judgement:
+        said = judge(History(tuple(self.held.operations)), OwnedLock())
+        if isinstance(said, NotLinearizable):
+            self.run.find(HISTORY, said.sentence)
         self.run.reached[WAITED] += self.held.had_to_wait > 0
         self.run.reached[FOUND] += any(service.lock.holder for service in self._services[1:-1])
         return Judgement(proves_nothing=not self.held.count)
@@ -158,7 +183,7 @@ GLITCHES = {FORGETS.name: FORGETS}
 class LockSystem(System):
     plans = PLANS
     simpler = (fewer_clients, plainer_environment, fewer_turns)
-    oracles = Oracles(outside=(EXCLUSION, LIVENESS), inside=(STATEMENT, LOG))
+    oracles = Oracles(outside=(EXCLUSION, HISTORY, LIVENESS), inside=(STATEMENT, LOG))
     lines = (WAITED, FOUND, *fault_lines(PLANS))
     package = "tests.lockserver"
     glitches = GLITCHES
@@ -181,7 +206,7 @@ class LockSystem(System):
         begun = [each for each in events if "client" in each]
         ended_ns = {each["op"]: each["at_ns"] for each in events if "end" in each}
         operations = [
-            Operation(
+            Drawn(
                 lane=each["client"],
                 op=each["op"],
                 kind="write",

@@ -18,7 +18,7 @@ from glitchgrid.lab.picture.page import as_page
 from glitchgrid.lab.picture.perfetto import as_trace_events
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.verdict import Verdict
-from tests.lockserver.system import EXCLUSION, FORGETS, LOCKS, LockLayout, habits_of, layout_of
+from tests.lockserver.system import EXCLUSION, FORGETS, HISTORY, LOCKS, LockLayout, habits_of, layout_of
 
 SEEDS = 30
 
@@ -57,7 +57,7 @@ class CampaignTests(SynchronousTestCase):
 class BugTests(SynchronousTestCase):
     def test_a_seed_finds_it_and_it_shrinks_and_is_drawn(self) -> None:
         failing = first_that_fails()
-        self.assertEqual({finding.oracle for finding in failing.findings}, {EXCLUSION})
+        self.assertEqual({finding.oracle for finding in failing.findings}, {EXCLUSION, HISTORY})
         shrunk = shrink(failing.plan, FORGETS.name)
         small = shrunk.result.plan
         self.assertEqual(shrunk.oracle, EXCLUSION)
@@ -80,7 +80,7 @@ class BugTests(SynchronousTestCase):
         ]
         self.assertTrue(overlaps, "both hold it at one time")
         self.assertIn("granted", {message.text for message in picture.messages})
-        self.assertEqual([mark.oracle for mark in picture.marks], [EXCLUSION])
+        self.assertEqual([mark.oracle for mark in picture.marks], [EXCLUSION, HISTORY])
         self.assertIn("The lock is held twice.", as_page(picture))
         json.loads(as_trace_events(picture))
 

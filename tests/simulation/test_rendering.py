@@ -7,7 +7,8 @@ from glitchgrid.lab.campaign.rendering import picture_of
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.faults.processes import Kill
-from glitchgrid.lab.history.format import OperationKind, Outcome, read_history
+from glitchgrid.lab.history.format import WRITE, read_history, written_value
+from glitchgrid.lab.history.operation import Outcome
 from glitchgrid.lab.picture.model import DURABLE, SHOWN, LaneKind, Picture
 from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.register.glitches import switched_on
@@ -73,8 +74,8 @@ class PortraitTests(SynchronousTestCase):
 
     def acknowledged(self) -> list[int]:
         lines = (line.encode() + b"\n" for line in self.result.history.splitlines())
-        written = [each for each in read_history(lines).operations if each.kind is OperationKind.WRITE]
-        return [each.value or 0 for each in written if each.outcome is Outcome.OK]
+        written = [each for each in read_history(lines).operations if each.function == WRITE]
+        return [written_value(each) for each in written if each.outcome is Outcome.OK]
 
     def test_its_stairs_end_where_the_vaults_do(self) -> None:
         stairs = {(stair.lane, stair.name): stair.steps for stair in self.picture.stairs}

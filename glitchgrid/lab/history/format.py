@@ -24,14 +24,16 @@ Fields that are not named here are skipped. A retry is an operation of its own. 
 histories.
 """
 
-import enum
 import json
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+import re
+from collections.abc import Hashable, Iterable, Iterator
+from functools import partial
+from typing import BinaryIO, cast
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from glitchgrid.lab.errors import HistoryInvalid
+from glitchgrid.lab.history.operation import UNKNOWN, History, Operation, Outcome
 
 VERSION = 1
 LINE_BYTES_MAX = 4096
@@ -46,51 +48,20 @@ NOTHING_WRITTEN, VALUE_MAX = 0, 2**63 - 1
 """What a register holds that was never written, and the largest value there is."""
 
 
-class OperationKind(enum.Enum):
-    READ = "read"
-    WRITE = "write"
-
-
-class Outcome(enum.Enum):
-    """How an operation ended, as far as its client can know."""
-
-    OK = "ok"
-    DECREASES = "decreases"
-    FAILED = "failed"
-    AMBIGUOUS = "ambiguous"
-
+READ, WRITE = "read", "write"
 
 RETURNS = {
-    OperationKind.READ: frozenset({Outcome.OK, Outcome.FAILED}),
-    OperationKind.WRITE: frozenset(Outcome),
+    READ: {"ok": Outcome.OK, "failed": Outcome.FAILED},
+    WRITE: {
+        "ok": Outcome.OK,
+        "decreases": Outcome.REFUSED,
+        "failed": Outcome.FAILED,
+        "ambiguous": Outcome.AMBIGUOUS,
+    },
 }
+"""How operations return, as a line says it, and what that comes to."""
 
-
-@frozen
-class Operation:
-    """One operation: its call, and its return if there was one.
-
-    `value` is what a write sends, or what a read returned; `floor` is what a 400 named. An open operation has
-    no `return_ns`.
-    """
-
-    op: int
-    client: str
-    kind: OperationKind
-    value: int | None
-    call_ns: int
-    return_ns: int | None
-    outcome: Outcome
-    floor: int | None = None
-
-
-@frozen
-class History:
-    """The operations are in the order of their calls' lines. `torn_line` is a last line that was left out."""
-
-    initial: int
-    operations: tuple[Operation, ...]
-    torn_line: int | None = None
+RETURN_NAMES = {(function, outcome): name for function, names in RETURNS.items() for name, outcome in names.items()}
 
 
 @frozen
@@ -111,27 +82,47 @@ class Counts:
 
 def returned_value(operation: Operation) -> int:
     """What an operation that was answered returned: a write its own value, a read what it read, a refusal its floor."""
-    value = operation.floor if operation.outcome is Outcome.DECREASES else operation.value
-    assert value is not None
+    acknowledged = operation.function == WRITE and operation.outcome is Outcome.OK
+    value = operation.argument if acknowledged else operation.result
+    assert isinstance(value, int)
     return value
+
+
+def returned_values(operations: Iterable[Operation]) -> list[int]:
+    """What each of these returned, as `returned_value` has it: there may be millions."""
+    values = [
+        each.argument if each.outcome is Outcome.OK and each.function == WRITE else each.result for each in operations
+    ]
+    return cast("list[int]", values)
+
+
+def written_value(write: Operation) -> int:
+    """What a write sent, however it ended."""
+    assert isinstance(write.argument, int)
+    return write.argument
+
+
+def initial_value(history: History) -> int:
+    assert isinstance(history.initial, int)
+    return history.initial
 
 
 def count(history: History) -> Counts:
     outcomes = [operation.outcome for operation in history.operations]
-    reads = sum(each.kind is OperationKind.READ and each.outcome is Outcome.OK for each in history.operations)
+    reads = sum(each.function == READ and each.outcome is Outcome.OK for each in history.operations)
     return Counts(
         operations=len(outcomes),
         acknowledged_writes=outcomes.count(Outcome.OK) - reads,
         reads=reads,
         ambiguous=outcomes.count(Outcome.AMBIGUOUS),
         failed=outcomes.count(Outcome.FAILED),
-        refused=outcomes.count(Outcome.DECREASES),
+        refused=outcomes.count(Outcome.REFUSED),
     )
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:
     """The lines of a file, of which `read_history` is to make a history; never more of one than it would read."""
-    return iter(lambda: file.readline(LINE_BYTES_MAX + 1), b"")
+    return iter(partial(file.readline, LINE_BYTES_MAX + 1), b"")
 
 
 def read_history(lines: Iterable[bytes]) -> History:
@@ -142,30 +133,33 @@ def read_history(lines: Iterable[bytes]) -> History:
 
     :raises HistoryInvalid: for the first line that is not as the format says.
     """
-    reader: _Reader | None = None
-    torn_line: int | None = None
-    number = 0
-    for number, line in enumerate(lines, start=1):
-        if torn_line is not None:
-            raise HistoryInvalid(torn_line, "it has no line feed at its end, and is not the last")
-        if len(line) > LINE_BYTES_MAX:
-            raise HistoryInvalid(number, f"it is longer than {LINE_BYTES_MAX} bytes")
-        if not line.endswith(b"\n"):
-            torn_line = number
-        elif reader is None:
-            reader = _Reader(_header(_Line(number, line)))
-        else:
-            reader.take(_Line(number, line))
-    if reader is None:
-        raise HistoryInvalid(max(number, 1), "the header is missing" if torn_line is None else "the header is torn")
-    return History(reader.initial, tuple(reader.operations.values()), torn_line)
+    numbered = enumerate(lines, start=1)
+    first = next(numbered, None)
+    if first is None:
+        raise HistoryInvalid(1, "the header is missing")
+    if _is_torn(*first):
+        raise HistoryInvalid(1, "the header is torn")
+    reader = _Reader(_header(_Line(*first)))
+    for number, line in reader.not_plain(numbered):
+        if _is_torn(number, line):
+            if next(numbered, None) is not None:
+                raise HistoryInvalid(number, "it has no line feed at its end, and is not the last")
+            return History(tuple(reader.operations()), reader.initial, number)
+        reader.take(_Line(number, line))
+    return History(tuple(reader.operations()), reader.initial)
+
+
+def _is_torn(number: int, line: bytes) -> bool:
+    if len(line) > LINE_BYTES_MAX:
+        raise HistoryInvalid(number, f"it is longer than {LINE_BYTES_MAX} bytes")
+    return not line.endswith(b"\n")
 
 
 class _Line:
     """One line that holds one JSON object."""
 
     def __init__(self, number: int, line: bytes) -> None:
-        self._number = number
+        self.number = number
         try:
             parsed = json.loads(line.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_refuse)
         except (ValueError, RecursionError):
@@ -178,7 +172,7 @@ class _Line:
         return name in self._fields
 
     def invalid(self, problem: str) -> HistoryInvalid:
-        return HistoryInvalid(self._number, problem)
+        return HistoryInvalid(self.number, problem)
 
     def integer(self, name: str, least: int, most: int) -> int:
         number = self._field(name)
@@ -199,13 +193,69 @@ class _Line:
         return self._fields[name]
 
 
+_NUMBER = rb"(0|[1-9][0-9]{0,17})"
+_CLIENT = rb"([ !#-[\]-~]{1,%d})" % CLIENT_CHARACTERS_MAX
+_PLAIN = re.compile(
+    rb'{"op": %b, (?:"call": (?:"read"|"write", "value": ([1-9][0-9]{0,17})), "client": "%b", "at_ns": %b'
+    rb'|"return": "ok"(?:, "value": %b)?, "at_ns": %b)}\n' % (_NUMBER, _CLIENT, _NUMBER, _NUMBER, _NUMBER)
+)
+"""Lines as a `Recorder` writes most of them, without notes. A reader of JSON would take most of the time for them."""
+
+_Called = tuple[int, str, str, int | None, int]
+"""An operation that has not returned: its place in the order of the calls, its client, its function, what it writes,
+and when it was called."""
+
+
 class _Reader:
     """Collects operations. An operation without a return keeps the outcome that it has from its call."""
 
     def __init__(self, initial: int) -> None:
         self.initial = initial
         self._at_ns = 0
-        self.operations: dict[int, Operation] = {}
+        self._called: dict[int, _Called | None] = {}  # None for what has returned
+        self._operations: list[Operation | None] = []  # in the order of the calls; None for what has not returned
+
+    def operations(self) -> Iterator[Operation]:
+        """All of them, at the end."""
+        still_open = {called[0]: (op, called) for op, called in self._called.items() if called is not None}
+        for place, operation in enumerate(self._operations):
+            if operation is not None:
+                yield operation
+                continue
+            op, (_, client, function, value, at_ns) = still_open[place]
+            outcome = Outcome.AMBIGUOUS if function == WRITE else Outcome.FAILED
+            yield Operation(op, client, function, value, UNKNOWN, at_ns, None, outcome)
+
+    def not_plain(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        """Take the plainest lines, and return the others, with their numbers.
+
+        Most lines are plain, and there may be millions: this is written out, so that a line costs no call.
+        """
+        known, operations, plain = self._called, self._operations, _PLAIN.fullmatch
+        clients: dict[bytes, str] = {}
+        for number, line in lines:
+            found = plain(line)
+            if found is not None:
+                op_text, written, client, called_at, read, returned_at = found.groups()
+                op = int(op_text)
+                called = known.get(op)
+                at_ns = int(called_at or returned_at)
+                is_in_time = at_ns >= self._at_ns
+                if is_in_time and called_at is None and called and (called[2] == READ) == (read is not None):
+                    place, name, function, value, call_ns = called
+                    known[op] = None
+                    self._at_ns = at_ns
+                    result = int(read) if read else None
+                    operations[place] = Operation(op, name, function, value, result, call_ns, at_ns, Outcome.OK)
+                    continue
+                if is_in_time and called_at is not None and op not in known and len(operations) < OPERATIONS_MAX:
+                    name = clients.get(client) or clients.setdefault(client, client.decode("ascii"))
+                    function = READ if written is None else WRITE
+                    known[op] = len(operations), name, function, int(written) if written else None, at_ns
+                    self._at_ns = at_ns
+                    operations.append(None)
+                    continue
+            yield number, line
 
     def take(self, line: _Line) -> None:
         if ("call" in line) == ("return" in line):
@@ -213,44 +263,54 @@ class _Reader:
         op = line.integer("op", 0, NUMBER_MAX)
         at_ns = line.integer("at_ns", 0, NUMBER_MAX)
         if "call" in line:
-            self._call(line, op, at_ns)
+            function = line.text("call")
+            if function not in RETURNS:
+                raise line.invalid(f"its call is {function!r}, and not 'read' or 'write'")
+            value = line.integer("value", NOTHING_WRITTEN + 1, VALUE_MAX) if function == WRITE else None
+            self._call(line.number, op, function, value, line.text("client"), at_ns)
         else:
-            self._return(line, op, at_ns)
-        if at_ns < self._at_ns:
-            raise line.invalid(f"it is at {at_ns} ns, before the {self._at_ns} ns of the line above it")
-        self._at_ns = at_ns
+            self._take_return(line, op, at_ns)
 
-    def _call(self, line: _Line, op: int, at_ns: int) -> None:
-        kind = next((each for each in OperationKind if each.value == line.text("call")), None)
-        if kind is None:
-            raise line.invalid(f"its call is {line.text('call')!r}, and not 'read' or 'write'")
-        if op in self.operations:
-            raise line.invalid(f"op {op} is called a second time")
-        if len(self.operations) >= OPERATIONS_MAX:
-            raise line.invalid(f"it is operation {OPERATIONS_MAX + 1}, and {OPERATIONS_MAX} is the most")
-        if kind is OperationKind.WRITE:
-            value, outcome = line.integer("value", NOTHING_WRITTEN + 1, VALUE_MAX), Outcome.AMBIGUOUS
-            self.operations[op] = Operation(op, line.text("client"), kind, value, at_ns, None, outcome)
-        else:
-            self.operations[op] = Operation(op, line.text("client"), kind, None, at_ns, None, Outcome.FAILED)
-
-    def _return(self, line: _Line, op: int, at_ns: int) -> None:
-        called = self.operations.get(op)
+    def _take_return(self, line: _Line, op: int, at_ns: int) -> None:
+        called = self._called.get(op)
         if called is None:
-            raise line.invalid(f"op {op} returns without a call")
-        if called.return_ns is not None:
-            raise line.invalid(f"op {op} returns a second time")
-        if at_ns < called.call_ns:
-            raise line.invalid(f"op {op} returns at {at_ns} ns, before its call at {called.call_ns} ns")
-        outcome = next((each for each in RETURNS[called.kind] if each.value == line.text("return")), None)
+            again = "returns a second time" if op in self._called else "returns without a call"
+            raise line.invalid(f"op {op} {again}")
+        function = called[2]
+        outcome = RETURNS[function].get(line.text("return"))
         if outcome is None:
-            raise line.invalid(f"its return is {line.text('return')!r}, and a {called.kind.value} has no such return")
-        value, floor = called.value, None
-        if outcome is Outcome.DECREASES:
-            floor = line.integer("floor", NOTHING_WRITTEN + 1, VALUE_MAX)
-        elif called.kind is OperationKind.READ and outcome is Outcome.OK:
-            value = line.integer("value", NOTHING_WRITTEN, VALUE_MAX)
-        self.operations[op] = evolve(called, return_ns=at_ns, outcome=outcome, value=value, floor=floor)
+            raise line.invalid(f"its return is {line.text('return')!r}, and a {function} has no such return")
+        result: Hashable = UNKNOWN
+        if outcome is Outcome.REFUSED:
+            result = line.integer("floor", NOTHING_WRITTEN + 1, VALUE_MAX)
+        elif outcome is Outcome.OK:
+            result = None if function == WRITE else line.integer("value", NOTHING_WRITTEN, VALUE_MAX)
+        self._return(line.number, op, outcome, result, at_ns)
+
+    def _call(self, number: int, op: int, function: str, value: int | None, client: str, at_ns: int) -> None:
+        if op in self._called:
+            raise HistoryInvalid(number, f"op {op} is called a second time")
+        place = len(self._operations)
+        if place >= OPERATIONS_MAX:
+            raise HistoryInvalid(number, f"it is operation {OPERATIONS_MAX + 1}, and {OPERATIONS_MAX} is the most")
+        if at_ns < self._at_ns:
+            raise self._goes_back(number, at_ns)
+        self._at_ns = at_ns
+        self._called[op] = place, client, function, value, at_ns
+        self._operations.append(None)
+
+    def _return(self, number: int, op: int, outcome: Outcome, result: Hashable, at_ns: int) -> None:
+        called = self._called[op]
+        assert called is not None
+        place, client, function, value, call_ns = called
+        if at_ns < self._at_ns:
+            raise self._goes_back(number, at_ns)
+        self._at_ns = at_ns
+        self._called[op] = None
+        self._operations[place] = Operation(op, client, function, value, result, call_ns, at_ns, outcome)
+
+    def _goes_back(self, number: int, at_ns: int) -> HistoryInvalid:
+        return HistoryInvalid(number, f"it is at {at_ns} ns, before the {self._at_ns} ns of the line above it")
 
 
 def _header(line: _Line) -> int:

@@ -2,20 +2,18 @@
 
 from pathlib import Path
 
-from attrs import evolve
-
 from glitchgrid.lab.errors import HistoryInvalid
 from glitchgrid.lab.history.format import (
     LINE_BYTES_MAX,
     NOTHING_WRITTEN,
-    History,
-    Operation,
-    OperationKind,
-    Outcome,
+    WRITE,
+    initial_value,
     lines_of,
     read_history,
     returned_value,
+    written_value,
 )
+from glitchgrid.lab.history.operation import History, Operation, Outcome
 
 HISTORY = "history"
 """The directory of the parts: a file each, whose name ends in ``.jsonl``."""
@@ -37,23 +35,23 @@ def read_merged(directory: Path) -> History:
                 continue  # its header is not whole: its client has begun nothing yet, or was killed before it could
             file.seek(0)
             part = read_history(lines_of(file))
-        initials.add(part.initial)
+        initials.add(initial_value(part))
         operations += part.operations
         torn_line = torn_line or part.torn_line
     if len(initials) > 1:
         raise HistoryInvalid(1, f"the parts begin with different values: {sorted(initials)}")
     initial = initials.pop() if initials else NOTHING_WRITTEN
     operations.sort(key=lambda operation: operation.call_ns)
-    return History(initial, tuple(evolve(each, op=op) for op, each in enumerate(operations)), torn_line)
+    return History(tuple(each._replace(op=op) for op, each in enumerate(operations)), initial, torn_line)
 
 
 def largest_answered(history: History) -> int:
     """The largest value that an answer has named: the register has held it."""
-    answered = (each for each in history.operations if each.outcome in {Outcome.OK, Outcome.DECREASES})
-    return max(map(returned_value, answered), default=history.initial)
+    answered = (each for each in history.operations if each.outcome in {Outcome.OK, Outcome.REFUSED})
+    return max(map(returned_value, answered), default=initial_value(history))
 
 
 def largest_attempted(history: History) -> int:
     """The largest value that anybody has begun to write."""
-    written = (each.value or 0 for each in history.operations if each.kind is OperationKind.WRITE)
-    return max(written, default=history.initial)
+    written = (written_value(each) for each in history.operations if each.function == WRITE)
+    return max(written, default=initial_value(history))

@@ -11,10 +11,10 @@ from glitchgrid.lab.history.format import (
     NOTHING_WRITTEN,
     NUMBER_MAX,
     OPERATIONS_MAX,
+    READ,
     VALUE_MAX,
     VERSION,
-    OperationKind,
-    Outcome,
+    WRITE,
 )
 
 RESERVED = frozenset({"history", "initial", "op", "call", "return", "value", "floor", "client", "at_ns"})
@@ -41,7 +41,7 @@ class Recorder:
         self._stream = stream
         self._now_ns = now_ns
         self._lock = Lock()
-        self._open: dict[int, OperationKind] = {}
+        self._open: dict[int, str] = {}
         self._next_op = 0
         _require(NOTHING_WRITTEN <= initial <= VALUE_MAX, f"{initial} is not an initial value")
         self._write({"history": VERSION, "initial": initial})
@@ -49,51 +49,51 @@ class Recorder:
     def call_write(self, client: str, value: int, **notes: object) -> int:
         """A write is about to be sent. Returns its `op`, by which its return is recorded."""
         _require(NOTHING_WRITTEN < value <= VALUE_MAX, f"{value} is not a value")
-        return self._call(OperationKind.WRITE, {"value": value, "client": client}, notes)
+        return self._call(WRITE, {"value": value, "client": client}, notes)
 
     def call_read(self, client: str, **notes: object) -> int:
         """A read is about to be sent. Returns its `op`, by which its return is recorded."""
-        return self._call(OperationKind.READ, {"client": client}, notes)
+        return self._call(READ, {"client": client}, notes)
 
     def write_ok(self, op: int, **notes: object) -> None:
         """The write was answered 200."""
-        self._return(op, [OperationKind.WRITE], Outcome.OK, {}, notes)
+        self._return(op, [WRITE], "ok", {}, notes)
 
     def read_ok(self, op: int, value: int, **notes: object) -> None:
         """The read was answered 200 and `value`, which is 0 for a register that was never written."""
         _require(NOTHING_WRITTEN <= value <= VALUE_MAX, f"{value} is not what a read returns")
-        self._return(op, [OperationKind.READ], Outcome.OK, {"value": value}, notes)
+        self._return(op, [READ], "ok", {"value": value}, notes)
 
     def decreases(self, op: int, floor: int, **notes: object) -> None:
         """The write was answered 400, which named `floor`."""
         _require(NOTHING_WRITTEN < floor <= VALUE_MAX, f"{floor} is not a floor")
-        self._return(op, [OperationKind.WRITE], Outcome.DECREASES, {"floor": floor}, notes)
+        self._return(op, [WRITE], "decreases", {"floor": floor}, notes)
 
     def failed(self, op: int, **notes: object) -> None:
         """The write certainly did not happen, or the read returned nothing."""
-        self._return(op, list(OperationKind), Outcome.FAILED, {}, notes)
+        self._return(op, [READ, WRITE], "failed", {}, notes)
 
     def ambiguous(self, op: int, **notes: object) -> None:
         """The write ended in any other way: it may take effect now, later or never."""
-        self._return(op, [OperationKind.WRITE], Outcome.AMBIGUOUS, {}, notes)
+        self._return(op, [WRITE], "ambiguous", {}, notes)
 
-    def _call(self, kind: OperationKind, fields: dict[str, object], notes: dict[str, object]) -> int:
+    def _call(self, function: str, fields: dict[str, object], notes: dict[str, object]) -> int:
         client = fields["client"]
         _require(isinstance(client, str) and 1 <= len(client) <= CLIENT_CHARACTERS_MAX, f"{client!r} is not a client")
         with self._lock:
             op = self._next_op
             _require(op < OPERATIONS_MAX, f"{OPERATIONS_MAX} operations are the most")
-            self._event({"op": op, "call": kind.value} | fields, notes)
+            self._event({"op": op, "call": function} | fields, notes)
             self._next_op += 1
-            self._open[op] = kind
+            self._open[op] = function
         return op
 
     def _return(
-        self, op: int, kinds: list[OperationKind], outcome: Outcome, fields: dict[str, object], notes: dict[str, object]
+        self, op: int, functions: list[str], name: str, fields: dict[str, object], notes: dict[str, object]
     ) -> None:
         with self._lock:
-            _require(self._open.get(op) in kinds, f"op {op} cannot return so: it is not open, or of the other kind")
-            self._event({"op": op, "return": outcome.value} | fields, notes)
+            _require(self._open.get(op) in functions, f"op {op} cannot return so: it is not open, or of the other kind")
+            self._event({"op": op, "return": name} | fields, notes)
             del self._open[op]
 
     def _event(self, fields: dict[str, object], notes: dict[str, object]) -> None:

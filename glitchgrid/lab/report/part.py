@@ -6,13 +6,15 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from glitchgrid.lab.checkers.max_register import CannotSay, CheckResult, NotLinearizable, check
+from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.result import CannotSay, CheckResult, NotLinearizable
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.calls import CALLS, Call, read_calls
 from glitchgrid.lab.composer.nemesis import Fault, read_faults
 from glitchgrid.lab.errors import CannotRun, HistoryInvalid
-from glitchgrid.lab.history.format import History, lines_of, read_history
+from glitchgrid.lab.history.format import lines_of, read_history
 from glitchgrid.lab.history.merging import HISTORY, read_merged
+from glitchgrid.lab.history.operation import History
 from glitchgrid.lab.report.sdk import SDK_OUTPUT, Evidence, read_evidence
 
 TIMELINE = "timeline.jsonl"

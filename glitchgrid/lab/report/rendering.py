@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from glitchgrid.lab.checkers.max_register import NotLinearizable
+from glitchgrid.lab.checkers.result import NotLinearizable
 from glitchgrid.lab.composer.calls import ENDS_WELL, Call
 from glitchgrid.lab.composer.nemesis import Fault as Injected
 from glitchgrid.lab.composer.nemesis import is_pause
-from glitchgrid.lab.history.format import Operation
-from glitchgrid.lab.history.view import operation_view
+from glitchgrid.lab.history.view import by_number, in_lanes, operation_view
 from glitchgrid.lab.picture.model import Fault, Lane, LaneKind, Life, Mark, Picture, TraceLine
 from glitchgrid.lab.report.part import Part
 from glitchgrid.lab.report.report import verdict_name
@@ -24,10 +23,10 @@ def picture_of(part: Part) -> Picture:
     end_ns = max(_times_ns(part), default=1)
     verdict = part.verdict
     wrong = {each.op for each in verdict.operations} if isinstance(verdict, NotLinearizable) else set()
-    placed = list(_placed(operations))
+    placed = list(in_lanes(operations, _kind_of_client))
     names = [lane for lane, _ in placed]
     members = () if part.about is None else part.about.members
-    lanes = [Lane(name, LaneKind.CLIENT) for name in sorted(dict.fromkeys(names), key=_natural)]
+    lanes = [Lane(name, LaneKind.CLIENT) for name in sorted(dict.fromkeys(names), key=by_number)]
     lanes += [Lane(name, LaneKind.SERVER if name.startswith("control") else LaneKind.KEEPER) for name in members]
     return Picture(
         title=f"{part.name}: {verdict_name(verdict)}",
@@ -60,26 +59,9 @@ def _times_ns(part: Part) -> Iterator[int]:
         yield each.ended_ns
 
 
-def _placed(operations: Sequence[Operation]) -> Iterator[tuple[str, Operation]]:
-    """Each operation with a lane that is free for it. There are hundreds of clients, and few of them at one time.
-
-    One that never returned stays where it is, and takes its lane with it until the end.
-    """
-    free_from_ns: dict[str, list[float]] = {}
-    for operation in operations:
-        match = _CLIENT.fullmatch(operation.client)
-        name = operation.client if match is None else match[1]
-        lanes = free_from_ns.setdefault(name, [])
-        number = next((n for n, at_ns in enumerate(lanes) if at_ns <= operation.call_ns), len(lanes))
-        if number == len(lanes):
-            lanes.append(0)
-        lanes[number] = float("inf") if operation.return_ns is None else operation.return_ns
-        yield f"{name} {number + 1}", operation
-
-
-def _natural(lane: str) -> tuple[str, int]:
-    name, _, number = lane.rpartition(" ")
-    return name, int(number)
+def _kind_of_client(client: str) -> str:
+    match = _CLIENT.fullmatch(client)
+    return client if match is None else match[1]
 
 
 def _lives(members: Sequence[str], faults: Sequence[Injected], begin_ns: int) -> Iterator[Life]:

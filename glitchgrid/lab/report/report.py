@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from glitchgrid.lab.checkers.max_register import CannotSay, CheckResult, Linearizable, NotLinearizable
+from glitchgrid.lab.checkers.result import CannotSay, CheckResult, Linearizable, NotLinearizable
 from glitchgrid.lab.composer.calls import Call, End
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.properties import Property, Seen, Standing, read_catalogue
@@ -110,7 +110,7 @@ def verdict_name(verdict: CheckResult) -> str:
 
 def why(verdict: CheckResult) -> str:
     match verdict:
-        case NotLinearizable(_, _, sentence):
+        case NotLinearizable(sentence=sentence):
             return sentence
         case CannotSay(reason):
             return reason

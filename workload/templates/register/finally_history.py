@@ -3,7 +3,8 @@
 
 from antithesis.assertions import always, sometimes
 
-from glitchgrid.lab.checkers.max_register import CannotSay, NotLinearizable, check
+from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.result import CannotSay, NotLinearizable
 from glitchgrid.lab.history.format import count
 from glitchgrid.lab.register.testkit.checks import must
 from glitchgrid.lab.register.testkit.client import RecordedClient

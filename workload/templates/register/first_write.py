@@ -3,7 +3,7 @@
 
 from antithesis.assertions import always
 
-from glitchgrid.lab.history.format import Outcome
+from glitchgrid.lab.history.operation import Outcome
 from glitchgrid.lab.register.testkit.checks import must
 from glitchgrid.lab.register.testkit.client import read_value
 from glitchgrid.lab.register.testkit.turn import RECOVERY_S, Turn, run

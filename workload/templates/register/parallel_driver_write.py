@@ -3,8 +3,8 @@
 
 from antithesis.assertions import always, reachable, sometimes
 
-from glitchgrid.lab.history.format import Outcome
 from glitchgrid.lab.history.merging import largest_attempted
+from glitchgrid.lab.history.operation import Outcome
 from glitchgrid.lab.register.testkit.actions import ACTIONS, EQUAL, LEAVE, READ, SMALLER
 from glitchgrid.lab.register.testkit.checks import must
 from glitchgrid.lab.register.testkit.client import RecordedClient, Written
@@ -55,7 +55,7 @@ class Writer:
                 self.known = max(self.known, value)
             case Outcome.AMBIGUOUS:
                 reachable("test: a client cannot know what became of its write")
-            case Outcome.DECREASES:
+            case Outcome.REFUSED:
                 self.known = max(self.known, written.floor)
 
     async def _read_back(self) -> None:

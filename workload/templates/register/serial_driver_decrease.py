@@ -6,8 +6,8 @@ Alone, because beside others nobody could tell whose write it was that the floor
 
 from antithesis.assertions import always, reachable
 
-from glitchgrid.lab.history.format import Outcome
 from glitchgrid.lab.history.merging import largest_attempted
+from glitchgrid.lab.history.operation import Outcome
 from glitchgrid.lab.register.testkit.checks import must
 from glitchgrid.lab.register.testkit.turn import BUDGET_S, Turn, run
 
@@ -23,7 +23,7 @@ async def decrease(turn: Turn) -> None:
     control = turn.any_control()
     known = value if (await client.write(control, value)).outcome is Outcome.OK else 0
     refused = await client.write(control, value - step)
-    if refused.outcome is Outcome.DECREASES:
+    if refused.outcome is Outcome.REFUSED:
         reachable("test: a decrease is refused")
         always(refused.floor > value - step, "test: a refusal names a larger value than the one that it refuses")
         must(refused.floor > value - step, f"{control} refused {value - step} as a decrease from {refused.floor}")

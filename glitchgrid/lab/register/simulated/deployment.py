@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from glitchgrid.lab.checkers.max_register import CannotSay, NotLinearizable, check
+from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.result import CannotSay, NotLinearizable
 from glitchgrid.lab.history.format import read_history
 from glitchgrid.lab.picture.model import DURABLE, SHOWN, Stair
 from glitchgrid.lab.register.layout import ATOMIC

@@ -6,7 +6,7 @@ from contextlib import suppress
 from attrs import frozen
 
 from glitchgrid.errors import InvalidValue
-from glitchgrid.lab.history.format import Outcome
+from glitchgrid.lab.history.operation import Outcome
 from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.register.testkit.fault import RealFault
 from glitchgrid.lab.register.testkit.http import ANSWER_TIMEOUT_S, Answer, Http, NoAnswer, NotSent
@@ -52,7 +52,7 @@ class RecordedClient:
         match written.outcome:
             case Outcome.OK:
                 self._recorder.write_ok(op)
-            case Outcome.DECREASES:
+            case Outcome.REFUSED:
                 self._recorder.decreases(op, written.floor)
             case Outcome.FAILED:
                 self._recorder.failed(op)
@@ -76,7 +76,7 @@ def _understood(answer: Answer, value: int) -> Written:
     if answer.status == OK and (sent := _SENT.fullmatch(answer.body)):
         return Written(Outcome.OK, votes=(int(sent[1]), int(sent[2])))
     if answer.status == BAD_REQUEST and (refused := _DECREASES.fullmatch(answer.body)):
-        return Written(Outcome.DECREASES, floor=int(refused[1]))
+        return Written(Outcome.REFUSED, floor=int(refused[1]))
     if answer.status in AMBIGUOUS:
         return Written(Outcome.AMBIGUOUS)
     raise RealFault(f"a write of {value} was answered {answer.status} {answer.body!r}")

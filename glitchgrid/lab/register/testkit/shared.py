@@ -22,8 +22,8 @@ from typing import Any, TextIO
 from attrs import frozen
 
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.history.format import History
 from glitchgrid.lab.history.merging import HISTORY, read_merged
+from glitchgrid.lab.history.operation import History
 from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.weights import Weights
 
