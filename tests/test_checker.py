@@ -7,9 +7,13 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.checkers.max_register import CannotSay, Linearizable, NotLinearizable, Rule, check, violations
-from glitchgrid.lab.checkers.search import linearizable
-from glitchgrid.lab.history.format import History, Operation, OperationKind, Outcome
+from glitchgrid.lab.checkers.answer import Found
+from glitchgrid.lab.checkers.max_register import Rule, check, violations
+from glitchgrid.lab.checkers.models.registers import MaxRegister
+from glitchgrid.lab.checkers.result import CannotSay, Linearizable, NotLinearizable
+from glitchgrid.lab.checkers.search import search
+from glitchgrid.lab.history.format import READ, WRITE, initial_value, written_value
+from glitchgrid.lab.history.operation import History, Operation, Outcome
 from tests.histories import ambiguous, drawn_history, failed_read, history, read, refused, write
 
 HISTORIES = 20_000
@@ -20,15 +24,20 @@ RULE_3 = history(read(2, 0, 6), write(8, 2, 3), write(2, 5, 8))
 
 
 def rules_broken(checked: History) -> list[Rule]:
-    return [each.rule for each in violations(checked)]
+    return [Rule(each.rule) for each in violations(checked) if each.rule is not None]
+
+
+def linearizable(checked: History) -> bool:
+    """What the search says, which knows what a max-register does, and none of the rules."""
+    return isinstance(search(checked.operations, MaxRegister(initial_value(checked))), Found)
 
 
 def tried_in_every_order(checked: History) -> bool:
     """The definition itself: is there a choice of ambiguous writes, and an order, that explains the history?"""
-    sure = [each for each in checked.operations if each.outcome in {Outcome.OK, Outcome.DECREASES}]
+    sure = [each for each in checked.operations if each.outcome in {Outcome.OK, Outcome.REFUSED}]
     unsure = [each for each in checked.operations if each.outcome is Outcome.AMBIGUOUS]
     return any(
-        explains(order, checked.initial)
+        explains(order, initial_value(checked))
         for number in range(len(unsure) + 1)
         for chosen in combinations(unsure, number)
         for order in permutations([*sure, *chosen])
@@ -41,14 +50,22 @@ def explains(order: tuple[Operation, ...], initial: int) -> bool:
             return False
     written = [initial]
     for each in order:
-        assert each.value is not None
-        if each.kind is OperationKind.READ and each.value != max(written):
+        if each.function == READ and each.result != max(written):
             return False
-        if each.floor is not None and not (each.value < each.floor and (each.floor in written or each.floor < initial)):
+        floor = floor_of(each)
+        if floor is not None and not (written_value(each) < floor and (floor in written or floor < initial)):
             return False
-        if each.kind is OperationKind.WRITE and each.floor is None:
-            written.append(each.value)
+        if each.function == WRITE and floor is None:
+            written.append(written_value(each))
     return True
+
+
+def floor_of(operation: Operation) -> int | None:
+    """What a refusal names."""
+    if operation.outcome is not Outcome.REFUSED:
+        return None
+    assert isinstance(operation.result, int)
+    return operation.result
 
 
 class AgainstTheSearchTests(SynchronousTestCase):
@@ -86,17 +103,17 @@ class AgainstTheSearchTests(SynchronousTestCase):
 def kinds_in(drawn: History) -> set[str]:
     """What of all that matters to the rules a history has."""
     operations = drawn.operations
-    writes = [each.value for each in operations if each.kind is OperationKind.WRITE]
+    writes = [written_value(each) for each in operations if each.function == WRITE]
     calls = {each.call_ns for each in operations}
     found = {
-        "an initial value": drawn.initial > 0,
+        "an initial value": initial_value(drawn) > 0,
         "equal values": len(set(writes)) < len(writes),
-        "a 400": any(each.outcome is Outcome.DECREASES for each in operations),
-        "a 400 that is none": any((each.floor or 9) <= (each.value or 0) for each in operations),
-        "a failed write": any(
-            each.outcome is Outcome.FAILED and each.kind is OperationKind.WRITE for each in operations
+        "a 400": any(each.outcome is Outcome.REFUSED for each in operations),
+        "a 400 that is none": any(
+            (floor_of(each) or 9) <= written_value(each) for each in operations if each.function == WRITE
         ),
-        "a failed read": any(each.outcome is Outcome.FAILED and each.kind is OperationKind.READ for each in operations),
+        "a failed write": any(each.outcome is Outcome.FAILED and each.function == WRITE for each in operations),
+        "a failed read": any(each.outcome is Outcome.FAILED and each.function == READ for each in operations),
         "an ambiguous write": any(each.outcome is Outcome.AMBIGUOUS and each.return_ns for each in operations),
         "an open write": any(each.outcome is Outcome.AMBIGUOUS and not each.return_ns for each in operations),
         "touching intervals": any(each.return_ns in calls for each in operations),
@@ -275,7 +292,7 @@ def long_history(operations: int) -> History:
         value = Counted(step + 10)
         one, two, three, four, five, six = (Counted(step * 5 + ns) for ns in range(6))
         events += [write(value, one, four), read(value, two, five), refused(1, value, three, six)]
-    return History(0, tuple(events))
+    return History(tuple(events), 0)
 
 
 class EffortTests(SynchronousTestCase):

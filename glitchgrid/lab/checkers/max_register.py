@@ -42,12 +42,20 @@ changes nothing; refusals last.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from enum import IntEnum
+from operator import attrgetter
 
-from attrs import frozen
-
-from glitchgrid.lab.history.format import History, Operation, OperationKind, Outcome, count, returned_value
+from glitchgrid.lab.checkers.result import CannotSay, CheckResult, Linearizable, NotLinearizable
+from glitchgrid.lab.history.format import (
+    READ,
+    WRITE,
+    count,
+    initial_value,
+    returned_values,
+    written_value,
+)
+from glitchgrid.lab.history.operation import History, Operation, Outcome
 
 ACKNOWLEDGED_MIN = 1
 """With fewer acknowledged writes, or fewer reads, a history proves nothing."""
@@ -61,30 +69,6 @@ class Rule(IntEnum):
     OVERTAKEN = 3
 
 
-@frozen
-class Linearizable:
-    """Nothing is wrong with the history."""
-
-
-@frozen
-class NotLinearizable:
-    """A rule is broken by these operations (the one that shows it comes first); `sentence` says how."""
-
-    rule: Rule
-    operations: tuple[Operation, ...]
-    sentence: str
-
-
-@frozen
-class CannotSay:
-    """Nothing wrong was found where too little happened."""
-
-    reason: str
-
-
-CheckResult = Linearizable | NotLinearizable | CannotSay
-
-
 def check(history: History, acknowledged_min: int = ACKNOWLEDGED_MIN) -> CheckResult:
     """The verdict on a history.
 
@@ -93,6 +77,11 @@ def check(history: History, acknowledged_min: int = ACKNOWLEDGED_MIN) -> CheckRe
     """
     for violation in violations(history):
         return violation
+    return enough(history, acknowledged_min)
+
+
+def enough(history: History, acknowledged_min: int = ACKNOWLEDGED_MIN) -> CheckResult:
+    """The verdict on a history in which no rule is broken."""
     counts = count(history)
     if min(counts.acknowledged_writes, counts.reads) < acknowledged_min:
         return CannotSay(
@@ -112,41 +101,50 @@ def violations(history: History) -> Iterator[NotLinearizable]:
 class _Answers:
     """What a history holds, in the order in which the rules need it.
 
-    :ivar returned: the operations that return a value, in the order of their returns.
+    :ivar named: the reads and the refusals, in the order of their returns, each with the value that it names.
+    :ivar reads: the reads among them.
     :ivar first_write: for each value the write of it that was called first, of those that may have happened.
     """
 
     def __init__(self, history: History) -> None:
-        self.initial = history.initial
-        self.first_write: dict[int, Operation] = {}
-        for each in sorted(history.operations, key=_call_ns):
-            if each.kind is OperationKind.WRITE and each.outcome in {Outcome.OK, Outcome.AMBIGUOUS}:
-                self.first_write.setdefault(returned_value(each), each)
-        answered = (each for each in history.operations if each.outcome in {Outcome.OK, Outcome.DECREASES})
-        self.returned = sorted(answered, key=_return_ns)
-        self.reads = [each for each in self.returned if each.kind is OperationKind.READ]
-        self._return_times_ns = [_return_ns(each) for each in self.returned]
-        self._largest_until: list[Operation | None] = [None]
-        largest, value = None, self.initial
-        for each in self.returned:
-            if returned_value(each) > value:
-                largest, value = each, returned_value(each)
+        self.initial = initial_value(history)
+        self.first_write: dict[Hashable, Operation] = {}
+        for each in sorted(history.operations, key=attrgetter("call_ns")):
+            if each.function == WRITE and (each.outcome is Outcome.OK or each.outcome is Outcome.AMBIGUOUS):
+                self.first_write.setdefault(each.argument, each)
+        answered = [
+            each for each in history.operations if each.outcome is Outcome.OK or each.outcome is Outcome.REFUSED
+        ]
+        returned = sorted(answered, key=attrgetter("return_ns"))
+        values = returned_values(returned)
+        self._return_times_ns: list[int] = list(map(attrgetter("return_ns"), returned))
+        largest: tuple[int, Operation | None] = (self.initial, None)
+        self._largest_until = [largest]
+        for each, value in zip(returned, values, strict=True):
+            if value > largest[0]:
+                largest = (value, each)
             self._largest_until.append(largest)
+        pairs = zip(returned, values, strict=True)
+        self.named = [pair for pair in pairs if pair[0].function == READ or pair[0].outcome is Outcome.REFUSED]
+        self.reads = [pair for pair in self.named if pair[0].function == READ]
 
     def largest_before(self, at_ns: int) -> tuple[int, Operation | None]:
         """The largest value that returned before a moment; whose it was is None for the initial value."""
-        largest = self._largest_until[bisect_left(self._return_times_ns, at_ns)]
-        return (self.initial, None) if largest is None else (returned_value(largest), largest)
+        return self._largest_until[bisect_left(self._return_times_ns, at_ns)]
 
 
 def _from_nowhere(answers: _Answers) -> Iterator[NotLinearizable]:
     """Rule 1."""
-    for each in answers.returned:
-        value = returned_value(each)
+    for each, value in answers.named:
         write = answers.first_write.get(value)
-        if each.outcome is Outcome.DECREASES and each.value is not None and each.value >= value:
+        is_refused = each.outcome is Outcome.REFUSED
+        if is_refused and written_value(each) >= value:
             sentence, write = f"{_did(each)}, which it is not", None
-        elif _needs_no_write(each, answers.initial) or (write is not None and write.call_ns <= _return_ns(each)):
+        elif (
+            value == answers.initial
+            or (is_refused and value < answers.initial)
+            or (write is not None and write.call_ns <= _return_ns(each))
+        ):
             continue
         elif write is None:
             sentence = f"{_did(each)}, and no write of {value} can have happened"
@@ -158,9 +156,9 @@ def _from_nowhere(answers: _Answers) -> Iterator[NotLinearizable]:
 
 def _went_back(answers: _Answers) -> Iterator[NotLinearizable]:
     """Rule 2."""
-    for read in answers.reads:
+    for read, value in answers.reads:
         largest, whose = answers.largest_before(read.call_ns)
-        if largest > returned_value(read):
+        if largest > value:
             sentence = f"{_did(read)}, although {_had(whose, largest)} before it was called"
             yield NotLinearizable(Rule.WENT_BACK, (read, *_those_of(whose)), sentence)
             return
@@ -168,8 +166,7 @@ def _went_back(answers: _Answers) -> Iterator[NotLinearizable]:
 
 def _overtaken(answers: _Answers) -> Iterator[NotLinearizable]:
     """Rule 3. What nobody wrote is left to rule 1."""
-    for read in answers.reads:
-        value = returned_value(read)
+    for read, value in answers.reads:
         write = answers.first_write.get(value)
         if value == answers.initial or write is None:
             continue
@@ -179,17 +176,6 @@ def _overtaken(answers: _Answers) -> Iterator[NotLinearizable]:
             sentence = f"{_did(read)}, although {_had(whose, largest)} before {overtaken}"
             yield NotLinearizable(Rule.OVERTAKEN, (read, write, *_those_of(whose)), sentence)
             return
-
-
-def _needs_no_write(answered: Operation, initial: int) -> bool:
-    """An acknowledged write writes by itself; other answers can name what was there when the history began."""
-    if answered.outcome is Outcome.DECREASES:
-        return returned_value(answered) <= initial
-    return answered.kind is OperationKind.WRITE or returned_value(answered) == initial
-
-
-def _call_ns(operation: Operation) -> int:
-    return operation.call_ns
 
 
 def _return_ns(operation: Operation) -> int:
@@ -206,20 +192,20 @@ def _name(operation: Operation) -> str:
 
 
 def _did(answered: Operation) -> str:
-    if answered.kind is OperationKind.READ:
-        return f"read {_name(answered)} returned {answered.value}"
-    return f"{_write(answered)} was refused as a decrease from {answered.floor}"
+    if answered.function == READ:
+        return f"read {_name(answered)} returned {answered.result}"
+    return f"{_write(answered)} was refused as a decrease from {answered.result}"
 
 
 def _had(whose: Operation | None, largest: int) -> str:
     if whose is None:
         return f"the register had begun at {largest}"
-    if whose.kind is OperationKind.READ:
+    if whose.function == READ:
         return f"read {_name(whose)} had returned {largest}"
-    if whose.outcome is Outcome.DECREASES:
+    if whose.outcome is Outcome.REFUSED:
         return f"{_write(whose)} had been refused as a decrease from {largest}"
     return f"{_write(whose)} had been answered 200"
 
 
 def _write(write: Operation) -> str:
-    return f"write #{write.op} of {write.value} by {write.client}"
+    return f"write #{write.op} of {write.argument} by {write.client}"

@@ -51,6 +51,7 @@ class Operation:
     :ivar kind: "read" or "write".
     :ivar outcome: "ok", "decreases", "ambiguous", "failed" or "open", as the history has it.
     :ivar is_wrong: it shows what is wrong with the run.
+    :ivar is_outside: the order that was found does not go so far.
     """
 
     lane: str
@@ -62,6 +63,7 @@ class Operation:
     returned_ns: int | None
     outcome: str
     is_wrong: bool = False
+    is_outside: bool = False
 
 
 @frozen

@@ -273,7 +273,7 @@ class Chart {
       const lane = this.lanes.places.get(operation.lane);
       const box = this._box(operation.called_ns, until, 3);
       const outcome = operation.outcome === "ok" ? operation.kind : operation.outcome;
-      const classes = ["operation", outcome, operation.is_wrong ? "wrong" : "", this._chosen("operations", index)];
+      const classes = ["operation", outcome, operation.is_wrong ? "wrong" : "", operation.is_outside ? "outside" : "", this._chosen("operations", index)];
       const parts = [
         shape("rect", of("operations", index, { class: classes.filter(Boolean).join(" "), ...box, y: lane.top + 4, height: lane.height - 8, rx: 3 })),
       ];

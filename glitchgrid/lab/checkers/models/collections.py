@@ -1,0 +1,105 @@
+"""Counters, sets and queues."""
+
+from glitchgrid.lab.checkers.model import IMPOSSIBLE, Model, State
+from glitchgrid.lab.checkers.telling import named
+from glitchgrid.lab.errors import ModelMismatch
+from glitchgrid.lab.history.operation import UNKNOWN, Operation
+
+
+class Counter(Model):
+    """A number, 0 at first. ``add`` takes how much, ``inc`` and ``dec`` that, or nothing for 1; ``read`` returns it."""
+
+    name = "counter"
+    initial: State = 0
+    observers = frozenset({"read"})
+
+    def begun(self, initial: State) -> State:
+        if type(initial) is int:
+            return initial
+        raise ModelMismatch(0, f"a {self.name} begins with a whole number, and not with {named(initial)}")
+
+    def add(self, state: State, operation: Operation) -> State:
+        return _number(state) + self._by(operation)
+
+    inc = increment = add
+
+    def dec(self, state: State, operation: Operation) -> State:
+        return _number(state) - self._by(operation)
+
+    decrement = dec
+
+    def read(self, state: State, operation: Operation) -> State:
+        return state if operation.returns(state) else IMPOSSIBLE
+
+    def _by(self, operation: Operation) -> int:
+        if operation.argument is None and operation.function != "add":
+            return 1
+        if isinstance(operation.argument, bool) or not isinstance(operation.argument, int):
+            raise ModelMismatch(
+                operation.line, f"{operation.function} takes a whole number, and not {named(operation.argument)}"
+            )
+        return operation.argument
+
+
+class ElementSet(Model):
+    """A set, empty at first. ``add`` and ``remove`` take an element, ``read`` returns all of them, in any order."""
+
+    name = "set"
+    initial: State = frozenset()
+    observers = frozenset({"read"})
+
+    def begun(self, initial: State) -> State:
+        if isinstance(initial, tuple | frozenset):
+            return frozenset(initial)
+        raise ModelMismatch(0, f"a {self.name} begins with a list of elements, and not with {named(initial)}")
+
+    def add(self, state: State, operation: Operation) -> State:
+        return _elements(state) | {operation.argument}
+
+    def remove(self, state: State, operation: Operation) -> State:
+        return _elements(state) - {operation.argument}
+
+    def read(self, state: State, operation: Operation) -> State:
+        if operation.result is UNKNOWN:
+            return state
+        if operation.result is not None and not isinstance(operation.result, tuple | frozenset):
+            raise ModelMismatch(
+                operation.line, f"read returns the elements of the set, and not {named(operation.result)}"
+            )
+        elements = operation.result or ()
+        # An element that is told twice is in a set once: whoever tells it twice has not read a set.
+        return state if len(elements) == len(_elements(state)) and frozenset(elements) == state else IMPOSSIBLE
+
+
+class Queue(Model):
+    """A queue. ``enqueue`` takes an element; ``dequeue`` returns the oldest, or None if none is there."""
+
+    name = "fifo-queue"
+    initial: State = ()
+
+    def begun(self, initial: State) -> State:
+        if isinstance(initial, tuple):
+            return initial
+        raise ModelMismatch(0, f"a {self.name} begins with a list of elements, and not with {named(initial)}")
+
+    def enqueue(self, state: State, operation: Operation) -> State:
+        return (*_items(state), operation.argument)
+
+    def dequeue(self, state: State, operation: Operation) -> State:
+        items = _items(state)
+        return items[1:] if operation.returns(items[0] if items else None) else IMPOSSIBLE
+
+
+def _number(state: State) -> int:
+    assert isinstance(state, int)
+    return state
+
+
+def _elements(state: State) -> frozenset[State]:
+    assert isinstance(state, frozenset)
+    return state
+
+
+def _items(state: State) -> tuple[State, ...]:
+    assert isinstance(state, tuple)
+    return state
