@@ -15,6 +15,9 @@ from click.core import ParameterSource
 
 from glitchgrid import __version__
 from glitchgrid.lab.checkers.max_register import ACKNOWLEDGED_MIN
+from glitchgrid.lab.checkers.models import MODELS
+from glitchgrid.lab.history.formats.reading import FORMATS
+from glitchgrid.lab.history.formats.writing import WRITABLE
 from glitchgrid.lab.register.oracles.names import ORACLES
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 
@@ -26,6 +29,8 @@ STEPS_MAX = 10_000
 TIMELINES_MAX = 1000
 MINUTES_MAX = 60.0
 PATIENCE_S_MAX = 3600.0
+CHECK_S_MAX = 86400.0
+MEMORY_MIB_MAX = 2**20
 SEED_MAX = 10**12
 CANNOT_SAY = 2
 
@@ -143,23 +148,77 @@ def demo(protocol: str) -> None:
 
 @main.command()
 @click.argument("history")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="The format; else it is found out.")
+@click.option("--model", type=click.Choice(list(MODELS)), help="The object; else it is found out.")
+@click.option("--initial", metavar="JSON", help="What the object held at the beginning.")
 @click.option(
     "--at-least",
     type=click.IntRange(min=1),
-    default=ACKNOWLEDGED_MIN,
-    show_default=True,
-    help="How many acknowledged writes, and how many reads, it takes for the history to prove anything.",
+    help="How many acknowledged writes, and how many reads, it takes for the history of a max-register to prove"
+    f" anything ({ACKNOWLEDGED_MIN} unless it is said); of another model, how many operations that returned.",
 )
+@click.option(
+    "--memory",
+    type=click.IntRange(1, MEMORY_MIB_MAX),
+    default=1024,
+    show_default=True,
+    metavar="MIB",
+    help="What the search for an order may take, about.",
+)
+@click.option(
+    "--time",
+    "time_s",
+    type=click.FloatRange(0.1, CHECK_S_MAX),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the search for an order may take.",
+)
+@click.option("--order", "with_order", is_flag=True, help="Show the order that was found.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Draw the history and the verdict.")
 @_json
-def check(history: str, at_least: int, as_json: bool) -> None:
-    """Is a recorded history linearizable? HISTORY is a file of JSON lines, or - for standard input.
+def check(
+    history: str,
+    format_name: str | None,
+    model: str | None,
+    initial: str | None,
+    at_least: int | None,
+    memory: int,
+    time_s: float,
+    with_order: bool,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Is a recorded history linearizable? HISTORY is a file, or - for standard input.
 
     Exits with 0 when it is, with 1 when it is not (and shows the operations that say so), with 2 when that cannot
-    be said: too little was acknowledged, or this is no history.
+    be said: too little was acknowledged, a limit was reached, or this is no history.
     """
+    from glitchgrid.commands.check import Settings
     from glitchgrid.commands.check import check as run_check
 
-    run_check(history, at_least, as_json)
+    run_check(Settings(history, at_least, as_json, format_name, model, initial, memory, time_s, with_order, html))
+
+
+@main.group()
+def history() -> None:
+    """Histories in the formats that are known."""
+
+
+@history.command()
+@click.argument("path", metavar="HISTORY")
+@click.option("--to", required=True, type=click.Choice(WRITABLE), help="The format that is wanted.")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="The format it has; else it is found out.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where it goes; else to standard output.")
+def convert(path: str, to: str, format_name: str | None, out: Path | None) -> None:
+    """Write HISTORY, a file or - for standard input, in another format.
+
+    What the other format has no words for is left out, or is an error where something would be lost.
+    """
+    from glitchgrid.commands.history import Settings
+    from glitchgrid.commands.history import convert as run_convert
+
+    run_convert(Settings(path, format_name, to, out))
 
 
 def _seeds(_context: click.Context, _parameter: click.Parameter, text: str) -> range:

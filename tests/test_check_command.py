@@ -164,11 +164,16 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
 
 
 def test_what_is_no_history_is_one_line(tmp_path: Path) -> None:
-    assert_cannot_say(check([]), "standard input: line 1: the header is missing")
+    assert_cannot_say(check([]), "standard input: it is empty")
+    untold = (
+        "its format cannot be told from its beginning: say --format, glitchgrid or edn or json or jepsen-log or etcd"
+    )
     assert_cannot_say(check([*GOOD, "{"]), "standard input: line 10: it is not JSON, or names a field twice")
     path = tmp_path / "history"
     path.write_bytes(b"\xff\x00" * 5000)
     result = CliRunner().invoke(main, ["check", str(path)])
+    assert_cannot_say(result, f"{path}: {untold}")
+    result = CliRunner().invoke(main, ["check", str(path), "--format", "glitchgrid"])
     assert_cannot_say(result, f"{path}: line 1: it is longer than 4096 bytes")
 
 
@@ -188,7 +193,7 @@ def test_neither_a_bug_nor_ctrl_c_is_a_violation(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(command, "check_history", broken)
+    monkeypatch.setattr(command, "judge", broken)
     result = check(GOOD)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"glitchgrid: {said}")
