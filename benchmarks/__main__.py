@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import compare, machine, properties
+from benchmarks import compare, machine, porcupine, properties
 from benchmarks.contenders import CHECKOUT, WORLDS, contenders, missing_packages
 from benchmarks.errors import CannotMeasure
+from benchmarks.histories import SIZES, histories_report, measure_histories, measure_sizes, porcupine_figures
 from benchmarks.plan import CONNECTIONS, KINDS, Plan, full_plan, quick_plan
 from benchmarks.plot import write_svg
 from benchmarks.profiling import HOWS, Spent, profile
@@ -235,6 +236,47 @@ def properties_command(seconds: int, rounds: int, output: Path, scratch: Path) -
     output.mkdir(parents=True, exist_ok=True)
     (output / "properties-cost.md").write_text(report, encoding="utf-8")
     click.echo(report)
+
+
+@main.command("histories")
+@click.argument("directory", type=_directory, required=False)
+@click.option(
+    "--porcupine", "checkout", type=_directory, help="A checkout of github.com/anishathalye/porcupine, to compare with."
+)
+@click.option("--sizes", callback=_counts, default=",".join(map(str, SIZES)), help="Of random histories.")
+@click.option("--record", is_flag=True, help="Keep Porcupine's figures, for where it is not there.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DOCS,
+    help="Where histories-speed.md goes.",
+)
+def histories_command(
+    directory: Path | None, checkout: Path | None, sizes: tuple[int, ...], record: bool, output: Path
+) -> None:
+    """The checker: is it right on the histories of DIRECTORY, by its table of verdicts, and how fast is it?
+
+    Exits with 1 when a verdict is another one than the table has.
+    """
+    console = Console()
+    try:
+        with porcupine.built(checkout) if checkout is not None else nullcontext() as beside:
+            every = measure_histories(directory, beside, console) if directory is not None else []
+            wholes = list(measure_sizes(sizes, beside))
+    except CannotMeasure as error:
+        _give_up(str(error))
+    if record:
+        porcupine.record(porcupine_figures(every, wholes))
+    named = (" DIRECTORY" if directory else "") + (" --porcupine CHECKOUT" if checkout else "")
+    about = [
+        f"Written by `scripts/bench histories{named}` on {time.strftime('%Y-%m-%d')}.",
+        f"{machine.processor()}; Python {machine.interpreter()}.",
+    ]
+    report = histories_report(every, wholes, porcupine.recorded(), about)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "histories-speed.md").write_text(report, encoding="utf-8")
+    click.echo(report, nl=False)
+    sys.exit(any(not each.agrees for each in every))
 
 
 @main.command("compare")
