@@ -27,6 +27,8 @@ from sphinx.util.docutils import SphinxDirective
 
 import glitchgrid
 from glitchgrid import control_tap, errors, vault_tap
+from glitchgrid.lab.checkers.model import Model
+from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.register.oracles.wire import CONTROL, ROWS, VAULT, Known, Row
 
@@ -180,6 +182,23 @@ class _Faults(_Generated):
         )
 
 
+class _Models(_Generated):
+    """The models of checkers, by their names."""
+
+    def lines(self) -> Iterator[str]:
+        rows = ((f"`{name}`", _functions(model), _first_sentences(model)) for name, model in MODELS.items())
+        yield from _table(("model", "functions", ""), rows)
+
+
+def _functions(model: type[Model]) -> str:
+    return ", ".join(f"`{name.replace('_', '-')}`" for name in sorted(model.functions()))
+
+
+def _first_sentences(model: type[Model]) -> str:
+    paragraph = (model.__doc__ or "").partition("\n\n")[0]
+    return " ".join(paragraph.replace("``", "`").split())
+
+
 class _WireRows(_Generated):
     def lines(self) -> Iterator[str]:
         for known in (Known(VAULT, 7, 3, b"0" * 32, lambda: 0.0), Known(CONTROL, 7, 3, None, lambda: 0.0)):
@@ -199,6 +218,7 @@ def _answers(row: Row, known: Known) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     for name, directive in (
+        ("models", _Models),
         ("api", _Api),
         ("limits", _Limits),
         ("errors", _Errors),
