@@ -5,14 +5,17 @@ not write as a command, stands in it as a comment, and is done here (`DONE_BY_HA
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +26,8 @@ from tests.shown_commands import NOT_RUN, PAGES, ROOT, Shown, shown_on, steps_on
 
 LINKED = (".venv", "docs", "workload", "tests", "benchmarks", "pyproject.toml", "glitchgrid", "setup.py", "scripts")
 TIMEOUT_S = 120
+PAGE_S = 300
+PORTS_LOCK = Path(tempfile.gettempdir()) / f"glitchgrid-shown-commands-{os.getuid()}.lock"
 UNTIL_INTERRUPTED = re.compile(r"(?:\w+=\S+ )*glitchgrid up\b(?:.* --port (\d+))?.*")
 GRID_PORT = "8000"
 
@@ -55,6 +60,7 @@ class Reader:
         self._environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         self._going_on: list[subprocess.Popen[str]] = []
         self._port = GRID_PORT
+        self._ports: IO[str] | None = None
 
     def do(self, shown: Shown) -> None:
         goes_on = UNTIL_INTERRUPTED.fullmatch(shown.line)
@@ -78,6 +84,7 @@ class Reader:
             assert re.sub("[23]/3", "2/3", done.stdout.strip()) == shown.output, shown.line
 
     def _begin(self, line: str) -> None:
+        wait_until(self._has_the_ports, "another page's grid to end", PAGE_S)
         # What is told to this process has to reach the command itself.
         command = ["bash", "-c", re.sub(r"(?=\bglitchgrid up\b)", "exec ", line, count=1)]
         self._going_on.append(
@@ -85,7 +92,18 @@ class Reader:
         )
         wait_until(self._answers, "the grid to answer")
 
+    def _has_the_ports(self) -> bool:
+        """Pages are tried side by side, and their grids have the same ports."""
+        if self._ports is None:
+            self._ports = PORTS_LOCK.open("w")
+        try:
+            fcntl.flock(self._ports, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
     def _answers(self) -> bool:
+        assert self._going_on[-1].poll() is None, "the grid has ended by itself"
         said = subprocess.run(
             ["curl", "--silent", "--fail", f"http://127.0.0.1:{self._port}/"], capture_output=True, check=False
         )
@@ -113,6 +131,8 @@ class Reader:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 each.communicate(timeout=10)
             each.kill()
+        if self._ports is not None:
+            self._ports.close()
 
 
 DONE_BY_HAND: dict[str, Callable[[Reader], None]] = {
