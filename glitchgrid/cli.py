@@ -155,7 +155,7 @@ def demo(protocol: str) -> None:
     "--at-least",
     type=click.IntRange(min=1),
     help="How many acknowledged writes, and how many reads, it takes for the history of a max-register to prove"
-    f" anything ({ACKNOWLEDGED_MIN} unless it is said); of another model, how many operations that returned.",
+    f" anything ({ACKNOWLEDGED_MIN} by default); of another model, how many operations that returned.",
 )
 @click.option(
     "--memory",

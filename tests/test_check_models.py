@@ -240,6 +240,12 @@ def test_max_registers_have_keys() -> None:
     assert (status, lines[0].partition(":")[0]) == (1, "not linearizable, by rule 2")
 
 
+def test_an_order_of_nothing() -> None:
+    """Whoever did nothing but break things has a history, in which nothing has to be put in order."""
+    status, lines, _ = check(edn(":process :nemesis :type :info :f :kill"), "--model", "register", "--order")
+    assert (status, lines[0], len(lines)) == (0, "linearizable", 2)
+
+
 def test_what_has_no_event_is_no_history() -> None:
     assert check("[]", "--model", "register") == (2, [], "glitchgrid: standard input: it has no event\n")
     assert check("", "--model", "register", "--format", "edn")[0] == 2

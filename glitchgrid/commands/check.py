@@ -84,7 +84,7 @@ def _check(settings: Settings) -> int:
 def _show(finding: "Finding", settings: Settings) -> int:
     """:returns: the exit status."""
     if settings.html is not None:
-        title = f"{Path(finding.name).name}: {finding.verdict_name}, as a {finding.model.name}"
+        title = f"{Path(finding.name).name}: {finding.verdict_name}, as {_article(finding.model.name)}"
         picture = picture_of(finding.history, finding.model, finding.verdict, title)
         write_file(settings.html, as_page(picture))
     show([(json.dumps(finding.as_json()), "")] if settings.as_json else finding.as_lines(settings.with_order))
@@ -160,9 +160,8 @@ class Finding:
             case Linearizable(orders):
                 lines.append(("linearizable", "green"))
                 lines += self._order_lines(orders) if with_order else []
-                lines += (
-                    [("no order was found within --time and --memory", "yellow")] if with_order and not orders else []
-                )
+                is_missing = with_order and not orders and self.history.operations
+                lines += [(_NO_ORDER, "yellow")] if is_missing else []
             case NotLinearizable(rule=rule, operations=operations, sentence=sentence):
                 by = "" if rule is None else f", by rule {rule:d}"
                 lines.append((f"not linearizable{by}: {sentence}", "red"))

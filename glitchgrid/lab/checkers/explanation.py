@@ -34,7 +34,7 @@ class Contradiction:
 
     :ivar operations: in the order of their calls.
     :ivar is_smallest: leave out any one of them, and the rest can be explained.
-    :ivar stuck: the whole history's: what could not return, and the orders of what had returned before.
+    :ivar last: the one whose return nothing explains.
     :ivar branches: the orders of these operations alone, as far as they go.
     """
 
@@ -55,7 +55,8 @@ def contradiction_in(operations: Sequence[Operation], model: Model, stuck: Stuck
 class _Shrinking:
     def __init__(self, operations: Sequence[Operation], model: Model, stuck: Stuck, limits: Limits) -> None:
         self._model = model
-        self._limits = Limits(limits.memory_bytes, min(limits.deadline_s or float("inf"), time.monotonic() + SHRINK_S))
+        deadline_s = math.inf if limits.deadline_s is None else limits.deadline_s
+        self._limits = Limits(limits.memory_bytes, min(deadline_s, time.monotonic() + SHRINK_S))
         end_ns = stuck.operation.return_ns
         assert end_ns is not None
         # What is called after the return that nothing explains cannot explain it, and what returns later is still open.

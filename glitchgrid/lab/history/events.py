@@ -14,9 +14,8 @@ from operator import attrgetter
 from attrs import define, field, frozen
 
 from glitchgrid.lab.errors import HistoryInvalid
-from glitchgrid.lab.history.operation import UNKNOWN, History, Operation, Outcome, Strike
+from glitchgrid.lab.history.operation import OPERATIONS_MAX, UNKNOWN, History, Operation, Outcome, Strike
 
-OPERATIONS_MAX = 2_000_000
 APART_NS = 1_000_000
 """Between two events of a history without times."""
 

@@ -33,13 +33,12 @@ from typing import BinaryIO, cast
 from attrs import frozen
 
 from glitchgrid.lab.errors import HistoryInvalid
-from glitchgrid.lab.history.operation import UNKNOWN, History, Operation, Outcome
+from glitchgrid.lab.history.operation import OPERATIONS_MAX, UNKNOWN, History, Operation, Outcome
 
 VERSION = 1
 LINE_BYTES_MAX = 4096
 """The longest line, with its end. Python reads no integer of more than 4300 digits, and this keeps below it."""
 
-OPERATIONS_MAX = 2_000_000
 CLIENT_CHARACTERS_MAX = 64
 NUMBER_MAX = 2**63 - 1
 """The largest `op` and the largest `at_ns`: 292 years."""

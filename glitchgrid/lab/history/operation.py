@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from attrs import frozen
 
+OPERATIONS_MAX = 2_000_000
+"""So many operations a history may have."""
+
 
 class Outcome(enum.Enum):
     """How an operation ended, as far as its client can know."""

@@ -10,12 +10,12 @@ from glitchgrid.lab.history.format import (
     LINE_BYTES_MAX,
     NOTHING_WRITTEN,
     NUMBER_MAX,
-    OPERATIONS_MAX,
     READ,
     VALUE_MAX,
     VERSION,
     WRITE,
 )
+from glitchgrid.lab.history.operation import OPERATIONS_MAX
 
 RESERVED = frozenset({"history", "initial", "op", "call", "return", "value", "floor", "client", "at_ns"})
 """What can't be noted: the format's own fields."""

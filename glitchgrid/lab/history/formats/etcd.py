@@ -23,9 +23,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from glitchgrid.lab.errors import HistoryInvalid
-from glitchgrid.lab.history.events import OPERATIONS_MAX
 from glitchgrid.lab.history.formats.values import NotAValue, frozen_value
-from glitchgrid.lab.history.operation import UNKNOWN, History, Operation, Outcome
+from glitchgrid.lab.history.operation import OPERATIONS_MAX, UNKNOWN, History, Operation, Outcome
 
 FIELDS = ("ClientId", "Input", "Call", "Output", "Return")
 _REQUESTS = {
