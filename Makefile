@@ -25,7 +25,7 @@ help:
 
 setup: .venv/ready
 
-.venv/ready: scripts/setup requirements.lock setup.py
+.venv/ready: scripts/setup requirements.lock setup.py $(wildcard glitchgrid/simulation/native/*.[ch])
 	@scripts/setup
 
 demo: setup
@@ -84,4 +84,5 @@ bench-simulation:
 clean:
 	rm -rf .venv .venv-bench .venv-lowest .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f glitchgrid/simulation/native/*.so
 	find glitchgrid twisted tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

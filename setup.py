@@ -1,8 +1,11 @@
 """The package. Tools are configured in pyproject.toml; what the tests run on is pinned in requirements.lock."""
 
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
 VERSION = next(
@@ -10,6 +13,22 @@ VERSION = next(
     for line in (HERE / "glitchgrid" / "__init__.py").read_text(encoding="utf-8").splitlines()
     if line.startswith("__version__")
 )
+NATIVE = "glitchgrid/simulation/native"
+
+
+class BuildLibrary(build_ext):
+    """The C part is no module of Python's but a plain library: its name has no suffix for a Python's ABI."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        return f"{Path(*fullname.split('.'))}.so"
+
+
+class AnyPython(bdist_wheel):
+    """So a wheel that has it is for a platform, and for every Python there."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return ("py3", "none", super().get_tag()[2])
+
 
 setup(
     name="glitchgrid",
@@ -27,7 +46,23 @@ setup(
         "glitchgrid": ["py.typed"],
         "glitchgrid.lab.picture": ["static/*", "templates/*"],
         "glitchgrid.lab.report": ["templates/*"],
+        "glitchgrid.simulation.native": ["openssl.cnf"],
     },
+    # A plain library needs a compiler and libc's headers, but no Python.h, which Debian has in a package of its own.
+    # It can be preloaded into programs other than Python, too. Without a compiler everything else is installed.
+    ext_modules=[
+        Extension(
+            "glitchgrid.simulation.native.glitchgrid_native",
+            sources=[f"{NATIVE}/{name}.c" for name in ("chance", "provider", "shim")],
+            depends=[f"{NATIVE}/native.h"],
+            extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-fvisibility=hidden"],
+            libraries=["dl"],  # a part of libc since glibc 2.34
+            optional=True,
+        )
+    ]
+    if sys.platform.startswith("linux")
+    else [],
+    cmdclass={"build_ext": BuildLibrary, "bdist_wheel": AnyPython},
     data_files=[
         ("share/glitchgrid/workload", ["workload/workload.sh"]),
         *(
@@ -35,7 +70,10 @@ setup(
             for template in sorted(Path("workload/templates").iterdir())
         ),
     ],
-    entry_points={"console_scripts": ["glitchgrid = glitchgrid.__main__:main"]},
+    entry_points={
+        "console_scripts": ["glitchgrid = glitchgrid.__main__:main"],
+        "pytest11": ["glitchgrid = glitchgrid.testing.pytest_plugin"],
+    },
     # Each bound is a version that was tried: `make test-lowest` installs the lowest of all.
     install_requires=[
         "twisted>=26.10",  # the event loop, HTTP and twistd; before it, a bare LF in a header value was a new line
