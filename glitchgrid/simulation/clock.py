@@ -58,6 +58,10 @@ class Clock:
         """Nanoseconds since 1970."""
         return self.monotonic_ns(now_ns) + self._set_by_ns
 
+    def shown_wall_ns(self, now_ns: int) -> int:
+        """What `wall_ns` says, for whoever is not a program that reads it."""
+        return max(self._says_ns(now_ns), self._least_ns) + self._set_by_ns
+
     def until(self, delay_ns: int) -> int:
         """How long the world takes until `delay_ns` have gone by here, rounded up."""
         return -(-delay_ns * MILLION // (MILLION + self._drift_ppm))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from glitchgrid.simulation.capture import CapturedFlow, Piece
 from glitchgrid.simulation.host import Host
-from glitchgrid.simulation.network import RETRANSMIT_MAX_NS, RETRANSMIT_NS, Flow
+from glitchgrid.simulation.network import RETRANSMIT_MAX_NS, RETRANSMIT_NS, Arrive
 from glitchgrid.simulation.trace import brief
 
 SEND_BUFFER_BYTES = 256 * 1024
@@ -17,6 +17,15 @@ SEGMENT_BYTES = (1, 3, 20, 100, 536, 1460)
 
 
 IN, OUT, HUNG_UP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
+
+
+class Way(Protocol):
+    """One direction of a connection."""
+
+    @property
+    def is_cut(self) -> bool: ...
+
+    def send(self, arrive: Arrive) -> None: ...
 
 
 class Holder(Protocol):
@@ -42,9 +51,9 @@ class End:
     captured: CapturedFlow | None = None
     """What this end sends, where that is to be shown."""
 
-    def __init__(self, number: int, host: Host, flow: Flow) -> None:
+    def __init__(self, number: int, host: Host, flow: Way) -> None:
         self.number = number
-        self._host = host
+        self.host = self._host = host
         self.flow = flow
         self.has_finished = False
         self.was_reset = False
@@ -95,6 +104,15 @@ class End:
         if was_full and self.peer.socket is not None:
             self.peer.socket.changed()  # it has room again
         return data
+
+    def peek(self, size_max: int) -> bytes:
+        """What `read` would return."""
+        return b"".join(self._unread)[:size_max]
+
+    @property
+    def is_ending(self) -> bool:
+        """The other end has finished, whether all was read or not."""
+        return self._ended or self._ignores
 
     def write(self, data: bytes) -> None:
         if not data:

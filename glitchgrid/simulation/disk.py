@@ -9,126 +9,52 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from glitchgrid.simulation import drive
 from glitchgrid.simulation.context import RunContext
-from glitchgrid.simulation.event_queue import Event
+from glitchgrid.simulation.drive import CACHE_NS, SYNC_NS, Drive, error
 from glitchgrid.simulation.inode import PAGE_BYTES, Directory, Inode, NameChange
 from glitchgrid.simulation.trace import brief
 
-CACHE_NS = 20_000
-"""What happens in memory alone."""
-
-SYNC_NS = 1_000_000
-"""A sync, usually."""
+__all__ = ["CACHE_NS", "SYNC_NS", "Disk", "File", "Mount", "User"]
 
 
-def _error(number: int, *names: str) -> OSError:
-    return OSError(number, os.strerror(number), *names)
-
-
-class User(Protocol):
+class User(drive.User, Protocol):
     """A process that uses a disk, from its threads."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def alive(self) -> bool: ...
 
     def block(self, duration_ns: int) -> None: ...
 
 
-class Disk:
-    """Faults set its attributes; they hold for what begins from then on.
-
-    :ivar slowness: by how much everything takes longer.
-    :ivar stalled_until_ns: nothing ends before that, in the world's time.
-    :ivar busy_until_ns: all that has begun will have ended by then.
-    :ivar is_full: nothing may grow.
-    :ivar is_read_only: nothing may change.
-    :ivar fails_to: "read" or "write", or both: every such call fails.
-    :ivar syncs_to_fail: how many of the next syncs fail.
-    :ivar when_syncing: is called once, in the middle of the next sync.
-    :ivar changes: goes up whenever something has become durable, or may have.
-    :ivar open_files: each, and whose it is.
-    :ivar refused: the last process that was told of an error other than a missing file.
-    """
+class Disk(Drive[User]):
+    """One directory of files, reached through a `Mount`."""
 
     def __init__(self, world: RunContext, name: str) -> None:
-        self.world = world
-        self.slowness = 1
-        self.stalled_until_ns = 0
-        self.busy_until_ns = 0
-        self.is_full = False
-        self.is_read_only = False
-        self.fails_to: set[str] = set()
-        self.syncs_to_fail = 0
-        self.when_syncing: Callable[[], object] | None = None
-        self._in_syncs: list[Event] = []
-        self.changes = 0
+        super().__init__(world, f"disk {name}")
         self.directory = Directory()
         self.locked_by: User | None = None
-        self.open_files: dict[File, User] = {}
-        self.refused: User | None = None
-        self._rng = world.rng(f"disk {name}")
 
     def mount(self, process: User) -> "Mount":
         return Mount(self, process)
 
     def durable(self, name: str) -> bytes | None:
-        """What the disk certainly holds under a name."""
         inode = self.directory.durable.get(name)
         return None if inode is None else inode.durable
 
     def lose_power(self) -> None:
-        """The cache is gone. Of what was not synced, anything may have reached the disk."""
         self.directory.settle(self._rng.below)
         self.changes += 1
         self.locked_by = None
         self.open_files.clear()
 
     def replace(self) -> None:
-        """Put an empty disk in its place. The machine is off."""
         self.directory = Directory()
         self.changes += 1
 
     def put(self, name: str, data: bytes) -> None:
-        """Have a whole file there that is durable. The machine is off."""
         inode = Inode()
         inode.write(data, 0)
         inode.sync()
         self.directory.change(NameChange(inode, name))
         self.directory.sync()
-
-    def takes_ns(self, usual_ns: int) -> int:
-        """How long something takes that begins now."""
-        duration_ns = self._rng.rarely_long(usual_ns) * self.slowness
-        duration_ns = max(duration_ns, self.stalled_until_ns - self.world.now_ns)
-        self.busy_until_ns = max(self.busy_until_ns, self.world.now_ns + duration_ns)
-        return duration_ns
-
-    def calm(self) -> None:
-        """End all faults of this disk."""
-        self.slowness = 1
-        self.stalled_until_ns = 0
-        self.is_full = False
-        self.is_read_only = False
-        self.fails_to.clear()
-        self.syncs_to_fail = 0
-        self.when_syncing = None
-        for event in self._in_syncs:  # a disk that stalls may have several of them before it
-            event.cancel()
-        self._in_syncs.clear()
-
-    def begin_sync(self, duration_ns: int) -> None:
-        if self.when_syncing is not None:
-            self._in_syncs.append(self.world.after(duration_ns // 2, self.when_syncing))
-            self.when_syncing = None
-
-    def sync_fails(self) -> bool:
-        if not self.syncs_to_fail:
-            return False
-        self.syncs_to_fail -= 1
-        return True
 
 
 class Mount:
@@ -153,7 +79,7 @@ class Mount:
         self.take("open", name)
         inode = self.disk.directory.cached.get(name)
         if inode is None:
-            raise _error(errno.ENOENT, name)
+            raise error(errno.ENOENT, name)
         return File(self, name, inode)
 
     def create(self, name: str) -> "File":
@@ -166,7 +92,7 @@ class Mount:
                 raise self.refusal(errno.ENOSPC, name)
             inode = Inode()
             directory.change(NameChange(inode, name))
-        elif inode.cached:
+        elif inode.size:
             inode.empty()
         return File(self, name, inode)
 
@@ -176,7 +102,7 @@ class Mount:
         directory = self.disk.directory
         inode = directory.cached.get(source)
         if inode is None:
-            raise _error(errno.ENOENT, source)
+            raise error(errno.ENOENT, source)
         directory.change(NameChange(inode, target, source))
 
     def fsync_directory(self) -> None:
@@ -193,7 +119,7 @@ class Mount:
     def refusal(self, number: int, name: str) -> OSError:
         """The error that this process is told of."""
         self.disk.refused = self.process
-        return _error(number, name)
+        return error(number, name)
 
     def take(self, operation: str, on: str) -> None:
         """Let a thread wait while something happens in the cache. It is done when this returns."""
@@ -228,7 +154,7 @@ class File:
     def read(self, size_max: int) -> bytes:
         self._mount.take("read", self._name)
         self._mount.refuse_to("read", self._name)
-        data = self._inode.cached[self._offset : self._offset + size_max]
+        data = self._inode.read(self._offset, size_max)
         self._offset += len(data)
         return data
 
@@ -260,4 +186,4 @@ class File:
 
 
 def _allocated(inode: Inode) -> int:
-    return -(-len(inode.cached) // PAGE_BYTES) * PAGE_BYTES
+    return -(-inode.size // PAGE_BYTES) * PAGE_BYTES

@@ -1,7 +1,7 @@
 """A machine as its network sees it: a name, an address, ports, a disk, two clocks, and power."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from glitchgrid.simulation.clock import Clock
 from glitchgrid.simulation.context import RunContext
@@ -43,7 +43,7 @@ class Host:
         self.name = name
         self.address = address
         self.clock = Clock()
-        self.disk = Disk(world, name)
+        self.disk: Any = Disk(world, name)
         self.cuts_segments = False
         self.is_powered = True
         self._turn_ns = TURN_NS
@@ -52,6 +52,11 @@ class Host:
         self._others = others
         self._ports: dict[int, Bound] = {}
         self._next_port = FIRST_PORT
+
+    @property
+    def address6(self) -> str:
+        """Its address of IPv6."""
+        return "fd00::" + self.address.rpartition(".")[2]
 
     # Its processor.
 

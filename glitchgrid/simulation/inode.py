@@ -1,29 +1,34 @@
 """What a file and a directory are to a kernel: a cache, a disk, and what has not come from one to the other.
 
-As Linux has it: a sync writes the dirty pages, whole; after a failed one the cache keeps the new data, the pages
-count as clean, and the next sync has nothing to write. What was written and never synced may be on the disk,
-in whole, in part or not at all, each write by itself.
+As Linux has it: a sync writes the dirty pages, whole, as they are when it begins; after a failed one the cache keeps
+the new data, the pages count as clean, and the next sync has nothing to write. What was written and never synced may be
+on the disk, in whole, in part or not at all, each write by itself.
 """
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from attrs import define, field, frozen
 
 PAGE_BYTES = 4096
 SECTOR_BYTES = 512
 CUTS_MAX = 100
+
+CHANGES_MAX = 20_000
+"""Of one file may be in doubt at once; of more, the older half reaches the disk, as by the kernel's own write-back."""
+
 _LENGTH = -1
-"""Among the dirty pages: the file was emptied."""
+"""Among the dirty pages: the file was cut, or grew by a hole."""
 
 Choose = Callable[[int], int]
 """`choose(n)`: a number from 0 up to n - 1."""
 
 
-@frozen
-class _Write:
+class _Write(NamedTuple):
     """Bytes of one page, on their way to the disk."""
 
+    number: int
     offset: int
     data: bytes
 
@@ -31,21 +36,32 @@ class _Write:
     def page(self) -> int:
         return self.offset // PAGE_BYTES
 
-    def on(self, whole: bytes) -> bytes:
-        whole = whole.ljust(self.offset, b"\0")
-        return whole[: self.offset] + self.data + whole[self.offset + len(self.data) :]
+    def on(self, whole: bytearray) -> None:
+        _grow(whole, self.offset)
+        whole[self.offset : self.offset + len(self.data)] = self.data
 
-    def outcomes(self, whole: bytes) -> list[bytes]:
-        """`whole` after a power loss: without the write, with it, with its head, its tail, or a garbled sector."""
-        outcomes = [whole, self.on(whole)]
+    def outcomes(self, whole: bytearray) -> "list[_Change | None]":
+        """What a power loss makes of it: nothing, all of it, its head, its tail, or a garbled sector; each once."""
+        outcomes: list[_Write | None] = [None, self]
         for cut in self._cuts(whole):
-            head, tail = self.data[:cut], self.data[cut:]
-            outcomes += [_Write(self.offset, head).on(whole), _Write(self.offset + cut, tail).on(whole)]
+            outcomes += [self._replace(data=self.data[:cut]), _Write(self.number, self.offset + cut, self.data[cut:])]
         garbled = b"\xa5" * min(SECTOR_BYTES, len(self.data))
-        outcomes.append(_Write(self.offset, garbled + self.data[len(garbled) :]).on(whole))
-        return list(dict.fromkeys(outcomes))
+        outcomes.append(self._replace(data=garbled + self.data[len(garbled) :]))
+        different: dict[tuple[int, bytes], _Change | None] = {}
+        for each in outcomes:
+            different.setdefault(self._seen(whole, each), each)
+        return list(different.values())
 
-    def _cuts(self, whole: bytes) -> list[int]:
+    def _seen(self, whole: bytearray, outcome: "_Write | None") -> tuple[int, bytes]:
+        """What tells the outcomes for a file apart: its length, and this page of it."""
+        start = self.page * PAGE_BYTES
+        page = whole[start : start + PAGE_BYTES]
+        if outcome is None:
+            return len(whole), bytes(page)
+        _Write(0, outcome.offset - start, outcome.data).on(page)
+        return max(len(whole), outcome.offset + len(outcome.data)), bytes(page)
+
+    def _cuts(self, whole: bytearray) -> list[int]:
         """Each place where a tear makes a difference, up to so many; where all is new, one."""
         old = whole[self.offset : self.offset + len(self.data)]
         if len(old) < len(self.data):
@@ -54,76 +70,206 @@ class _Write:
         return [*differing[:CUTS_MAX], *range(SECTOR_BYTES, len(self.data), SECTOR_BYTES)]
 
 
-@frozen
-class _Emptying:
-    page = _LENGTH
+class _Resize(NamedTuple):
+    number: int
+    size: int
 
-    def outcomes(self, whole: bytes) -> list[bytes]:
-        return [whole, b""]
+    @property
+    def page(self) -> int:
+        return _LENGTH
+
+    def on(self, whole: bytearray) -> None:
+        del whole[self.size :]
+        _grow(whole, self.size)
+
+    def outcomes(self, _whole: bytearray) -> "list[_Change | None]":
+        return [None, self]
 
 
-@define(eq=False)
+_Change = _Write | _Resize
+
+
+def _grow(whole: bytearray, size: int) -> None:
+    if len(whole) < size:
+        whole.extend(bytes(size - len(whole)))
+
+
 class Inode:
-    """A file's data. `doubtful` are the changes, in order, of which the disk may have any part."""
+    """A file's data: what the cache has, what the disk certainly has, and the changes of which it may have any part."""
 
-    cached: bytes = b""
-    durable: bytes = b""
-    doubtful: list[_Write | _Emptying] = field(factory=list)
-    dirty: set[int] = field(factory=set)
+    def __init__(self, cached: bytes = b"", durable: bytes = b"") -> None:
+        self._cached = bytearray(cached)
+        self._durable = bytearray(durable)
+        self._doubtful: list[_Change] = []
+        self._dirty: dict[int, int] = {}
+        """The number of the last change, of each page that is."""
+        self._number = 0
+
+    @property
+    def cached(self) -> bytes:
+        return bytes(self._cached)
+
+    @property
+    def durable(self) -> bytes:
+        return bytes(self._durable)
+
+    @property
+    def size(self) -> int:
+        return len(self._cached)
+
+    @property
+    def is_dirty(self) -> bool:
+        return bool(self._dirty)
+
+    def read(self, offset: int, size: int) -> bytes:
+        return bytes(memoryview(self._cached)[offset : offset + size])
 
     def write(self, data: bytes, offset: int) -> None:
-        self.cached = _Write(offset, data).on(self.cached)
         while data:
             room = PAGE_BYTES - offset % PAGE_BYTES
-            self._change(_Write(offset, data[:room]))
+            change = _Write(self._next(), offset, data[:room])
+            change.on(self._cached)
+            self._change(change)
             data, offset = data[room:], offset + room
 
     def empty(self) -> None:
-        self.cached = b""
-        self.dirty.clear()
-        self._change(_Emptying())
+        self.resize(0)
+
+    def resize(self, size: int) -> None:
+        """Cut it, or let it grow by a hole."""
+        if size < len(self._cached):
+            self._dirty = {page: at for page, at in self._dirty.items() if page * PAGE_BYTES < size}
+            if size % PAGE_BYTES:  # what is left of its last page is written with zeros behind it
+                self._dirty[size // PAGE_BYTES] = self._number + 1
+        change = _Resize(self._next(), size)
+        change.on(self._cached)
+        self._change(change)
+
+    def begin_sync(self) -> "Flush":
+        """What is dirty now. Whatever does not end stays dirty."""
+        pages = {page: (at, self._page(page)) for page, at in sorted(self._dirty.items()) if page != _LENGTH}
+        low = min((change.size for change in self._doubtful if isinstance(change, _Resize)), default=0)
+        length = Length(self._dirty[_LENGTH], low, len(self._cached)) if _LENGTH in self._dirty else None
+        return Flush(self, self._number, pages, length)
 
     def sync(self) -> None:
-        if _LENGTH in self.dirty:
-            self.durable = b""
-        for page in sorted(self.dirty - {_LENGTH}):
-            start = page * PAGE_BYTES
-            self.durable = _Write(start, self.cached[start : start + PAGE_BYTES]).on(self.durable)
-        self.doubtful = [change for change in self.doubtful if change.page not in self.dirty]
-        self.dirty.clear()
+        self.begin_sync().succeed()
 
     def forget(self) -> None:
         """What a failed sync does: the kernel calls the pages clean."""
-        self.dirty.clear()
+        self.begin_sync().fail()
 
     def survivors(self) -> Iterator[bytes]:
         """Each thing that the disk may hold after a power loss: first what it holds for certain."""
-        yield from _survivors(self.durable, self.doubtful)
+        yield from _survivors(self._durable, self._doubtful)
 
     def settle(self, choose: Choose) -> None:
         """A power loss, of whose outcomes one is chosen: that is what the disk and the cache hold from now on."""
-        for change in self.doubtful:
+        for change in self._doubtful:
             # Without it and with it come first. It is gone half of the time; else the disk has it, or some of it.
-            outcomes = change.outcomes(self.durable)
             chosen = max(0, choose(4) - 1)
-            last = len(outcomes) - 1
-            self.durable = outcomes[choose(len(outcomes)) if chosen > 1 else min(chosen, last)]
-        self.cached = self.durable
-        self.doubtful.clear()
-        self.dirty.clear()
+            outcome: _Change | None = change if chosen else None
+            if chosen > 1:
+                outcomes = change.outcomes(self._durable)
+                outcome = outcomes[choose(len(outcomes))]
+            if outcome is not None:
+                outcome.on(self._durable)
+        self._cached = bytearray(self._durable)
+        self._doubtful.clear()
+        self._dirty.clear()
 
-    def _change(self, change: _Write | _Emptying) -> None:
-        self.doubtful.append(change)
-        self.dirty.add(change.page)
+    def _page(self, page: int) -> bytes:
+        return self.read(page * PAGE_BYTES, PAGE_BYTES)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _change(self, change: _Change) -> None:
+        self._doubtful.append(change)
+        self._dirty[change.page] = change.number
+        if len(self._doubtful) > CHANGES_MAX:
+            for each in self._doubtful[: CHANGES_MAX // 2]:
+                each.on(self._durable)
+            del self._doubtful[: CHANGES_MAX // 2]
+
+    def flushed(self, flush: "Flush") -> None:
+        """A sync has ended well. Those of one file end in the order in which they began."""
+        if flush.length is not None:
+            del self._durable[flush.length.low :]
+            _grow(self._durable, flush.length.size)
+        for page, (number, data) in flush.pages.items():
+            _Write(number, page * PAGE_BYTES, data).on(self._durable)
+        self._doubtful = flush.left(self._doubtful)
+        self.forgotten(flush)
+
+    def forgotten(self, flush: "Flush") -> None:
+        """What was dirty when a sync began is clean, but for what was changed since."""
+        clean = {page: number for page, (number, _) in flush.pages.items()}
+        if flush.length is not None:
+            clean[_LENGTH] = flush.length.number
+        for page, number in clean.items():
+            if self._dirty.get(page) == number:
+                del self._dirty[page]
 
 
-def _survivors(whole: bytes, changes: list[_Write | _Emptying]) -> Iterator[bytes]:
+class Length(NamedTuple):
+    """:ivar low: the shortest that the file has been since the disk last had its length.
+    :ivar size: how long it is now.
+    """
+
+    number: int
+    low: int
+    size: int
+
+
+@frozen
+class Flush:
+    """What a sync writes.
+
+    :ivar number: that of the last change before it.
+    :ivar pages: of each the number of its last change, and what it holds.
+    """
+
+    inode: Inode
+    number: int
+    pages: dict[int, tuple[int, bytes]]
+    length: Length | None
+
+    def succeed(self) -> None:
+        self.inode.flushed(self)
+
+    def fail(self) -> None:
+        self.inode.forgotten(self)
+
+    def left(self, changes: list[_Change]) -> list[_Change]:
+        """Those that are in doubt still. What was cut off does not come back."""
+        left: list[_Change] = []
+        cut_at: float = float("inf")
+        for change in reversed(changes):
+            if change.number > self.number:
+                left.append(change)
+            elif isinstance(change, _Resize):
+                if self.length is None:
+                    left.append(change)
+                else:
+                    cut_at = min(cut_at, change.size)
+            elif change.page not in self.pages and change.page * PAGE_BYTES < cut_at:
+                left.append(change)
+        left.reverse()
+        return left
+
+
+def _survivors(whole: bytearray, changes: list[_Change]) -> Iterator[bytes]:
     if not changes:
-        yield whole
+        yield bytes(whole)
         return
     first, *later = changes
     for outcome in first.outcomes(whole):
-        yield from _survivors(outcome, later)
+        changed = bytearray(whole)
+        if outcome is not None:
+            outcome.on(changed)
+        yield from _survivors(changed, later)
 
 
 @define(eq=False)

@@ -1,7 +1,7 @@
 """What lies between machines: a link for each pair and direction, with latency, loss, cuts and holds.
 
-The links carry what TCP sends, and TCP sends what was lost again. So loss and cuts are delays here, as they are for
-programs: nothing overtakes anything within one direction of a connection, and nothing is delivered twice.
+TCP sends what was lost again. So loss and cuts are delays for it, as they are for programs: nothing overtakes anything
+within one direction of a connection, and nothing is delivered twice. A datagram that is lost is lost.
 """
 
 from collections.abc import Callable
@@ -66,6 +66,12 @@ class Link:
             delay_ns += again_ns
             again_ns = min(2 * again_ns, RETRANSMIT_MAX_NS)
         return delay_ns
+
+    def datagram_ns(self) -> int | None:
+        """How long a datagram takes, which nobody sends again; None for one that is lost."""
+        if self.is_cut or (self.loss_per_mille and self._rng.chance(self.loss_per_mille)):
+            return None
+        return self._rng.rarely_long(self.latency_ns) + (self._rng.below(self.jitter_ns + 1) if self.jitter_ns else 0)
 
     def hold(self) -> None:
         self.is_held = True

@@ -1,0 +1,221 @@
+"""The seam of this real process, put in before anything else is imported, and the kernel whose run goes on in it."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from glitchgrid.simulation import native
+from glitchgrid.simulation.kernel import classes, clocks, dates, program, sockets
+from glitchgrid.simulation.kernel.chance import Chances
+from glitchgrid.simulation.kernel.children import Children, Request, without_options
+from glitchgrid.simulation.kernel.descriptors import Table
+from glitchgrid.simulation.kernel.embryos import Embryos
+from glitchgrid.simulation.kernel.filecalls import FileCalls
+from glitchgrid.simulation.kernel.filesystem import FileSystem
+from glitchgrid.simulation.kernel.kernel import Kernel
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
+from glitchgrid.simulation.kernel.program import AtExit, Main
+from glitchgrid.simulation.kernel.resolving import Resolver
+from glitchgrid.simulation.kernel.seam import Patch, Seam
+from glitchgrid.simulation.kernel.signals import Signals
+from glitchgrid.simulation.kernel.socket_names import SocketNames
+from glitchgrid.simulation.kernel.stack import Stack
+from glitchgrid.simulation.kernel.system import SystemCalls
+from glitchgrid.simulation.kernel.threads import Threads
+from glitchgrid.simulation.kernel.unix import Directory
+
+if TYPE_CHECKING:
+    from glitchgrid.simulation.kernel.belongings import Belongings
+
+REACTOR = "twisted.internet.epollreactor.EPollReactor"
+BEFORE = frozenset({"asyncio", "ssl", "subprocess", "tempfile", "twisted"})
+"""What must not have been imported before the seam is put in: it keeps functions that the seam takes the places of."""
+
+
+class Installed:
+    """:ivar kernel: whose run goes on; None between runs.
+
+    :param shared: packages that processes with modules of their own share all the same.
+    :param reactor: the class of the global reactor where modules are shared; None for none.
+    :raises RuntimeError: where something was imported already that keeps functions of the system.
+    """
+
+    def __init__(self, shared: Iterable[str] = (), reactor: str | None = REACTOR) -> None:
+        early = sorted(BEFORE & set(sys.modules))
+        if early:
+            raise RuntimeError(f"imported before the world could put itself in their way: {', '.join(early)}")
+        self.seam = Seam()
+        self.kernel: Kernel | None = None
+        self.at_exit = AtExit(self.process)
+        self._chances = Chances(self.process)
+        self.files = FileCalls(self.current, self._files_of)
+        self._socket_names = SocketNames(self.files)
+        sockets.put_in(self.seam, self)
+        self.seam.put_in(self._patches())
+        self._shared = tuple(shared)
+        self._reactor_name = reactor
+        classes.put_in(self.seam, self.files)
+        self.native = native.loaded()
+        dates.put_in(self.seam, self._wall_ns)
+        self.belongings, self._begin_reactor = self._behind_the_seam()
+
+    def _behind_the_seam(self) -> "tuple[Belongings, Callable[[], Any]]":
+        """What imports modules that have to find the seam there."""
+        import subprocess  # noqa: PLC0415
+
+        from glitchgrid.simulation.kernel.belongings import Belongings, Locals, interpreter, of_own_modules  # noqa: PLC0415
+        from glitchgrid.simulation.kernel.modules import Modules  # noqa: PLC0415
+
+        belongings = Belongings(interpreter())
+        modules = Modules(self._shared)
+        self.embryos = Embryos(self, modules)
+        own = Belongings(of_own_modules(), lambda process: process.has_own_modules)
+        self.seam.settlers += [Locals().settle, modules.settle, own.settle, belongings.settle]
+        self.seam.put_in([Patch(subprocess, "_fork_exec", Children(self).fork_exec)])
+        if self._reactor_name is None:
+            return belongings, lambda: None
+        from glitchgrid.simulation.kernel.reactors import SharedReactor  # noqa: PLC0415
+
+        return belongings, SharedReactor(belongings, self._reactor_name).begin
+
+    def _patches(self) -> Iterator[Patch]:
+        yield from clocks.patches(self.seam, self.process)
+        yield from self._chances.patches(self.seam)
+        yield from Threads(self.process_or_none).patches()
+        yield from SystemCalls(self.current).patches()
+        yield from self.files.patches(self.seam)
+        yield from Signals(self.current, self._processes).patches()
+        yield from Children(self).patches()
+        yield from Resolver(self.process).patches()
+        yield from self.at_exit.patches()
+        yield Patch(os, "putenv", lambda _name, _value: None)
+        yield Patch(os, "unsetenv", lambda _name: None)
+
+    def new_kernel(self, seed: str, *, keep_trace: bool = False) -> Kernel:
+        """A new world: what runs from now on, runs in it."""
+        self.kernel = Kernel(seed, self.seam, keep_trace=keep_trace)
+        if self.native is not None:
+            self.native.seed(seed)
+            self.seam.in_c = self._in_c
+        return self.kernel
+
+    def _in_c(self, is_inside: bool) -> None:
+        """What C code asks for is the world's, too, for as long as one of its processes runs."""
+        assert self.native is not None, "it is there"
+        if is_inside:
+            process = self.process()
+            self.native.enter(process.clock.shown_wall_ns(process.world.now_ns))
+        else:
+            self.native.leave()
+
+    def _wall_ns(self) -> int:
+        process = self.process()
+        return process.clock.wall_ns(process.world.now_ns)
+
+    # Processes.
+
+    def run_program(self, host: Machine, main: Main, arguments: Sequence[str], *, own_modules: bool = True) -> Process:
+        """A Python program. Where there is an embryo for it, that becomes its process.
+
+        :param arguments: sys.argv.
+        """
+        body = program.interpreter(main, arguments, self.at_exit)
+        if own_modules:
+            kind = " ".join(arguments)
+            embryo = self.embryos.take(kind, body)
+            if embryo is not None:
+                process, table = embryo
+                self._chances.forget(process)
+                self.files.forget(process)
+                self._running().adopt(process, table, host)
+                process.unpark(process.main_thread)
+                return process
+            process = self._started(host, body, own_modules)
+            self.embryos.watch(kind, process)
+            return process
+        return self._started(host, body if own_modules else self._with_reactor(body), own_modules)
+
+    def run_function(self, host: Machine, function: Callable[[Any], object]) -> Process:
+        """A function, with the modules of whoever has made it. It is given the reactor of its process."""
+
+        def main() -> None:
+            function(self._begin_reactor())
+
+        return self._started(host, program.interpreter(main, [function.__name__], self.at_exit), own_modules=False)
+
+    def _started(self, host: Machine, main: Main, own_modules: bool, **more: Any) -> Process:
+        process = self._running().start(host, main, **more)
+        process.has_own_modules = own_modules
+        return process
+
+    def _with_reactor(self, main: Main) -> Main:
+        def run() -> None:
+            self._begin_reactor()
+            main()
+
+        return run
+
+    def spawn(self, parent: Process, request: Request) -> Process:
+        """A child of a process, which runs `python` with these arguments."""
+        rest = without_options(request.arguments)
+        main, arguments = _python(rest)
+        body = program.interpreter(main, arguments, self.at_exit)
+        child = self._started(
+            self._running().hosts[parent.host.name],
+            body if parent.has_own_modules else self._with_reactor(body),
+            parent.has_own_modules,
+            parent=parent,
+            files=request.descriptors,
+        )
+        self.files.inherit(parent, child)
+        if request.directory is not None:
+            self.files.enter(child, request.directory)
+        self.belongings.give(child, os.environ, "_data", request.environment)
+        return child
+
+    def settle(self) -> None:
+        """Put in place what belongs to whoever is outside of all processes."""
+        self.seam.settle(None)
+
+    # What the seam's parts ask for.
+
+    def process_or_none(self) -> Process | None:
+        return self.process() if self.seam.applies() else None
+
+    def process(self) -> Process:
+        return self.current()[0]
+
+    def current(self) -> tuple[Process, Table]:
+        return self._running().current()
+
+    def stack(self) -> Stack:
+        return self._running().stack()
+
+    def directory(self) -> Directory:
+        return self._socket_names
+
+    def _files_of(self, process: Process) -> FileSystem:
+        return self._running().files_of(process)
+
+    def _processes(self) -> list[Process]:
+        return self._running().processes
+
+    def _running(self) -> Kernel:
+        assert self.kernel is not None, "a process of the world runs, and no world"
+        return self.kernel
+
+
+def _python(arguments: list[str]) -> tuple[Main, list[str]]:
+    """What `python` with these arguments runs, and its sys.argv."""
+    match arguments:
+        case []:
+            return program.standard_input, [""]
+        case ["-c", text, *more]:
+            return program.source(text), ["-c", *more]
+        case ["-m", name, *more]:
+            return program.module(name), [name, *more]
+        case [path, *more]:
+            return program.script(path), [path, *more]
+    raise NotImplementedError(f"python {' '.join(arguments)} is not modelled")
