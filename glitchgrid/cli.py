@@ -326,12 +326,18 @@ def _about_a_run(command: _Command) -> _Command:
 )
 @_json
 @click.option("--out", type=click.Path(path_type=Path), help="Keep plans, histories and traces of failures here.")
-def simulate(**options: Any) -> None:
+@click.option("--test", metavar="FILE::NAME", help="Run this simulated test (glitchgrid.testing), and not the grid.")
+def simulate(test: str | None, **options: Any) -> None:
     """Run the grid's own code in a simulated world, break things there, and check what its clients saw.
 
     With --seed or --plan it is one run, and its trace is printed. Every run is replayed from its seed, to the byte.
     Exits with 0 when nothing was found, with 1 when something was, with 2 when no run proves anything.
     """
+    if test is not None:
+        from glitchgrid.commands import simulate_test
+
+        known = ("seeds", "seed", "jobs", "dask", "check_determinism", "as_json", "out")
+        simulate_test.simulate_test(simulate_test.Settings(test, **{name: options[name] for name in known}), options)
     from glitchgrid.commands.simulate import Settings
     from glitchgrid.commands.simulate import simulate as run_simulate
 

@@ -37,7 +37,7 @@ class HealthcheckTests(SynchronousTestCase):
             self.error = error
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it was imported already
-                left = self.assertRaises(SystemExit, runpy.run_module, "glitchgrid.healthcheck", run_name="__main__")
+                left = self.assertRaises(SystemExit, runpy.run_path, healthcheck.__file__, run_name="__main__")
             self.assertEqual(left.code, status)
 
     def test_another_address(self) -> None:

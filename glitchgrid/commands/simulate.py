@@ -5,13 +5,11 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Any, NoReturn
 
 from attrs import frozen
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from glitchgrid.commands.bar import shown
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
@@ -138,7 +136,7 @@ def _run_all(settings: Settings, tasks: Iterator[Task], report: Report) -> bool:
     """Run the tasks until they are done or somebody interrupts them. Returns which of these it was."""
     jobs = min(settings.jobs, len(settings.seeds))
     try:
-        for result in _shown(settings, run_campaign(tasks, workers(jobs, settings.dask))):
+        for result in shown(run_campaign(tasks, workers(jobs, settings.dask)), len(settings.seeds)):
             report.take(result)
             if settings.out is not None and result.verdict is Verdict.VIOLATION:
                 _keep(settings.out, result)
@@ -178,34 +176,6 @@ def _draw_first(settings: Settings, failure: Result) -> None:
     with switched_on(settings.glitch), interruption.heeded():
         result = run_plan(failure.plan, keep_trace=True)
     settings.drawings.draw(result, replay_line(failure, settings.glitch), settings.glitch)
-
-
-def _shown(settings: Settings, results: Iterator[Result]) -> Iterator[Result]:
-    """The results as they come; a bar counts them where somebody looks."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(
-            "{task.fields[per_second]:.1f} seeds/s, {task.fields[operations]} operations, "
-            "{task.fields[faults]} faults, {task.fields[failures]} failures"
-        ),
-        TimeRemainingColumn(),
-    )
-    operations = faults = failures = 0
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("seeds", total=len(settings.seeds), per_second=0.0, operations=0, faults=0, failures=0)
-        began_s = monotonic()
-        for count, result in enumerate(results, start=1):
-            operations += result.operations
-            faults += result.faults
-            failures += result.verdict is Verdict.VIOLATION
-            per_second = count / (monotonic() - began_s)
-            progress.update(
-                bar, completed=count, per_second=per_second, operations=operations, faults=faults, failures=failures
-            )
-            yield result
 
 
 def _status(summary: Summary) -> int:

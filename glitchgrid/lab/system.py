@@ -180,6 +180,16 @@ class Acts:
     client_at: Mapping[int, str]
 
 
+class Runner(Protocol):
+    """Runs a system in a process elsewhere. Both methods return a `glitchgrid.lab.campaign.result.Result`."""
+
+    def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool) -> Any:
+        """The run that a seed stands for, on these machines."""
+
+    def run_plan(self, plan: Plan, *, keep_trace: bool) -> Any:
+        """The run that a plan describes."""
+
+
 class System(ABC):
     """:cvar plans: what plans for it may say.
     :cvar simpler: how a plan that fails is made simpler, in the order in which that is tried.
@@ -197,6 +207,11 @@ class System(ABC):
     package: str
     read: Reader
     glitches: Mapping[str, Glitch]
+
+    @property
+    def runner(self) -> "Runner | None":
+        """Who runs it, where that is not this process."""
+        return None
 
     @abstractmethod
     def draw_layout(self, seed: str) -> Layout:

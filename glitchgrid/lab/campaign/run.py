@@ -30,11 +30,19 @@ RUN_S = 600
 
 def run_seed(seed: str, layout: Layout, *, keep_trace: bool = False) -> Result:
     """The run that a seed stands for."""
+    runner = system_of(layout).runner
+    if runner is not None:
+        result: Result = runner.run_seed(seed, layout, keep_trace=keep_trace)
+        return result
     return run_plan(draw_plan(seed, layout, system_of(layout).plans), keep_trace=keep_trace)
 
 
 def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
     """The run that a plan describes."""
+    runner = system_of(plan.layout).runner
+    if runner is not None:
+        result: Result = runner.run_plan(plan, keep_trace=keep_trace)
+        return result
     return _Run(plan, keep_trace=keep_trace).result()
 
 

@@ -83,13 +83,13 @@ def _converter(vocabulary: Vocabulary) -> Converter:
         converter.register_structure_hook(plain, lambda value, _: value)
     _structure_as(converter, Layout, vocabulary.layout)
     _structure_as(converter, Habits, vocabulary.habits)
-    kinds = vocabulary.kinds
 
     def planned(data: Any, _: Any) -> Planned:
         if type(data) is not dict:
             raise ValueError(f"a fault is {data!r}, and no JSON object")
         rest = dict(data)
         at_ms, for_ms, kind = (rest.pop(name, None) for name in ("at_ms", "for_ms", "kind"))
+        kinds = vocabulary.kinds
         if type(kind) is not str or kind not in kinds:
             raise ValueError(f"there is no fault of kind {kind!r}")
         fault: Fault = converter.structure(rest, kinds[kind])
@@ -101,6 +101,8 @@ def _converter(vocabulary: Vocabulary) -> Converter:
 
 def _structure_as(converter: Converter, general: type, own: type) -> None:
     """Where a field has a general class, expect one of the system's. Their fields are not those of the general one."""
+    if own is general:
+        return
     converter.register_structure_hook_func(partial(is_, general), lambda data, _: converter.structure(data, own))
 
 

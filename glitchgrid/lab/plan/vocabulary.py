@@ -1,6 +1,6 @@
 """What the plans for a system may say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import frozen
 
@@ -28,6 +28,6 @@ class Vocabulary:
     ends: tuple[str, ...] = ("as it is",)
 
     @property
-    def kinds(self) -> dict[str, type[Fault]]:
+    def kinds(self) -> Mapping[str, type[Fault]]:
         """All kinds of fault, by their names."""
         return {kind.kind: kind for kind in (*self.harmless, *self.breaking)}

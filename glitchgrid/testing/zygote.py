@@ -1,0 +1,136 @@
+"""The runner of a test, as whoever asks it sees it: a process that answers."""
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from glitchgrid.simulation import native
+from glitchgrid.testing.decorator import Address, Simulated
+from glitchgrid.testing.errors import WorldError
+from glitchgrid.testing.settings import Settings
+
+PROGRAM = "from glitchgrid.testing.runner import main; main()"
+
+Progress = Callable[[int, int], None]
+
+
+class Zygote:
+    """A process that has imported a file with tests and is ready to run them, one after the other.
+
+    It ends with this one.
+
+    :param hash_seed: of Python's hashes there.
+    :raises WorldError: where the file can't be imported.
+    """
+
+    def __init__(self, address: Address, settings: Settings, hash_seed: int = 0) -> None:
+        reading, writing = os.pipe()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(writing)],
+            stdin=subprocess.PIPE,
+            pass_fds=[writing],
+            env=_environment(hash_seed),
+            text=True,
+            start_new_session=True,  # Ctrl-C is for whoever waits for it
+        )
+        os.close(writing)
+        self._answers = os.fdopen(reading, encoding="utf-8")
+        request = {"module": address.module, "file": address.file}
+        try:
+            self._ask(request | {"share": settings.share, "reactor": settings.reactor})
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def running(self, test: Simulated, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Iterator[None]:
+        """Until the end of the block, what is asked is asked of this test. See `begin`."""
+        try:
+            self.begin(test, arguments, named)
+            yield
+            self._ask({"ask": "end"})
+        except BaseException:
+            self.close()  # whatever it is about, nobody listens any more
+            raise
+
+    def begin(self, test: Simulated, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        """From now on, what is asked is asked of this test.
+
+        :param arguments: what the test is called with beside its world.
+        :raises WorldError: where the test can't be found, or its arguments can't be passed on.
+        """
+        address = test.address
+        is_method = "." in address.name
+        try:
+            passed = pickle.dumps(((None, *arguments[1:]) if is_method else arguments, dict(named)))
+        except Exception as error:
+            raise WorldError(f"{address}: its arguments can't be passed to another process: {error}") from error
+        request = {"ask": "begin", "name": address.name, "address": str(address)}
+        self._ask(request | {"arguments": b64encode(passed).decode("ascii")})
+
+    @property
+    def is_closed(self) -> bool:
+        return self._process.poll() is not None
+
+    def run_seed(self, seed: str, *, trace: bool = False) -> dict[str, Any]:
+        return self._ask({"ask": "seed", "seed": seed, "trace": trace})
+
+    def run_plan(self, plan: str, *, trace: bool = False, html: str = "", replay: str = "") -> dict[str, Any]:
+        return self._ask({"ask": "plan", "plan": plan, "trace": trace, "html": html, "replay": replay})
+
+    def shrink(
+        self, plan: str, oracle: str, runs: int, progress: Progress, html: str = "", replay: str = ""
+    ) -> dict[str, Any]:
+        """The smallest plan that fails in the same way."""
+        request = {"ask": "shrink", "plan": plan, "oracle": oracle, "runs": runs, "html": html, "replay": replay}
+        return self._ask(request, progress)
+
+    def close(self) -> None:
+        """End it, and wait for that."""
+        if not self.is_closed:
+            os.killpg(self._process.pid, signal.SIGKILL)  # its forks, too: it leads a group of its own
+        assert self._process.stdin is not None, "it is a pipe"
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._answers.close()
+        self._process.wait()
+
+    def _ask(self, request: dict[str, Any], progress: Progress = lambda _runs, _left: None) -> dict[str, Any]:
+        self._tell(request)
+        while True:
+            answer = self._heard()
+            if "progress" not in answer:
+                return answer
+            progress(*answer["progress"])
+
+    def _tell(self, request: dict[str, Any]) -> None:
+        assert self._process.stdin is not None, "it is a pipe"
+        with suppress(BrokenPipeError):  # it has ended; what it says, or does not say, tells so
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+
+    def _heard(self) -> dict[str, Any]:
+        """:raises WorldError: for what it could not do."""
+        line = self._answers.readline()
+        if not line:
+            raise WorldError(f"the process that runs the test has ended with status {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise WorldError(answer["error"])
+        if "bug" in answer:
+            raise WorldError(f"{answer['bug']}\n{answer['traceback']}")
+        return answer
+
+
+def _environment(hash_seed: int) -> dict[str, str]:
+    """As this process's, with what it imports from, and hashes that are the same each time."""
+    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
+    library = native.find()
+    for_c = {} if library is None else native.environment(library, os.environ)
+    return os.environ | for_c | {"PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)}
