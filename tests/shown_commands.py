@@ -13,7 +13,8 @@ PAGES = sorted(
 FENCED = re.compile(r"^(`{3,})([^\n]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"\s+# .*$")
 PROGRAM = re.compile(
-    r"(\$ )?(glitchgrid|make|curl|docker|twistd|pip|apt-get|python|dask) |(\$ )?(scripts|workload|\.venv|\.ci)/\w"
+    r"(\$ )?(glitchgrid|make|curl|docker|twistd|pip|pytest|apt-get|python|dask) "
+    r"|(\$ )?(scripts|workload|\.venv|\.ci)/\w"
 )
 ASIDE = re.compile(r"^<!-- (.*?) -->$", re.MULTILINE)
 
@@ -58,6 +59,9 @@ NOT_RUN = {
     ),
     "docker compose up --build --exit-code-from workload": NEEDS_DOCKER,
     "docker compose down --volumes": NEEDS_DOCKER,
+    "python3 -m venv environment && . environment/bin/activate": CHANGES_THE_MACHINE,
+    "pip install glitchgrid pytest": CHANGES_THE_MACHINE,
+    "pytest examples/echo --durations=3": TAKES_LONG,
     "make container-test": "needs a Docker engine, or root and podman",
 }
 """What is not run as it stands there, and why."""

@@ -9,6 +9,7 @@ import fcntl
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,10 @@ from glitchgrid.cli import main
 from tests.end_to_end.processes import wait_until
 from tests.shown_commands import NOT_RUN, PAGES, ROOT, Shown, shown_on, steps_on
 
-LINKED = (".venv", "docs", "workload", "tests", "benchmarks", "pyproject.toml", "glitchgrid", "setup.py", "scripts")
+LINKED = (
+    *(".venv", "docs", "workload", "tests", "benchmarks", "examples"),
+    *("pyproject.toml", "glitchgrid", "setup.py", "scripts"),
+)
 TIMEOUT_S = 120
 PAGE_S = 300
 PORTS_LOCK = Path(tempfile.gettempdir()) / f"glitchgrid-shown-commands-{os.getuid()}.lock"
@@ -34,6 +38,7 @@ GRID_PORT = "8000"
 STATUSES: tuple[tuple[str, set[int]], ...] = (
     (r"glitchgrid simulate .*classic-no-equals.*", {0}),  # what is wrong there is no violation: it is answered 500
     (r"glitchgrid shrink .*", {1}),
+    (r"pytest test_notes.py --sim-(html|seed 16).*", {1}),
     (r"glitchgrid check stale.edn .*", {1}),
     (r"\S*glitchgrid simulate .*(--glitch|--protocol classic|/classic-|/shown-before).*", {1}),
     (r"glitchgrid simulate .*store-by-hand.*", {2}),
@@ -119,6 +124,16 @@ class Reader:
             os.kill(pid, signal.SIGCONT)
         wait_until(self._answers, "the grid to answer")
 
+    def save_the_notebook(self) -> None:
+        for name in ("notes.tac", "test_notes.py"):
+            shutil.copy(ROOT / "examples" / "notes" / name, self._directory)
+
+    def let_it_sync(self) -> None:
+        shutil.copy(ROOT / "examples" / "notes" / "synced.tac", self._directory / "notes.tac")
+
+    def let_it_be_careful(self) -> None:
+        shutil.copy(ROOT / "examples" / "notes" / "careful.tac", self._directory / "notes.tac")
+
     def _vaults(self) -> list[int]:
         """The vaults of the grid that goes on: its children's names are on their command lines."""
         (grid,) = self._going_on
@@ -138,6 +153,9 @@ class Reader:
 DONE_BY_HAND: dict[str, Callable[[Reader], None]] = {
     "here two vaults are stopped": Reader.stop_two_vaults,
     "here they go on": Reader.let_them_go_on,
+    "here both files are saved": Reader.save_the_notebook,
+    "here the service syncs": Reader.let_it_sync,
+    "here it is careful": Reader.let_it_be_careful,
 }
 
 
