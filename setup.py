@@ -111,6 +111,7 @@ setup(
             "mypy-zope>=1.0.11",  # types of zope's interfaces
             "myst-parser>=5.0",  # pages in Markdown
             "pip-tools>=7.4",  # writes requirements.lock
+            "pyhamcrest>=2.0",  # the tests of Twisted, which run in the simulated world
             "playwright>=1.45",  # looks at pages in the distribution's Chromium
             "pytest>=8.3",  # runs the tests
             "pytest-twisted>=1.14",  # lets them wait for Deferreds

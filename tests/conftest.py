@@ -10,6 +10,9 @@ import pytest
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
+collect_ignore = ["services"]
+"""What they test is in an environment of theirs: `make services` runs them there."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """trial's asynchronous test cases come first: pytest-twisted's reactor would look like their leavings."""

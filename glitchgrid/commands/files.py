@@ -35,6 +35,6 @@ def prepare_file(path: Path) -> None:
 def write_file(path: Path, text: str) -> None:
     """:raises CannotRun: where it cannot be written after all."""
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise CannotRun(f"{path} cannot be written: {error.strerror}; name another file") from error

@@ -13,6 +13,7 @@ from glitchgrid.commands.bar import shown
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
+from glitchgrid.commands.keeping import keep_run
 from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.commands.summary import Report, replay_line
 from glitchgrid.lab import interruption
@@ -21,7 +22,6 @@ from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.plan.file import encode_plan
 from glitchgrid.lab.register.glitches import switched_on
 from glitchgrid.lab.register.layout import Wanted
 from glitchgrid.lab.report.report import CAMPAIGN
@@ -82,7 +82,7 @@ def _replay(settings: Settings) -> int:
         for finding in result.findings:
             print(f"{finding.oracle}: {finding.message}")
     if settings.out is not None:
-        _keep(settings.out, result)
+        keep_run(settings.out, result)
     return _status(report.summary)
 
 
@@ -139,7 +139,7 @@ def _run_all(settings: Settings, tasks: Iterator[Task], report: Report) -> bool:
         for result in shown(run_campaign(tasks, workers(jobs, settings.dask)), len(settings.seeds)):
             report.take(result)
             if settings.out is not None and result.verdict is Verdict.VIOLATION:
-                _keep(settings.out, result)
+                keep_run(settings.out, result)
     except KeyboardInterrupt:
         return False
     return True
@@ -182,11 +182,3 @@ def _status(summary: Summary) -> int:
     if summary.verdicts[Verdict.VIOLATION]:
         return VIOLATION
     return GOOD if summary.verdicts[Verdict.PASSED] else CANNOT_SAY
-
-
-def _keep(out: Path, result: Result) -> None:
-    """Leave a run's plan, history and trace in files."""
-    stem = f"seed-{result.plan.seed}"
-    (out / f"{stem}.plan.json").write_text(encode_plan(result.plan), encoding="utf-8")
-    (out / f"{stem}.history.jsonl").write_text(result.history, encoding="utf-8")
-    (out / f"{stem}.trace").write_text("".join(result.trace), encoding="utf-8", errors="backslashreplace")

@@ -14,12 +14,12 @@ from attrs import define, field, frozen
 from glitchgrid.commands.bar import shown
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
+from glitchgrid.commands.keeping import keep_run
 from glitchgrid.commands.summary import FAILURES_TOLD_MAX
 from glitchgrid.lab.campaign.campaign import Summary, Task, run_campaign
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.plan.file import encode_plan
 from glitchgrid.lab.verdict import Verdict
 from glitchgrid.testing.elsewhere import find
 from glitchgrid.testing.errors import WorldError
@@ -98,7 +98,7 @@ def _one(layout: TestLayout, seed: str, settings: Settings) -> int:
         for finding in result.findings:
             print(f"{finding.oracle}: {finding.message}")
     if settings.out is not None:
-        _keep(settings.out, result)
+        keep_run(settings.out, result)
     return VIOLATION if report.violations else GOOD
 
 
@@ -109,7 +109,7 @@ def _all(settings: Settings, campaign: Any, report: "_Report") -> bool:
             for result in _told(shown(campaign, len(settings.seeds))):
                 report.take(result)
                 if settings.out is not None and result.verdict is Verdict.VIOLATION:
-                    _keep(settings.out, result)
+                    keep_run(settings.out, result)
     except KeyboardInterrupt:
         return False
     return True
@@ -120,13 +120,6 @@ def _told(results: Iterator[Result]) -> Iterator[Result]:
         yield from results
     except WorldError as error:
         raise CannotRun(str(error)) from error
-
-
-def _keep(out: Path, result: Result) -> None:
-    stem = f"seed-{result.plan.seed}"
-    (out / f"{stem}.plan.json").write_text(encode_plan(result.plan), encoding="utf-8")
-    (out / f"{stem}.history.jsonl").write_text(result.history, encoding="utf-8")
-    (out / f"{stem}.trace").write_text("".join(result.trace), encoding="utf-8", errors="backslashreplace")
 
 
 @define
@@ -159,9 +152,16 @@ class _Report:
         print(f"{summary.operations} operations, {summary.faults.total()} faults")
         for kind, count in sorted(summary.faults.items()):
             print(f"{count:>9}  {kind}")
+        for text in self._never_held():
+            print(f"no seed has shown that it holds: {text}")
         for violation in self.violations:
             print(f"seed {violation['seed']}, {violation['oracle']}: {violation['message']}\n  {violation['replay']}")
         print(f"digest {summary.digest}")
+
+    def _never_held(self) -> list[str]:
+        """What programs state of themselves, and was false whenever it was evaluated: `sometimes` asks for one time."""
+        stated = self.summary.stated
+        return sorted({text for text, held in stated if not held and not stated[text, True]})
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -171,5 +171,6 @@ class _Report:
             "operations": self.summary.operations,
             "faults": self.summary.faults,
             "violations": self.violations,
+            "properties": {kind: self.summary.as_reached()[kind] for kind in ("held", "not held")},
             "digest": self.summary.digest,
         }

@@ -64,6 +64,7 @@ class End:
         self._unread: deque[bytes] = deque()
         self._unread_bytes = 0
         self._on_the_way = 0
+        self._unacknowledged = 0
         self._is_sending_again = False
         self._rng = host.world.rng(f"segments {host.name}")
 
@@ -74,8 +75,7 @@ class End:
         """What it is ready for, in epoll's terms."""
         is_over = (self._ended or self._ignores) and not self._unread_bytes
         mask = IN if is_over or self._unread_bytes else 0
-        # Its own other end's: what that has not read takes room here.
-        if self.was_reset or self._on_the_way + self.peer._unread_bytes < SEND_BUFFER_BYTES:  # noqa: SLF001
+        if self.was_reset or self.room:
             mask |= OUT
         if self.was_reset or (is_over and self.has_finished):
             mask |= HUNG_UP
@@ -86,8 +86,24 @@ class End:
         return (self._ended or self._ignores) and not self._unread_bytes
 
     @property
+    def has_unread(self) -> bool:
+        return bool(self._unread_bytes)
+
+    @property
+    def has_heard_the_end(self) -> bool:
+        """The other end's FIN has come."""
+        return self._ended
+
+    @property
+    def is_over(self) -> bool:
+        """Either end knows that the other sends nothing more: there is no connection any more (RFC 9293, 3.6)."""
+        return self.was_reset or (self.has_finished and self._ended and self.peer._ended)  # noqa: SLF001 - as above
+
+    @property
     def room(self) -> int:
-        return max(0, SEND_BUFFER_BYTES - self._on_the_way - self.peer._unread_bytes)  # noqa: SLF001 - its own other end
+        """What the other end has not read takes room here, and so does what nobody has acknowledged."""
+        kept = max(self.peer._unread_bytes, self._unacknowledged)  # noqa: SLF001 - its own other end
+        return max(0, SEND_BUFFER_BYTES - self._on_the_way - kept)
 
     def read(self, size_max: int) -> bytes:
         parts: list[bytes] = []
@@ -141,6 +157,16 @@ class End:
         was_full = not self.room
         self._on_the_way -= len(segment)
         self.peer.arrived(segment)
+        if self.peer.flow.is_cut:
+            # No acknowledgement comes back before that is over: what was sent has to be kept, whoever has read it.
+            self._unacknowledged += len(segment)
+            self.peer.flow.send(lambda: self._acknowledged(len(segment)))
+        if was_full and self.socket is not None:
+            self.socket.changed()
+
+    def _acknowledged(self, count: int) -> None:
+        was_full = not self.room
+        self._unacknowledged -= count
         if was_full and self.socket is not None:
             self.socket.changed()
 

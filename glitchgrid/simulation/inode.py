@@ -11,87 +11,15 @@ from typing import NamedTuple
 
 from attrs import define, field, frozen
 
-PAGE_BYTES = 4096
-SECTOR_BYTES = 512
-CUTS_MAX = 100
+from glitchgrid.simulation.tearing import LENGTH, PAGE_BYTES, SECTOR_BYTES, Change, Resize, Write, grow
+
+__all__ = ["PAGE_BYTES", "SECTOR_BYTES", "Choose", "Directory", "Flush", "Inode", "Length", "NameChange"]
 
 CHANGES_MAX = 20_000
 """Of one file may be in doubt at once; of more, the older half reaches the disk, as by the kernel's own write-back."""
 
-_LENGTH = -1
-"""Among the dirty pages: the file was cut, or grew by a hole."""
-
 Choose = Callable[[int], int]
 """`choose(n)`: a number from 0 up to n - 1."""
-
-
-class _Write(NamedTuple):
-    """Bytes of one page, on their way to the disk."""
-
-    number: int
-    offset: int
-    data: bytes
-
-    @property
-    def page(self) -> int:
-        return self.offset // PAGE_BYTES
-
-    def on(self, whole: bytearray) -> None:
-        _grow(whole, self.offset)
-        whole[self.offset : self.offset + len(self.data)] = self.data
-
-    def outcomes(self, whole: bytearray) -> "list[_Change | None]":
-        """What a power loss makes of it: nothing, all of it, its head, its tail, or a garbled sector; each once."""
-        outcomes: list[_Write | None] = [None, self]
-        for cut in self._cuts(whole):
-            outcomes += [self._replace(data=self.data[:cut]), _Write(self.number, self.offset + cut, self.data[cut:])]
-        garbled = b"\xa5" * min(SECTOR_BYTES, len(self.data))
-        outcomes.append(self._replace(data=garbled + self.data[len(garbled) :]))
-        different: dict[tuple[int, bytes], _Change | None] = {}
-        for each in outcomes:
-            different.setdefault(self._seen(whole, each), each)
-        return list(different.values())
-
-    def _seen(self, whole: bytearray, outcome: "_Write | None") -> tuple[int, bytes]:
-        """What tells the outcomes for a file apart: its length, and this page of it."""
-        start = self.page * PAGE_BYTES
-        page = whole[start : start + PAGE_BYTES]
-        if outcome is None:
-            return len(whole), bytes(page)
-        _Write(0, outcome.offset - start, outcome.data).on(page)
-        return max(len(whole), outcome.offset + len(outcome.data)), bytes(page)
-
-    def _cuts(self, whole: bytearray) -> list[int]:
-        """Each place where a tear makes a difference, up to so many; where all is new, one."""
-        old = whole[self.offset : self.offset + len(self.data)]
-        if len(old) < len(self.data):
-            return [min(75, len(self.data) // 2)]
-        differing = [place + 1 for place, (was, will) in enumerate(zip(old, self.data, strict=True)) if was != will]
-        return [*differing[:CUTS_MAX], *range(SECTOR_BYTES, len(self.data), SECTOR_BYTES)]
-
-
-class _Resize(NamedTuple):
-    number: int
-    size: int
-
-    @property
-    def page(self) -> int:
-        return _LENGTH
-
-    def on(self, whole: bytearray) -> None:
-        del whole[self.size :]
-        _grow(whole, self.size)
-
-    def outcomes(self, _whole: bytearray) -> "list[_Change | None]":
-        return [None, self]
-
-
-_Change = _Write | _Resize
-
-
-def _grow(whole: bytearray, size: int) -> None:
-    if len(whole) < size:
-        whole.extend(bytes(size - len(whole)))
 
 
 class Inode:
@@ -100,7 +28,7 @@ class Inode:
     def __init__(self, cached: bytes = b"", durable: bytes = b"") -> None:
         self._cached = bytearray(cached)
         self._durable = bytearray(durable)
-        self._doubtful: list[_Change] = []
+        self._doubtful: list[Change] = []
         self._dirty: dict[int, int] = {}
         """The number of the last change, of each page that is."""
         self._number = 0
@@ -127,7 +55,7 @@ class Inode:
     def write(self, data: bytes, offset: int) -> None:
         while data:
             room = PAGE_BYTES - offset % PAGE_BYTES
-            change = _Write(self._next(), offset, data[:room])
+            change = Write(self._next(), offset, data[:room])
             change.on(self._cached)
             self._change(change)
             data, offset = data[room:], offset + room
@@ -141,15 +69,15 @@ class Inode:
             self._dirty = {page: at for page, at in self._dirty.items() if page * PAGE_BYTES < size}
             if size % PAGE_BYTES:  # what is left of its last page is written with zeros behind it
                 self._dirty[size // PAGE_BYTES] = self._number + 1
-        change = _Resize(self._next(), size)
+        change = Resize(self._next(), size)
         change.on(self._cached)
         self._change(change)
 
     def begin_sync(self) -> "Flush":
         """What is dirty now. Whatever does not end stays dirty."""
-        pages = {page: (at, self._page(page)) for page, at in sorted(self._dirty.items()) if page != _LENGTH}
-        low = min((change.size for change in self._doubtful if isinstance(change, _Resize)), default=0)
-        length = Length(self._dirty[_LENGTH], low, len(self._cached)) if _LENGTH in self._dirty else None
+        pages = {page: (at, self._page(page)) for page, at in sorted(self._dirty.items()) if page != LENGTH}
+        low = min((change.size for change in self._doubtful if isinstance(change, Resize)), default=0)
+        length = Length(self._dirty[LENGTH], low, len(self._cached)) if LENGTH in self._dirty else None
         return Flush(self, self._number, pages, length)
 
     def sync(self) -> None:
@@ -168,10 +96,10 @@ class Inode:
         for change in self._doubtful:
             # Without it and with it come first. It is gone half of the time; else the disk has it, or some of it.
             chosen = max(0, choose(4) - 1)
-            outcome: _Change | None = change if chosen else None
-            if chosen > 1:
-                outcomes = change.outcomes(self._durable)
-                outcome = outcomes[choose(len(outcomes))]
+            if not chosen:
+                continue
+            outcomes = change.outcomes(self._durable)
+            outcome = outcomes[choose(len(outcomes)) if chosen > 1 else min(1, len(outcomes) - 1)]
             if outcome is not None:
                 outcome.on(self._durable)
         self._cached = bytearray(self._durable)
@@ -185,7 +113,7 @@ class Inode:
         self._number += 1
         return self._number
 
-    def _change(self, change: _Change) -> None:
+    def _change(self, change: Change) -> None:
         self._doubtful.append(change)
         self._dirty[change.page] = change.number
         if len(self._doubtful) > CHANGES_MAX:
@@ -197,9 +125,9 @@ class Inode:
         """A sync has ended well. Those of one file end in the order in which they began."""
         if flush.length is not None:
             del self._durable[flush.length.low :]
-            _grow(self._durable, flush.length.size)
+            grow(self._durable, flush.length.size)
         for page, (number, data) in flush.pages.items():
-            _Write(number, page * PAGE_BYTES, data).on(self._durable)
+            Write(number, page * PAGE_BYTES, data).on(self._durable)
         self._doubtful = flush.left(self._doubtful)
         self.forgotten(flush)
 
@@ -207,7 +135,7 @@ class Inode:
         """What was dirty when a sync began is clean, but for what was changed since."""
         clean = {page: number for page, (number, _) in flush.pages.items()}
         if flush.length is not None:
-            clean[_LENGTH] = flush.length.number
+            clean[LENGTH] = flush.length.number
         for page, number in clean.items():
             if self._dirty.get(page) == number:
                 del self._dirty[page]
@@ -242,14 +170,14 @@ class Flush:
     def fail(self) -> None:
         self.inode.forgotten(self)
 
-    def left(self, changes: list[_Change]) -> list[_Change]:
+    def left(self, changes: list[Change]) -> list[Change]:
         """Those that are in doubt still. What was cut off does not come back."""
-        left: list[_Change] = []
+        left: list[Change] = []
         cut_at: float = float("inf")
         for change in reversed(changes):
             if change.number > self.number:
                 left.append(change)
-            elif isinstance(change, _Resize):
+            elif isinstance(change, Resize):
                 if self.length is None:
                     left.append(change)
                 else:
@@ -260,7 +188,7 @@ class Flush:
         return left
 
 
-def _survivors(whole: bytearray, changes: list[_Change]) -> Iterator[bytes]:
+def _survivors(whole: bytearray, changes: list[Change]) -> Iterator[bytes]:
     if not changes:
         yield bytes(whole)
         return

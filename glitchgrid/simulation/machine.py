@@ -46,6 +46,11 @@ class Machine(Host):
         self.free_all_ports()
         self.disk.lose_power()
 
+    @property
+    def disk_has_refused(self) -> bool:
+        """Whether what runs on it now was told of an error by its disk, other than a missing file."""
+        return self.disk.refused is not None and self.disk.refused is self.process
+
     def calm(self) -> None:
         """Let it be well again, and what runs on it, run. Nobody waits for its end any more."""
         self.when_free = None

@@ -22,6 +22,9 @@ class Named(Protocol):
     @property
     def address(self) -> str: ...
 
+    @property
+    def address6(self) -> str: ...
+
 
 class Names:
     """The name server of a world. Faults set its attributes; they hold for what is asked from then on.
@@ -38,12 +41,22 @@ class Names:
         self.silent: set[str] = set()
         self.elsewhere: dict[str, str] = {}
 
-    def address_of(self, name: str) -> str | None:
+    def machine_of(self, name: str) -> Named | None:
         """None where there is no such name."""
         found = self._machines.get(self.elsewhere.get(name, name))
         if found is None:
             found = next((machine for machine in self._machines.values() if machine.address == name), None)
+        return found
+
+    def address_of(self, name: str) -> str | None:
+        """That of IPv4; None where there is no such name."""
+        found = self.machine_of(name)
         return None if found is None else found.address
+
+    def name_of(self, address: str) -> str | None:
+        """None where no machine has that address, of IPv4 or IPv6."""
+        pairs = self._machines.items()
+        return next((name for name, machine in pairs if address in {machine.address, machine.address6}), None)
 
     def heal(self) -> None:
         """Every name is answered for, soon and rightly."""

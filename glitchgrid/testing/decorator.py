@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,7 @@ def simulated(
     share: tuple[str, ...] = (),
     reactor: str = "epoll",
     timeout_s: float = TIMEOUT_S,
+    preempt: Mapping[str, int] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """A decorator: the function is called once for each seed, with a new world as its argument `world`.
 
@@ -65,9 +66,13 @@ def simulated(
     :param share: packages that have no state of their own, and take long to import: they are shared in any case.
     :param reactor: "epoll", "poll", "select" or "asyncio": the reactor that functions are given.
     :param timeout_s: of real time, for each seed. A run that takes longer is a failure that says where it was.
+    :param preempt: packages and modules whose threads race, each with how often in a thousand times a thread stops
+        between two statements and lets others run: ``preempt={"carbon": 100}``. Without it, threads give way only
+        where they wait. See `World.threads` for other schedules.
     :raises WorldError: for what can't be.
     """
-    settings = Settings(seeds, modules, fork, tuple(share), reactor, timeout_s)
+    weights = tuple(sorted((preempt or {}).items()))
+    settings = Settings(seeds, modules, fork, tuple(share), reactor, timeout_s, weights)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
         signature = inspect.signature(function)
@@ -82,6 +87,8 @@ def simulated(
 
             drive(test, arguments, named)
 
+        if inspect.iscoroutinefunction(function):
+            raise WorldError(f"{function.__qualname__}: a simulated test is no coroutine; machines run these")
         kept = [each for each in signature.parameters.values() if each.name != WORLD]
         run.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
         run.__simulated__ = test  # type: ignore[attr-defined]

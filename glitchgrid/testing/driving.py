@@ -1,6 +1,7 @@
 """Runs a simulated test at all its seeds, and tells of the first that fails."""
 
 import atexit
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from glitchgrid.simulation.kernel.place import HASH_SEED
 from glitchgrid.testing import settings
 from glitchgrid.testing.decorator import Simulated
 from glitchgrid.testing.errors import SimulationFailed, WorldError
@@ -25,7 +27,9 @@ SHRINK_RUNS_MAX = 300
 PLAN_BYTES_MAX = 10_000_000
 PASSED = "passed"
 FAULTS_TOLD = 12
-OTHER_HASH_SEED = 1
+OTHER_HASH_SEED = HASH_SEED + 1
+NOT_SHRUNK = {"hang", "died", "determinism"}
+"""Each run of these takes too long, or says nothing of the next."""
 
 
 def drive(test: Simulated, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -36,16 +40,20 @@ def drive(test: Simulated, arguments: tuple[Any, ...], named: Mapping[str, Any])
     """
     __tracebackhide__ = True
     options = settings.current()
+    if options.html is not None:
+        _require_writable(Path(options.html).absolute())
     if options.plan is not None:
         text = _read_plan(options.plan)
         with _zygotes(test, arguments, named, 1) as (zygote,):
             _require_passed(test, options, zygote, zygote.run_plan(text), None, is_plan=True)
         return
     seeds = [options.seed] if options.seed is not None else list(map(str, range(options.seeds or test.settings.seeds)))
-    with _zygotes(test, arguments, named, min(options.jobs, len(seeds))) as zygotes:
+    with ExitStack() as stack:
+        zygotes = stack.enter_context(_zygotes(test, arguments, named, min(options.jobs, len(seeds))))
+        others = stack.enter_context(_zygotes(test, arguments, named, int(options.check), OTHER_HASH_SEED))
         for count, (zygote, result) in enumerate(_results(zygotes, seeds, str(test.address))):
-            if options.check:
-                result = _checked(test, arguments, named, result)  # noqa: PLW2901 - with what was found meanwhile
+            for other in others:
+                result = _compared(result, other.run_plan(result["plan"]))  # noqa: PLW2901 - with what was found
             _require_passed(test, options, zygote, result, count)
 
 
@@ -58,6 +66,12 @@ def _read_plan(path: str) -> str:
         raise WorldError(f"--sim-plan {path}: it can't be read: {error}") from error
 
 
+def _require_writable(path: Path) -> None:
+    """:raises WorldError: before anything is run."""
+    if not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK) or path.is_dir():
+        raise WorldError(f"--sim-html {path}: it can't be written; name a file in a directory that is there")
+
+
 _Key = tuple[str, Settings, int]
 _ready: dict[_Key, list[Zygote]] = {}
 """Processes that have imported a file, for its next test. They end with this one."""
@@ -65,7 +79,7 @@ _ready: dict[_Key, list[Zygote]] = {}
 
 @contextmanager
 def _zygotes(
-    test: Simulated, arguments: tuple[Any, ...], named: Mapping[str, Any], count: int, hash_seed: int = 0
+    test: Simulated, arguments: tuple[Any, ...], named: Mapping[str, Any], count: int, hash_seed: int = HASH_SEED
 ) -> Iterator[list[Zygote]]:
     """So many processes that are ready to run the test."""
     file = test.address.file
@@ -151,12 +165,8 @@ def _require_passed(
         raise SimulationFailed(_Failure(test, options, zygote, result, passed, is_plan=is_plan).told())
 
 
-def _checked(
-    test: Simulated, arguments: tuple[Any, ...], named: Mapping[str, Any], result: dict[str, Any]
-) -> dict[str, Any]:
-    """The same plan once more, in another process with other hashes."""
-    with _zygotes(test, arguments, named, 1, OTHER_HASH_SEED) as (other,):
-        again = other.run_plan(result["plan"])
+def _compared(result: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+    """With a finding if the same plan had another digest in another process."""
     if again["digest"] == result["digest"]:
         return result
     finding = ["determinism", f"run twice, it had the digests {result['digest']} and {again['digest']}", 0, []]
@@ -188,11 +198,11 @@ class _Failure:
         before = f" (after {self._passed} that passed)" if self._passed else ""
         replay = f"{self._replay()} --sim-seed {seed}" if self._by_pytest else f"{self._replay(seed)}"
         lines = [f"seed {seed}{before} fails", "", *self._findings(self._result)]
-        if self._is_plan:
-            return "\n".join(lines)
-        lines += ["", f"again: {replay}"]
+        if not self._is_plan:
+            lines += ["", f"again: {replay}"]
         oracle = self._result["findings"][0][0]
-        if self._result["faults"] and self._options.shrink and oracle not in {"hang", "determinism"}:
+        shrinks = self._options.shrink_plan if self._is_plan else self._options.shrink
+        if self._result["faults"] and shrinks and oracle not in NOT_SHRUNK:
             lines += ["", *self._shrunk(oracle, replay)]
         elif self._options.html is not None:
             self._zygote.run_plan(self._result["plan"], html=os.path.abspath(self._options.html), replay=replay)
@@ -219,17 +229,23 @@ class _Failure:
         if found["findings"][0][1] != self._result["findings"][0][1]:
             yield from self._findings(found)
         yield f"first difference from the nearest run that passes: {found['difference']}"
-        yield f"again: {self._replay()} --sim-plan {plan}" if self._by_pytest else f"the plan: {plan}"
+        if plan is None:
+            yield f"the plan can't be kept here, where nothing may be written: {Path.cwd()}"
+        else:
+            yield f"again: {self._replay()} --sim-plan {plan}" if self._by_pytest else f"the plan: {plan}"
         if html:
             yield f"picture: {Path(html).as_uri()}"
 
-    def _keep(self, plan: str) -> str:
-        """The plan in a file, beside where the test is run."""
+    def _keep(self, plan: str) -> str | None:
+        """The plan in a file, beside where the test is run; None where that can't be written."""
         directory = Path(".glitchgrid")
-        directory.mkdir(exist_ok=True)
-        (directory / ".gitignore").write_text("*\n", encoding="utf-8")
         path = directory / f"{self._test.function.__qualname__}-{_seed_of(plan)}.plan.json"
-        path.write_text(plan, encoding="utf-8")
+        try:
+            directory.mkdir(exist_ok=True)
+            (directory / ".gitignore").write_text("*\n", encoding="utf-8")
+            path.write_text(plan, encoding="utf-8")
+        except OSError:
+            return None
         return str(path)
 
     @property
@@ -244,6 +260,4 @@ class _Failure:
 
 
 def _seed_of(plan: str) -> str:
-    import json  # noqa: PLC0415
-
     return str(json.loads(plan)["seed"])

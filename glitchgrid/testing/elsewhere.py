@@ -16,7 +16,7 @@ from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.verdict import Finding, Verdict
 from glitchgrid.testing.decorator import Simulated
 from glitchgrid.testing.errors import WorldError
-from glitchgrid.testing.system import TESTS, TestLayout
+from glitchgrid.testing.system import HANG, TESTS, TestLayout
 from glitchgrid.testing.zygote import Zygote
 
 
@@ -29,10 +29,16 @@ class Elsewhere:
         atexit.register(self.close)
 
     def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool) -> Result:
-        return _result(self._of(layout).run_seed(seed, trace=keep_trace))
+        return self._result(self._of(layout).run_seed(seed, trace=keep_trace))
 
     def run_plan(self, plan: Plan, *, keep_trace: bool) -> Result:
-        return _result(self._of(plan.layout).run_plan(encode_plan(plan), trace=keep_trace))
+        return self._result(self._of(plan.layout).run_plan(encode_plan(plan), trace=keep_trace))
+
+    def _result(self, answer: dict[str, Any]) -> Result:
+        result = _result(answer)
+        if result.is_found_by(HANG) and self._zygote is not None:
+            self.close()  # without forks, the process that ran the test has ended with it
+        return result
 
     def close(self) -> None:
         zygote, self._zygote = self._zygote, None
@@ -44,10 +50,16 @@ class Elsewhere:
         if self._zygote is None or self._test != layout.test:
             self.close()
             test = find(layout.test)
-            self._zygote = Zygote(test.address, test.settings)
+            self._zygote = Zygote(test.address, test.settings, _hash_seed())
             self._zygote.begin(test, (), {})
             self._test = layout.test
         return self._zygote
+
+
+def _hash_seed() -> int:
+    """This process's, where somebody has chosen one: who runs seeds a second time elsewhere chooses another."""
+    chosen = os.environ.get("PYTHONHASHSEED", "")
+    return int(chosen) if chosen.isdecimal() else 0
 
 
 def _result(answer: dict[str, Any]) -> Result:
@@ -64,6 +76,7 @@ def _result(answer: dict[str, Any]) -> Result:
         duration_ns=answer["duration_ns"],
         reached=Counter(answer["reached"]),
         history=answer["history"],
+        stated=Counter({(text, held): count for text, held, count in answer["stated"]}),
         trace=tuple(answer["trace"]),
     )
 

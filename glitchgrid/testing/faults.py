@@ -2,37 +2,26 @@
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import frozen
 
-from glitchgrid.lab.faults.fault import Fault, Stage
+from glitchgrid.lab.faults.fault import Fault, OfServer, Stage
 from glitchgrid.lab.faults.kinds import FAULTS
-from glitchgrid.lab.layout import Layout
-from glitchgrid.lab.limits import text
-from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.testing.errors import WorldError
+from glitchgrid.testing.preemption import Preemption
 
 Generator = Callable[..., Iterator[None]]
 
 
 @frozen
-class OwnFault(Fault):
+class OwnFault(OfServer):
     """A fault that a test has written: a generator, which begins it, yields, and ends it.
 
     :cvar generator: is called with the world and the machine's name.
     """
 
     generator: ClassVar[Generator]
-    machine: str = field(validator=text)
-
-    @classmethod
-    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
-        return cls(rng.pick(layout.servers))
-
-    @property
-    def machines(self) -> Sequence[str]:
-        return (self.machine,)
 
     def begin(self, stage: Stage) -> bool:
         going_on = type(self).generator(stage.own_world, self.machine)  # type: ignore[attr-defined]
@@ -82,7 +71,10 @@ def fault(name: str) -> Callable[[Generator], type[Fault]]:
     return make
 
 
-BUILT_IN = {each.kind: each for each in FAULTS}
+DRAWN: dict[str, type[Fault]] = {each.kind: each for each in FAULTS}
+"""Those that `world.faults` draws, by their names in plans."""
+
+BUILT_IN: dict[str, type[Fault]] = DRAWN | {Preemption.kind: Preemption}
 
 
 @functools.cache
@@ -97,6 +89,8 @@ def named(wanted: Sequence["str | type[Fault]"]) -> list[type[Fault]]:
     found = []
     for each in wanted:
         name = each if isinstance(each, str) else each.kind
+        if name == Preemption.kind:
+            raise WorldError("world.faults draws no preemptions: @simulated(preempt={PACKAGE: WEIGHT}) asks for them")
         if name not in known:
             raise WorldError(f"there is no fault called {name!r}; there are {', '.join(sorted(known))}")
         found.append(known[name])

@@ -9,9 +9,11 @@ import select
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any, TypeVar
 
 from glitchgrid.lab.campaign.result import Result
@@ -37,11 +39,15 @@ T = TypeVar("T")
 
 
 class Forks:
-    """A `glitchgrid.lab.system.Runner`, for one test."""
+    """A `glitchgrid.lab.system.Runner`, for one test.
 
-    def __init__(self, installed: Installed, test: Test) -> None:
+    :param told: is told of a run that hangs in this process, which ends then.
+    """
+
+    def __init__(self, installed: Installed, test: Test, told: Callable[[Result], object]) -> None:
         self._installed = installed
         self._test = test
+        self._told = told
 
     def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool) -> Result:
         return self._run(system.plan_of(layout, seed), is_given=False, keep_trace=keep_trace)
@@ -56,9 +62,10 @@ class Forks:
         if not self._test.settings.fork:
             return
         try:
-            shared, recipe, has_faults = forked(lambda: self._learn(plan), self._test.settings.timeout_s)
-        except Hung:
-            return  # it will hang again, and then it is told of
+            shared, recipe, has_faults, steps = forked(lambda: self._learn(plan), self._test.settings.timeout_s)
+        except (Hung, Died):
+            return  # so will the first seed, and then it is told of
+        self._installed.points.steps_known = steps
         for name in shared:
             with suppress(Exception):  # what can't be imported now, is imported when it is needed, or says why not
                 importlib.import_module(name)
@@ -68,29 +75,62 @@ class Forks:
         gc.freeze()
         gc.disable()  # a run is over before there is much to collect, and collecting would write into shared pages
 
-    def _learn(self, plan: Plan) -> tuple[list[str], Any, bool]:
+    def _learn(self, plan: Plan) -> tuple[list[str], Any, bool, dict[str, int]]:
         before = set(sys.modules)
         has_faults = False
         with suppress(WorldError):  # which the first seed will tell of
             result = run(self._installed, self._test, plan, is_given=True, keep_trace=False)
             has_faults = bool(system.layout_of(result.plan).targets)
         recipe = self._installed.embryos.recipe()
-        return [name for name in sys.modules if name not in before and name != "__main__"], recipe, has_faults
+        imported = [name for name in sys.modules if name not in before and name != "__main__"]
+        return imported, recipe, has_faults, self._installed.points.most_steps()
 
     def _run(self, plan: Plan, *, is_given: bool, keep_trace: bool) -> Result:
         def work() -> Result:
             return run(self._installed, self._test, plan, is_given=is_given, keep_trace=keep_trace)
 
+        timeout_s = self._test.settings.timeout_s
         if not self._test.settings.fork:
-            return work()
+            with watched(timeout_s, lambda where: self._told(_hung(plan, timeout_s, where))):
+                return work()
         try:
-            return forked(work, self._test.settings.timeout_s)
+            return forked(work, timeout_s)
         except Hung as hung:
-            return _hung(plan, self._test.settings.timeout_s, str(hung))
+            return _hung(plan, timeout_s, str(hung))
+        except Died as died:
+            return _ended_early(plan, system.DIED, f"the process of the run has ended: {died}")
 
 
 class Hung(Exception):
     """A fork has not come to its end. The message says where it was."""
+
+
+class Died(Exception):
+    """A fork has ended and left no answer. The message says how."""
+
+
+@contextmanager
+def watched(timeout_s: float, hangs: Callable[[str], object]) -> Iterator[None]:
+    """For a block that runs in this process: where it takes too long, in real time, say where it is, and end.
+
+    :param hangs: is told where, from another thread.
+    """
+    done = threading.Event()
+    watched_thread = threading.get_ident()
+
+    def watch() -> None:
+        if not done.wait(timeout_s):
+            frames = traceback.extract_stack(sys._current_frames()[watched_thread])  # noqa: SLF001 - there is no other way
+            hangs(_listed(f'File "{each.filename}", line {each.lineno} in {each.name}' for each in reversed(frames)))
+            os._exit(1)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()
 
 
 def forked(work: Callable[[], T], timeout_s: float) -> T:
@@ -98,7 +138,7 @@ def forked(work: Callable[[], T], timeout_s: float) -> T:
 
     :raises Hung: where it takes too long, in real time.
     :raises WorldError: as `work` does.
-    :raises ChildProcessError: where the fork has died.
+    :raises Died: where the fork has ended without an answer, or its answer is too long.
     """
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as dump:
@@ -118,12 +158,12 @@ def forked(work: Callable[[], T], timeout_s: float) -> T:
                 os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
     if not answer:
-        raise ChildProcessError(f"the run has died with status {os.waitstatus_to_exitcode(status)}")
+        raise Died(f"status {os.waitstatus_to_exitcode(status)}")
     kind, value = pickle.loads(answer)
     if kind == "error":
         raise WorldError(value)
     if kind == "bug":
-        raise ChildProcessError(value)
+        raise RuntimeError(value)
     return value  # type: ignore[no-any-return]
 
 
@@ -136,8 +176,6 @@ def _work_and_exit(work: Callable[[], object], writing: int, dump: IO[bytes]) ->
     except WorldError as error:
         answer = "error", str(error)
     except BaseException as error:  # noqa: BLE001 - whoever waits for it has to hear of it
-        import traceback  # noqa: PLC0415
-
         answer = "bug", "".join(traceback.format_exception(error))
     sys.stdout.flush()
     data = memoryview(pickle.dumps(answer))
@@ -148,8 +186,12 @@ def _work_and_exit(work: Callable[[], object], writing: int, dump: IO[bytes]) ->
 
 
 def _read_all(reading: int, until_s: float) -> bytes | None:
-    """Until the other end closes; None where that takes too long."""
+    """Until the other end closes; None where that takes too long.
+
+    :raises Died: where it is too much.
+    """
     parts: list[bytes] = []
+    size = 0
     while True:
         ready, _, _ = select.select([reading], [], [], max(0, until_s - time.monotonic()))
         if not ready:
@@ -158,6 +200,9 @@ def _read_all(reading: int, until_s: float) -> bytes | None:
         if not part:
             return b"".join(parts)
         parts.append(part)
+        size += len(part)
+        if size > RESULT_BYTES_MAX:
+            raise Died(f"its answer has more than {RESULT_BYTES_MAX} bytes")
 
 
 def _where(pid: int, dump: IO[bytes]) -> str:
@@ -172,8 +217,11 @@ def _where(pid: int, dump: IO[bytes]) -> str:
         if text.count("\n") > 1:
             break
         select.select([], [], [], 0.02)
-    frames = [line.strip() for line in text.splitlines() if line.startswith("  File")]
-    return "\n".join(f"  {each}" for each in frames[:FRAMES_TOLD]) or "  (it does not say where)"
+    return _listed(line.strip() for line in text.splitlines() if line.startswith("  File"))
+
+
+def _listed(frames: Iterable[str]) -> str:
+    return "\n".join(f"  {each}" for each in list(frames)[:FRAMES_TOLD]) or "  (it does not say where)"
 
 
 def _hung(plan: Plan, timeout_s: float, where: str) -> Result:
@@ -181,6 +229,10 @@ def _hung(plan: Plan, timeout_s: float, where: str) -> Result:
         f"the run has not ended after {timeout_s:g} s of real time: something runs on and on and asks nothing of its "
         f"system. It was, innermost first, at\n{where}"
     )
-    return Result(
-        plan, Verdict.VIOLATION, (Finding(system.HANG, message),), digest="", operations=0, events=0, duration_ns=0
-    )
+    return _ended_early(plan, system.HANG, message)
+
+
+def _ended_early(plan: Plan, oracle: str, message: str) -> Result:
+    """Nothing else is known of the run."""
+    finding = Finding(oracle, message)
+    return Result(plan, Verdict.VIOLATION, (finding,), digest="", operations=0, events=0, duration_ns=0)

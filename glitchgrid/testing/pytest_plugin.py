@@ -16,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--sim-seeds", metavar="COUNT", type=int, help="run so many seeds, whatever the tests say")
     group.addoption("--sim-plan", metavar="FILE", help="run this plan, in place of what a seed draws")
     group.addoption("--sim-no-shrink", action="store_true", help="tell of a failing seed as it is")
-    group.addoption("--sim-shrink", action="store_true", help="make failing plans smaller (it is done anyway)")
+    group.addoption("--sim-shrink", action="store_true", help="make the plan of --sim-plan smaller, too")
     group.addoption("--sim-html", metavar="FILE", help="draw the failing run as a page")
     group.addoption("--sim-jobs", metavar="COUNT", type=int, default=1, help="run so many seeds at one time")
     group.addoption("--sim-check", action="store_true", help="run each seed twice, the second time elsewhere")
@@ -38,6 +38,7 @@ def _options(config: pytest.Config) -> Options:
         seeds=config.getoption("--sim-seeds"),
         plan=config.getoption("--sim-plan"),
         shrink=not config.getoption("--sim-no-shrink"),
+        shrink_plan=config.getoption("--sim-shrink"),
         html=config.getoption("--sim-html"),
         jobs=config.getoption("--sim-jobs"),
         check=config.getoption("--sim-check"),

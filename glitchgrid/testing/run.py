@@ -10,13 +10,14 @@ from attrs import frozen
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.trace.recording import Recording
-from glitchgrid.lab.verdict import Finding, Verdict
+from glitchgrid.lab.verdict import STATEMENT, Finding, Verdict
 from glitchgrid.simulation.event_queue import Stuck
 from glitchgrid.simulation.kernel.installed import Installed
 from glitchgrid.testing import system
 from glitchgrid.testing.errors import WorldError
 from glitchgrid.testing.history import Contradiction
 from glitchgrid.testing.settings import Settings
+from glitchgrid.testing.statements import Statements
 from glitchgrid.testing.world import Problem, World
 
 FRAMES_TOLD = 6
@@ -27,12 +28,14 @@ class Test:
     """A test that was found, with what it is called with beside its world.
 
     :ivar function: takes `world` by name.
+    :ivar statements: what programs state of themselves, run after run.
     """
 
     __test__ = False
     function: Callable[..., Any]
     settings: Settings
     layout: system.TestLayout
+    statements: Statements
 
 
 def run(installed: Installed, test: Test, plan: Plan, *, is_given: bool, keep_trace: bool) -> Result:
@@ -43,6 +46,7 @@ def run(installed: Installed, test: Test, plan: Plan, *, is_given: bool, keep_tr
     kernel = installed.new_kernel(plan.seed, keep_trace=keep_trace)
     world = World(installed, kernel, test.settings, plan, is_given=is_given)
     finding: Finding | None = None
+    test.statements.begin(lambda stated: world.find(STATEMENT, f"a program states what does not hold: {stated}"))
     try:
         test.function(world=world)
         world.finish()
@@ -65,7 +69,7 @@ def run(installed: Installed, test: Test, plan: Plan, *, is_given: bool, keep_tr
     if context.capture is not None:
         recording = Recording(context.capture.flows, (), world.stage.spans, context.now_ns)
     return Result(
-        plan=world.plan,
+        plan=world.threads_of_run.added_to(world.plan),
         verdict=Verdict.PASSED if finding is None else Verdict.VIOLATION,
         findings=() if finding is None else (finding,),
         digest=context.trace.digest,
@@ -76,6 +80,7 @@ def run(installed: Installed, test: Test, plan: Plan, *, is_given: bool, keep_tr
         history=world.history.as_text(),
         trace=tuple(context.trace.lines),
         recording=recording,
+        stated=test.statements.seen,
     )
 
 

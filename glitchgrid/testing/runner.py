@@ -14,6 +14,7 @@ import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from glitchgrid.testing.decorator import Simulated
@@ -21,7 +22,12 @@ from glitchgrid.testing.errors import WorldError
 from glitchgrid.testing.settings import REACTORS
 
 if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+
     from glitchgrid.lab.campaign.result import Result
+
+SINGLE_PREEMPTIONS_MAX = 100
+"""So many places are tried for the one where a single long stop is enough."""
 
 
 def main() -> None:
@@ -74,7 +80,10 @@ class _Talk:
             yield json.loads(line)
 
     def tell(self, answer: dict[str, Any]) -> None:
-        print(json.dumps(answer), file=self._answers, flush=True)
+        try:
+            print(json.dumps(answer), file=self._answers, flush=True)
+        except BrokenPipeError:
+            os._exit(0)  # whoever has asked has ended, and nobody else listens
 
     @contextmanager
     def errors_told(self) -> Iterator[None]:
@@ -93,17 +102,29 @@ class _File:
     """A file with tests, imported behind the seam."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        from glitchgrid.simulation.kernel.installed import Installed  # noqa: PLC0415 - nothing before the seam
+        from glitchgrid.simulation.kernel import preemption_imports  # noqa: PLC0415 - nothing before the seam
+        from glitchgrid.simulation.kernel.installed import Installed  # noqa: PLC0415
 
-        self.installed = Installed(request["share"], REACTORS[request["reactor"]])
+        preempt = request["preempt"]
+        try:
+            self.installed = Installed(request["share"], REACTORS[request["reactor"]], preempt)
+        except preemption_imports.TooLate as error:
+            raise WorldError(f"preempt={preempt}: {error}") from error
         # From here on, everything that is imported finds the seam.
+        from glitchgrid.testing.statements import Statements  # noqa: PLC0415
+
+        self.statements = Statements()
+        self.statements.put_in()
         from glitchgrid.lab.campaign.workers import prepare  # noqa: PLC0415
 
         file = request["file"]
         try:
-            self._module = _imported(request["module"], file)
+            self._module = _imported(request["module"], file, self.installed.pointed)
         except Exception as error:
             raise WorldError(f"{file} can't be imported: {type(error).__name__}: {error}") from error
+        for name in preempt:
+            if name != request["module"] and importlib.util.find_spec(name.partition(".")[0]) is None:
+                raise WorldError(f"preempt={preempt}: there is no package {name}")
         self._name = file
         prepare()
 
@@ -132,8 +153,13 @@ class _Test:
         if owner is not None:
             arguments = (_instance(owner, request["name"].rpartition(".")[2]), *arguments[1:])
         self._layout = system.TestLayout(request["address"])
-        test = Test(lambda world: found.function(*arguments, world=world, **named), found.settings, self._layout)
-        self._runner = system.TESTS.runner = Forks(file.installed, test)
+        test = Test(
+            lambda world: found.function(*arguments, world=world, **named),
+            found.settings,
+            self._layout,
+            file.statements,
+        )
+        self._runner = system.TESTS.runner = Forks(file.installed, test, lambda result: talk.tell(_as_json(result)))
         self._runner.prepare()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +193,7 @@ class _Test:
     def _shrink(self, request: dict[str, Any]) -> dict[str, Any]:
         from glitchgrid.lab.campaign.shrink import NothingToShrink, shrink  # noqa: PLC0415
 
-        plan = self._decoded(request["plan"])
+        plan, tried = self._with_one_preemption(self._decoded(request["plan"]), request["oracle"])
         try:
             shrunk = shrink(
                 plan,
@@ -182,7 +208,21 @@ class _Test:
             ) from None
         if request.get("html"):
             self._draw(shrunk.result, request["html"], request["replay"])
-        return _as_json(shrunk.result) | {"runs": shrunk.runs, "difference": shrunk.first_difference}
+        return _as_json(shrunk.result) | {"runs": shrunk.runs + tried, "difference": shrunk.first_difference}
+
+    def _with_one_preemption(self, plan: Any, oracle: str) -> tuple[Any, int]:
+        """A plan that fails in the same way with a single preemption, or else the plan; and how many were tried."""
+        from glitchgrid.lab.verdict import Verdict  # noqa: PLC0415
+        from glitchgrid.testing.threads import with_one  # noqa: PLC0415
+
+        tried = 0
+        for each in islice(with_one(plan), SINGLE_PREEMPTIONS_MAX):
+            tried += 1
+            result = self._runner.run_plan(each, keep_trace=False)
+            self._tell({"progress": [tried, len(plan.faults)]})
+            if result.verdict is Verdict.VIOLATION and result.is_found_by(oracle):
+                return each, tried
+        return plan, tried
 
     def _draw(self, result: "Result", path: str, replay: str) -> None:
         from glitchgrid.lab.campaign.rendering import picture_of  # noqa: PLC0415
@@ -212,11 +252,12 @@ def _as_json(result: "Result") -> dict[str, Any]:
         "duration_ns": result.duration_ns,
         "reached": dict(result.reached),
         "history": result.history,
+        "stated": [[text, held, count] for (text, held), count in result.stated.items()],
         "trace": list(result.trace),
     }
 
 
-def _imported(name: str, file: str) -> Any:
+def _imported(name: str, file: str, changed: Callable[["ModuleSpec"], "ModuleSpec"]) -> Any:
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
@@ -226,6 +267,8 @@ def _imported(name: str, file: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None, "it is a file of Python's"
     assert spec.loader is not None, "so it has a loader"
+    spec = changed(spec)
+    assert spec.loader is not None, "it has one still"
     made = importlib.util.module_from_spec(spec)
     sys.modules[name] = made
     spec.loader.exec_module(made)

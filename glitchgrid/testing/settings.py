@@ -10,6 +10,7 @@ OWN, SHARED = "own", "shared"
 SEEDS = 50
 SEEDS_MAX = 1_000_000
 JOBS_MAX = 256
+PER_MILLE_MAX = 1000
 TIMEOUT_S = 60
 """A run that takes longer in real time hangs: a service is in a loop that asks nothing of its system."""
 
@@ -31,6 +32,7 @@ class Settings:
     :ivar share: packages that are shared although programs have modules of their own.
     :ivar reactor: the kind of the reactor that functions are given, and programs that share modules.
     :ivar timeout_s: of real time, for each seed.
+    :ivar preempt: packages and modules whose code gives way to other threads, and how often, in per mille.
     """
 
     seeds: int = SEEDS
@@ -39,6 +41,7 @@ class Settings:
     share: tuple[str, ...] = ()
     reactor: str = "epoll"
     timeout_s: float = TIMEOUT_S
+    preempt: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         """:raises WorldError: for what can't be."""
@@ -52,6 +55,9 @@ class Settings:
             raise WorldError(f"reactor={self.reactor!r}: one of {', '.join(REACTORS)}")
         if self.timeout_s <= 0:
             raise WorldError(f"timeout_s={self.timeout_s}: more than 0")
+        for name, weight in self.preempt:
+            if type(weight) is not int or not 0 <= weight <= PER_MILLE_MAX:
+                raise WorldError(f"preempt={{{name!r}: {weight!r}}}: from 0 to {PER_MILLE_MAX}")
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,8 @@ class Options:
     :ivar seed: this one only.
     :ivar seeds: how many, in place of the decorator's.
     :ivar plan: the file of a plan, which is run in place of what a seed draws.
-    :ivar shrink: whether a failing plan is made smaller.
+    :ivar shrink: whether what a failing seed has drawn is made smaller.
+    :ivar shrink_plan: whether a plan that was given is, too.
     :ivar html: where the picture of the failing run goes.
     :ivar jobs: how many seeds are run at one time.
     :ivar check: whether each seed is run twice, the second time in another process.
@@ -71,6 +78,7 @@ class Options:
     seeds: int | None = None
     plan: str | None = None
     shrink: bool = True
+    shrink_plan: bool = False
     html: str | None = None
     jobs: int = 1
     check: bool = False
@@ -102,6 +110,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Options:
             seeds=int(given["seeds"]) if "seeds" in given else None,
             plan=given.get("plan"),
             shrink=given.get("shrink", "1") != "0",
+            shrink_plan=given.get("shrink", "0") != "0",
             html=given.get("html"),
             jobs=int(given.get("jobs", "1")),
             check=given.get("check", "0") != "0",

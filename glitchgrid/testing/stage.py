@@ -84,6 +84,12 @@ class Stage:
         self.spans.append(span)
         self.world.context.after(planned.for_ms * MS_NS, self._end, span)
 
+    def tell(self, planned: Planned, for_ns: int) -> None:
+        """Note what has begun elsewhere, and ends after that time."""
+        self.world.context.note("fault", f"{planned.fault}")
+        self.reached[FAULT + planned.fault.kind] += 1
+        self.spans.append(Span(planned, self.world.now_ns, was_idle=False, end_ns=self.world.now_ns + for_ns))
+
     def _end(self, span: Span) -> None:
         if self._is_quiet or span.end_ns is not None:
             return

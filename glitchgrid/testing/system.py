@@ -16,7 +16,7 @@ from glitchgrid.lab.plan.simpler import PLAIN_LATENCY_US, plainer_environment
 from glitchgrid.lab.plan.vocabulary import Vocabulary
 from glitchgrid.lab.system import Acts, Deployment, Run, Runner, System
 from glitchgrid.lab.trace.transcript import Message
-from glitchgrid.lab.verdict import Oracles
+from glitchgrid.lab.verdict import STATEMENT, Oracles
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.testing import faults
 
@@ -32,9 +32,11 @@ ENDED = "ended"
 """A program has ended by itself, and not well."""
 
 HISTORY = "history"
-STATEMENT = "property"
 HANG = "hang"
 """The run took too long in real time."""
+
+DIED = "died"
+"""The real process of the run has ended in the middle of it."""
 
 END = "end"
 
@@ -110,7 +112,7 @@ class TestSystem(System):
     plans = _Vocabulary(TestLayout, Habits, lambda _rng: Habits(), (), (), (END,))
     simpler = (plainer_environment,)
     oracles = Oracles(
-        outside=(ASSERTION, HISTORY, EVENTUALLY), inside=(ALWAYS, CRASH, ENDED, STATEMENT, HANG), excused=()
+        outside=(ASSERTION, HISTORY, EVENTUALLY), inside=(ALWAYS, STATEMENT, CRASH, ENDED, HANG, DIED), excused=()
     )
     lines: Sequence[str] = ()
     package = ""

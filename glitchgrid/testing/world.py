@@ -3,7 +3,7 @@
 import asyncio
 import random
 import traceback
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -24,6 +24,7 @@ from glitchgrid.testing.errors import WorldError
 from glitchgrid.testing.history import History
 from glitchgrid.testing.settings import OWN, Settings
 from glitchgrid.testing.stage import Stage
+from glitchgrid.testing.threads import DEPTH, PCT, RANDOM, Threads, preemptions
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -65,6 +66,11 @@ class World:
         self.settings = settings
         self.plan = plan
         self.stage = Stage(kernel, self)
+        self.threads_of_run = Threads(installed.points, kernel, self.stage, plan.faults if is_given else None)
+        if settings.preempt:
+            self.threads_of_run.follow(RANDOM, DEPTH)
+        elif preemptions(plan.faults):
+            raise WorldError("the plan stops threads, and the test has no preemption points: @simulated(preempt=...)")
         self.has_run = False
         self._installed = installed
         self._is_given = is_given
@@ -149,7 +155,34 @@ class World:
         else:
             self._draw(kinds, targets, until_ms, OFTEN_MS if every is None else (max(1, int(every * MS_IN_S)),))
         self.stage.surround(self.plan.environment)
-        self.stage.carry_out(self.plan.faults, targets, until_ms)
+        self.threads_of_run.leave_room(len(self.plan.faults))
+        at_times = [each for each in self.plan.faults if not preemptions([each])]
+        self.stage.carry_out(at_times, targets, until_ms)
+
+    def threads(self, schedule: str = RANDOM, *, depth: int = DEPTH, on: Sequence[str] | None = None) -> None:
+        """Say how threads take turns in the code that `simulated` was given as `preempt`: from now on, in this test.
+
+        It is not needed where "random" is to hold on all machines, as it does where nothing is said::
+
+            @simulated(seeds=200, preempt={"carbon": 100})
+            def test_no_point_is_counted_twice(world):
+                world.threads("pct", depth=2, on=["server"])
+                world["server"].run("-n", "--pidfile=", "carbon-cache")
+
+        :param schedule: "random": at each point a thread may be stopped for a while, as often as the weight of its
+            module says. "pct": priorities that change at few points, which finds a bug of some depth with a
+            probability that is known (`glitchgrid.simulation.kernel.schedules.Pct`).
+        :param depth: of "pct": how many orderings of two events are what it takes to see a bug. A lost update has 2.
+        :param on: the machines whose threads are stopped; all where nothing is said.
+        :raises WorldError: without `preempt`, and for what can't be.
+        """
+        if not self.settings.preempt:
+            raise WorldError("world.threads is for tests with preemption points: @simulated(preempt={PACKAGE: WEIGHT})")
+        if schedule == PCT and not self.settings.fork:
+            raise WorldError("schedule='pct' needs fork=True: it learns from a first run how many points there are")
+        for name in on or ():
+            self._known(name)
+        self.threads_of_run.follow(schedule, depth, on)
 
     def _draw(
         self, kinds: Sequence[type[Fault]], targets: tuple[str, ...], until_ms: int, often_ms: Sequence[int]
@@ -239,6 +272,8 @@ class World:
         :raises WorldError: if it has never let the world run.
         :raises Problem: if something that was awaited has not come.
         """
+        if self._is_given and not self._has_faults and len(preemptions(self.plan.faults)) < len(self.plan.faults):
+            raise WorldError("the plan has faults, and this test asks for none: it does not call world.faults")
         if not self.has_run:
             raise WorldError("the test returned, and has never let the world run: call world.run(SECONDS)")
         for awaited in self._eventually:
@@ -426,7 +461,7 @@ def _react(reactor: Any, function: Callable[..., Any], arguments: Sequence[Any])
     failed: list[Failure] = []
     reactor.callWhenRunning(has_run.append, True)
     returned = function(reactor, *arguments)
-    if isinstance(returned, Coroutine) or asyncio.iscoroutine(returned):
+    if asyncio.iscoroutine(returned):
         returned = ensureDeferred(returned)
     if isinstance(returned, Deferred):
         _stop_with(reactor, returned, failed)

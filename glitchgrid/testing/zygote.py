@@ -3,20 +3,28 @@
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from glitchgrid.simulation import native
+from glitchgrid.simulation.kernel.place import HASH_SEED
 from glitchgrid.testing.decorator import Address, Simulated
 from glitchgrid.testing.errors import WorldError
 from glitchgrid.testing.settings import Settings
 
 PROGRAM = "from glitchgrid.testing.runner import main; main()"
+
+READY_S_MAX = 300
+"""So long the file of a test and what its programs need may take to be imported, beside the time of a run."""
+
+READ_BYTES = 1 << 20
 
 Progress = Callable[[int, int], None]
 
@@ -30,7 +38,7 @@ class Zygote:
     :raises WorldError: where the file can't be imported.
     """
 
-    def __init__(self, address: Address, settings: Settings, hash_seed: int = 0) -> None:
+    def __init__(self, address: Address, settings: Settings, hash_seed: int = HASH_SEED) -> None:
         reading, writing = os.pipe()
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(writing)],
@@ -41,10 +49,12 @@ class Zygote:
             start_new_session=True,  # Ctrl-C is for whoever waits for it
         )
         os.close(writing)
-        self._answers = os.fdopen(reading, encoding="utf-8")
+        self._answers = _Lines(reading)
+        self._patience_s = settings.timeout_s + READY_S_MAX
         request = {"module": address.module, "file": address.file}
         try:
-            self._ask(request | {"share": settings.share, "reactor": settings.reactor})
+            preempt = dict(settings.preempt)
+            self._ask(request | {"share": settings.share, "reactor": settings.reactor, "preempt": preempt})
         except BaseException:
             self.close()
             raise
@@ -116,8 +126,10 @@ class Zygote:
             print(json.dumps(request), file=self._process.stdin, flush=True)
 
     def _heard(self) -> dict[str, Any]:
-        """:raises WorldError: for what it could not do."""
-        line = self._answers.readline()
+        """:raises WorldError: for what it could not do, and where it says nothing for too long."""
+        line = self._answers.next(self._patience_s)
+        if line is None:
+            raise WorldError(f"the process that runs the test says nothing for {self._patience_s:g} s")
         if not line:
             raise WorldError(f"the process that runs the test has ended with status {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
@@ -126,6 +138,34 @@ class Zygote:
         if "bug" in answer:
             raise WorldError(f"{answer['bug']}\n{answer['traceback']}")
         return answer
+
+
+class _Lines:
+    """The lines that come from a descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._is_closed = False
+        self._data = b""
+
+    def next(self, within_s: float) -> str | None:
+        """The next one; "" at the end, None where none comes in that time."""
+        until_s = time.monotonic() + within_s
+        while b"\n" not in self._data:
+            ready, _, _ = select.select([self._descriptor], [], [], max(0, until_s - time.monotonic()))
+            if not ready:
+                return None
+            data = os.read(self._descriptor, READ_BYTES)
+            if not data:
+                return ""
+            self._data += data
+        line, _, self._data = self._data.partition(b"\n")
+        return line.decode()
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            os.close(self._descriptor)
 
 
 def _environment(hash_seed: int) -> dict[str, str]:

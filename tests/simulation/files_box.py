@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from greenlet import getcurrent
 
 from glitchgrid.simulation.kernel.filecalls import FileCalls
@@ -52,6 +53,13 @@ class Box:
             if process.alive:
                 process.vanish()
         self.files.lose_power()
+
+
+def refused(number: int, call: Callable[..., Any], *arguments: Any) -> None:
+    """A call fails, with the error of that number."""
+    with pytest.raises(OSError, match=r".*") as raised:
+        call(*arguments)
+    assert raised.value.errno == number
 
 
 def write(calls: FileCalls, path: str, data: bytes, *, sync: bool = False) -> None:

@@ -20,7 +20,7 @@ from glitchgrid.simulation.kernel.lower import HIDDEN
 from glitchgrid.simulation.kernel.naming import make_socket
 from glitchgrid.simulation.kernel.nodes import Socket
 from glitchgrid.simulation.kernel.polling import Epoll, Poll, select_ready
-from tests.simulation.files_box import MS, Box, read, write
+from tests.simulation.files_box import MS, Box, read, refused, write
 
 PROGRAM = Path(__file__).with_name("files_in_a_world.py")
 PARTS = ("paths", "copies", "temporary", "streams", "listed", "real_files", "twisted")
@@ -29,12 +29,6 @@ PARTS = ("paths", "copies", "temporary", "streams", "listed", "real_files", "twi
 @pytest.fixture
 def box() -> Box:
     return Box()
-
-
-def refused(number: int, call: Callable[..., Any], *arguments: Any) -> None:
-    with pytest.raises(OSError, match=r".*") as raised:
-        call(*arguments)
-    assert raised.value.errno == number
 
 
 def contents(directory: Path) -> list[Any]:
@@ -354,6 +348,21 @@ class TestWhatLiesBelow:
             return second.st_ino, first.st_ino, first.st_mtime_ns, first.st_uid, oct(first.st_mode)
 
         assert box.do(main) == Box().do(main)
+
+    def test_what_is_made_from_others_is_newer_if_it_is(self, tmp_path: Path, box: Box) -> None:
+        for name in ("of_today", "of_yesterday"):
+            (tmp_path / name).mkdir()
+            for part in ("plugin.py", "dropin.cache"):
+                (tmp_path / name / part).touch()
+        os.utime(tmp_path / "of_today" / "plugin.py", (0, 0))
+        os.utime(tmp_path / "of_yesterday" / "dropin.cache", (0, 0))
+
+        def is_newer(calls: FileCalls, directory: Path) -> bool:
+            made, source = (calls.stat(directory / each).st_mtime for each in ("dropin.cache", "plugin.py"))
+            return made > source
+
+        assert box.do(lambda calls: is_newer(calls, tmp_path / "of_today"))
+        assert not box.do(lambda calls: is_newer(calls, tmp_path / "of_yesterday"))
 
     def test_a_place_of_its_own(self, box: Box) -> None:
         def main(calls: FileCalls) -> Any:

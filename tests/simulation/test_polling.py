@@ -103,6 +103,8 @@ def test_epoll_reports_in_the_order_of_readiness(box: Box) -> None:
         process.sleep(50 * MS)
         assert [descriptor for descriptor, _ in epoll.poll(0)] == ends[::-1]
         assert [descriptor for descriptor, _ in epoll.poll(0, 1)] == ends[1:]
+        assert [descriptor for descriptor, _ in epoll.poll(0, 1)] == ends[:1], "who was left out comes first"
+        assert [descriptor for descriptor, _ in epoll.poll(0, 1)] == ends[1:]
 
     process = box.process(main)
     box.run()

@@ -66,9 +66,10 @@ def test_an_echo(world: World, family: int) -> None:
             stream = client.makefile("rb")
             assert stream.readline() == b"HELLO\n"
             assert len(stream.readline()) == 100_001
+            assert client.getpeername()[:2] == (world["a"].address if family == socket.AF_INET else "fd00::1", PORT)
             client.shutdown(socket.SHUT_WR)
             assert stream.read() == b""
-            assert client.getpeername()[:2] == (world["a"].address if family == socket.AF_INET else "fd00::1", PORT)
+            assert number_of(client.getpeername) == errno.ENOTCONN  # either end has ended
 
     together(world, echo(family), ask)
 
@@ -119,7 +120,9 @@ def test_its_own_machine_answers_at_once(world: World) -> None:
         listening = socket.create_server(("127.0.0.1", PORT))
         client = socket.socket()
         client.setblocking(False)
-        assert client.connect_ex(("127.0.0.1", PORT)) == 0
+        assert client.connect_ex(("127.0.0.1", PORT)) == errno.EINPROGRESS
+        assert select.select([listening], [client], [], 0) == ([listening], [client], [])
+        assert [client.connect_ex(("127.0.0.1", PORT)) for _ in range(3)] == [0, errno.EISCONN, errno.EISCONN]
         server, source = listening.accept()
         assert source == client.getsockname()
         server.setblocking(False)
@@ -127,6 +130,7 @@ def test_its_own_machine_answers_at_once(world: World) -> None:
         assert server.recv(2) == b"x"
         other = socket.socket()
         other.setblocking(False)
+        assert other.connect_ex(("127.0.0.1", 99)) == errno.EINPROGRESS
         assert other.connect_ex(("127.0.0.1", 99)) == errno.ECONNREFUSED
 
     together(world, talk)
@@ -150,6 +154,21 @@ def test_a_reset_is_told_once(world: World) -> None:
         assert number_of(client.getpeername) == errno.ENOTCONN
 
     together(world, serve, ask)
+
+
+@in_a_world
+def test_who_has_gone_again_is_accepted_by_its_name(world: World) -> None:
+    def talk(_reactor: Any) -> None:
+        listening = socket.create_server(("127.0.0.1", PORT))
+        client = socket.create_connection(("127.0.0.1", PORT))
+        name = client.getsockname()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        server, source = listening.accept()
+        assert source == name
+        assert number_of(server.getpeername) == errno.ENOTCONN
+
+    together(world, talk)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

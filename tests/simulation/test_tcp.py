@@ -1,33 +1,26 @@
 """TCP as open files: how connections come about, what is said over them, and how they end."""
 
 import errno
+import socket
 
 import pytest
 
+from glitchgrid.simulation.connection import SEND_BUFFER_BYTES
 from glitchgrid.simulation.kernel.descriptors import HUP, IN, OUT
-from glitchgrid.simulation.kernel.stack import Stack
 from glitchgrid.simulation.kernel.tcp import Tcp
-from glitchgrid.simulation.world import World
+from tests.simulation.two_machines import MS, TwoMachines
 
-MS = 1_000_000
 PORT = 80
 
 
-class Net:
+class Net(TwoMachines):
     """Two machines; one listens."""
 
     def __init__(self) -> None:
-        self.world = World("a seed")
-        self.a, self.b = self.world.machine("a"), self.world.machine("b")
-        self.stacks: dict[str, Stack] = {}
-        for each in (self.a, self.b):
-            self.stacks[each.name] = Stack(each, self.stacks, lambda _host, _name: None)
+        super().__init__()
         self.server = Tcp(self.stacks["b"])
         self.server.bind(("", PORT))
         self.server.listen(5)
-
-    def run(self, ms: int = 10) -> None:
-        self.world.run(ms * MS)
 
     def client(self) -> Tcp:
         client = Tcp(self.stacks["a"])
@@ -124,3 +117,45 @@ def test_a_full_queue_takes_nobody(net: Net) -> None:
     clients = [net.client() for _ in range(3)]
     net.run()
     assert sum(each.end is not None for each in clients) == 1
+
+
+def test_an_address_of_ipv6_has_a_zone(net: Net) -> None:
+    listening = Tcp(net.stacks["a"], socket.AF_INET6)
+    listening.bind(("fe80::1%eth0", PORT))
+    assert listening.local_name() == ("fe80::1", PORT, 0, 2)
+    listening.listen(1)
+    client = Tcp(net.stacks["a"], socket.AF_INET6)
+    assert client.connect(("fe80::1", PORT, 0, 2), "connect") == errno.EINPROGRESS
+    assert (client.local_name()[0], client.local_name()[3]) == ("fe80::1", 2)
+    assert listening.accept().remote_name() == client.local_name()
+    with pytest.raises(socket.gaierror):
+        listening.bind(("fe80::1%eth1", PORT))
+
+
+def test_a_cut_of_the_way_back_stalls_acknowledgements(net: Net) -> None:
+    client, server = net.pair()
+    net.world.network.cut("b", "a")
+    sent = 0
+    while client.events & OUT:
+        sent += client.write(b"x" * 100_000)
+        net.run()
+        while server.events & IN:
+            server.read(1_000_000)
+    assert sent == SEND_BUFFER_BYTES  # all of it was read, and none of it acknowledged
+    net.world.network.mend("b", "a")
+    net.run(10_000)
+    assert client.write(b"y" * 100_000) == 100_000
+    net.run()
+    assert server.read(100_000) == b"y" * 100_000
+
+
+def test_nobody_is_accepted_before_the_last_packet_of_the_handshake_has_come(net: Net) -> None:
+    client = net.client()
+    while not client.end:
+        net.world.run(MS // 20)
+        net.world.network.cut("a", "b")  # behind the first packet
+    net.run(50)
+    assert not net.server.has_waiting
+    net.world.network.mend("a", "b")
+    net.run(1000)
+    assert net.server.has_waiting

@@ -1,36 +1,28 @@
 """UDP as open files: datagrams that arrive, are lost, overtake, or find nobody."""
 
 import errno
+import socket
 
 import pytest
 
 from glitchgrid.simulation.kernel.descriptors import ERR, IN, OUT
 from glitchgrid.simulation.kernel.socket_file import Received
-from glitchgrid.simulation.kernel.stack import Stack
 from glitchgrid.simulation.kernel.udp import DATAGRAM_BYTES_MAX, Udp
 from glitchgrid.simulation.network import Slowness
-from glitchgrid.simulation.world import World
+from tests.simulation.two_machines import TwoMachines
 
-MS = 1_000_000
 PORT = 53
 
 
-class Net:
+class Net(TwoMachines):
     """Two machines; one has a port."""
 
     def __init__(self) -> None:
-        self.world = World("a seed")
-        self.a, self.b = self.world.machine("a"), self.world.machine("b")
-        self.stacks: dict[str, Stack] = {}
-        for each in (self.a, self.b):
-            self.stacks[each.name] = Stack(each, self.stacks, lambda _host, _name: None)
+        super().__init__()
         self.server = Udp(self.stacks["b"])
         self.server.bind(("", PORT))
         self.client = Udp(self.stacks["a"])
         self.there = (self.b.address, PORT)
-
-    def run(self, ms: int = 20) -> None:
-        self.world.run(ms * MS)
 
     def received(self) -> list[bytes]:
         found = []
@@ -87,7 +79,7 @@ def test_nobody_has_the_port(net: Net) -> None:
     net.client.connect((net.b.address, 54), "connect")
     net.client.write(b"x")
     net.run()
-    assert net.client.events == OUT | IN | ERR
+    assert net.client.events == OUT | ERR
     with pytest.raises(ConnectionRefusedError):
         net.client.read(1)
     with pytest.raises(BlockingIOError):
@@ -104,7 +96,7 @@ def test_a_connected_one_hears_one_other(net: Net) -> None:
 @pytest.mark.parametrize(
     ("act", "number"),
     [
-        (lambda net: net.client.send(b"x" * (DATAGRAM_BYTES_MAX + 1), net.there), errno.EMSGSIZE),
+        (lambda net: net.client.send(b"x" * (DATAGRAM_BYTES_MAX[socket.AF_INET] + 1), net.there), errno.EMSGSIZE),
         (lambda net: net.client.send(b"x", ("10.9.9.9", 1)), errno.ENETUNREACH),
         (lambda net: net.client.write(b"x"), errno.EDESTADDRREQ),
         (lambda net: Udp(net.stacks["b"]).bind(("", PORT)), errno.EADDRINUSE),
@@ -117,3 +109,31 @@ def test_what_is_refused(net: Net, act: object, number: int) -> None:
     with pytest.raises(OSError, match=r".*") as raised:
         act(net)
     assert raised.value.errno == number
+
+
+def test_what_goes_out_by_the_machine_itself_stays_there(net: Net) -> None:
+    group = ("224.0.0.251", 5)
+    joined = socket.inet_aton(group[0]) + bytes(4)
+    takers = [Udp(net.stacks[name]) for name in ("a", "b")]
+    for taker in takers:
+        taker.bind(("", 5))
+        taker.set_option(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)
+    net.client.set_option(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+    net.client.send(b"x", group)
+    net.run()
+    assert [bool(taker.events & IN) for taker in takers] == [True, False]
+    assert takers[0].receive(1).source[0] == "127.0.0.1"
+
+
+def test_who_has_joined_no_group_hears_what_its_machine_hears(net: Net) -> None:
+    joined, other = Udp(net.stacks["b"]), Udp(net.stacks["b"])
+    joined.set_option(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.251") + bytes(4))
+    other.bind(("", 5))
+    net.client.send(b"x", ("224.0.0.251", 5))
+    net.run()
+    assert other.events & IN
+    other.receive(1)
+    joined.close()
+    net.client.send(b"x", ("224.0.0.251", 5))
+    net.run()
+    assert not other.events & IN

@@ -1,17 +1,25 @@
 """Tests for `test_simulated` to run: a small service with a planted bug, and tests that are wrong in many ways."""
 
+import contextlib
+import ctypes
+import os
 import unittest
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
+from antithesis.assertions import always, sometimes
 from twisted.internet import defer, endpoints, protocol, task
 from twisted.internet.error import ConnectionLost
 from twisted.protocols.basic import LineReceiver
 
 from glitchgrid.testing import SimulatedTestCase, World, fault, simulated
+from glitchgrid.testing.faults import DRAWN
 
 PORT = 7000
+HERE = Path(__file__).parent
 
 
 class Register(LineReceiver):
@@ -134,10 +142,44 @@ def test_a_crash(world: World) -> None:
     world.run(60)
 
 
+@simulated(seeds=1, modules="shared")
+def test_parses_xml(world: World) -> None:
+    parsed = []
+    world["client"].run(lambda _reactor: parsed.append(ET.fromstring("<a/>").tag))
+    assert world.run(1, until=lambda: parsed)
+
+
 @simulated(seeds=1)
 def test_a_program_that_ends(world: World) -> None:
     world["server"].run("-n", "--pidfile=", "no-such-plugin")
     world.run(60)
+
+
+def states(world: World, seconds: float) -> None:
+    world["server"].run_script(str(HERE / "stating.py"))
+    world.run(seconds)
+
+
+@simulated(seeds=2)
+def test_states_what_holds(world: World) -> None:
+    states(world, 2.5)
+    world["server"].kill()
+    world["server"].start()
+    world.run(2.5)
+
+
+@simulated(seeds=1)
+def test_states_what_does_not_hold(world: World) -> None:
+    states(world, 10)
+
+
+@simulated(seeds=2, modules="shared", fork=False)
+def test_states_what_does_not_hold_run_after_run(world: World) -> None:
+    """Twice in one process, whose SDK would hand it over once."""
+    world["server"].run(lambda _reactor: always(world.seed == "0", "it is the first seed"))
+    world.run(1)
+    world["server"].run(lambda _reactor: sometimes(world.seed == "2", "it is the third seed"))
+    world.run(1)
 
 
 @simulated(seeds=1, modules="shared")
@@ -167,6 +209,74 @@ def test_hangs(world: World) -> None:
 
     world["server"].run(spin)
     world.run(60)
+
+
+@simulated(seeds=2, modules="shared", fork=False, timeout_s=1)
+def test_hangs_without_a_fork(world: World) -> None:
+    def spin(_reactor: Any) -> None:
+        while True:
+            pass
+
+    world["server"].run(spin)
+    world.run(60)
+
+
+@simulated(seeds=1, modules="shared")
+def test_dies(world: World) -> None:
+    world["server"].run(lambda _reactor: ctypes.string_at(0))
+    world.run(60)
+
+
+@simulated(seeds=1, modules="shared")
+def test_depends_on_hashes(world: World) -> None:
+    world["server"].run(lambda _reactor: print(hash("text"), flush=True))
+    world.run(1)
+
+
+class Durable(LineReceiver):
+    """Answers once what it was told is on the disk."""
+
+    def lineReceived(self, line: bytes) -> None:
+        try:
+            with open("value", "rb+" if os.path.exists("value") else "wb") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            with open("value", "rb") as file:
+                file.read()
+        except OSError:
+            self.sendLine(b"no")
+        else:
+            self.sendLine(b"ok")
+
+
+async def serve_durably(reactor: Any) -> None:
+    await endpoints.TCP4ServerEndpoint(reactor, PORT).listen(protocol.Factory.forProtocol(Durable))
+    await defer.Deferred()
+
+
+async def ask_on_and_on(reactor: Any) -> None:
+    while True:
+        await task.deferLater(reactor, 0.02, lambda: None)
+        with contextlib.suppress(Exception):
+            await ask(reactor, b"x" * 5000)
+
+
+@simulated(seeds=40, modules="shared")
+def test_every_kind_of_fault(world: World) -> None:
+    world["server"].run(serve_durably)
+    for name in ("c1", "c2"):
+        world[name].run(ask_on_and_on)
+    world.faults(*DRAWN, on=["server", "c1"], until=15, every=0.1)
+    world.run(20)
+    heard: list[bytes] = []
+
+    async def once(reactor: Any) -> None:
+        heard.append(await ask(reactor, b"at last"))
+
+    world["last"].run(once)
+    assert world.run(5, until=lambda: heard)
+    assert heard == [b"ok"], "all is well by now"
 
 
 @fault("bad weather")

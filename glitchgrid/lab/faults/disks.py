@@ -129,7 +129,7 @@ class _UntilStartedAnew(OfKeeper):
 
     def end(self, stage: Stage) -> bool:
         keeper = self.on(stage)
-        has_failed = keeper.disk.refused is not None and keeper.disk.refused is keeper.process
+        has_failed = keeper.disk_has_refused
         self._mend(keeper)
         keeper.kill()
         stage.start(keeper)

@@ -10,13 +10,15 @@ LOOPBACK4, LOOPBACK6 = "127.0.0.1", "::1"
 BROADCAST = "255.255.255.255"
 MAPPED = "::ffff:"
 PORT_MAX = 65_535
+INTERFACES = ("lo", "eth0")
+"""Of every machine, by their numbers from 1 on."""
 
 Resolve = Callable[[str, int], str]
 """The address of a name, in a family."""
 
 
 class Where(NamedTuple):
-    """An address and a port. An address of IPv6 keeps its zone behind a percent sign."""
+    """An address and a port. An address of IPv6 keeps the number of its zone behind a percent sign."""
 
     address: str
     port: int
@@ -59,11 +61,24 @@ def _address(family: int, host: str, resolve: Resolve) -> str:
         return anywhere(family)
     if host == "<broadcast>":
         return BROADCAST
+    address, _, zone = host.partition("%")
     try:
-        socket.inet_pton(family, host.partition("%")[0])
+        socket.inet_pton(family, address)
     except OSError:
         return resolve(host, family)
-    return host
+    return f"{address}%{zone_of(zone)}" if zone else host
+
+
+def zone_of(text: str) -> int:
+    """The number of an interface that is given by its name, or by its number.
+
+    :raises socket.gaierror: for one that there is not.
+    """
+    if text.isdecimal():
+        return int(text)
+    if text not in INTERFACES:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    return INTERFACES.index(text) + 1
 
 
 def told(family: int, where: Where) -> tuple[Any, ...]:

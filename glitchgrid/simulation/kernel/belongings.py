@@ -7,12 +7,14 @@ another one goes on, and only then, for most turns are the same process's.
 import asyncio
 import concurrent.futures.thread
 import ctypes
+import importlib
 import itertools
 import logging
 import os
 import sys
 import tempfile
 import threading
+import types
 import uuid
 import warnings
 import weakref
@@ -66,6 +68,10 @@ class Belongings:
         """Have something in a place of a process that does not run just now."""
         place = next(at for at, each in enumerate(self._places) if each.owner is owner and each.name == name)
         self._values(process)[place] = value
+
+    def forget(self, process: Process) -> None:
+        """Let a process that does not run just now find everything as a new one."""
+        process.kept.pop(self, None)
 
     def _change_process(self, process: Process | None) -> None:
         before = [getattr(owner, name) for owner, name, _ in self._places]
@@ -134,7 +140,10 @@ def interpreter() -> list[Place]:
         Place.as_now(os.environ, "_data"),
         Place(sys, "argv", lambda: [""]),
         Place.as_now(sys, "path"),
+        Place(_MainModule(), "module", lambda: types.ModuleType("__main__")),
         Place(sys, "excepthook", lambda: sys.__excepthook__),
+        Place.as_now(sys, "unraisablehook"),
+        Place.as_now(threading, "excepthook"),
         *(Place(sys, name, lambda: None) for name in ("stdin", "stdout", "stderr")),
         Place(threading, "_active", dict),
         Place(threading, "_limbo", dict),
@@ -153,6 +162,18 @@ def interpreter() -> list[Place]:
     if hasattr(threading, "_threading_atexits"):
         found.append(Place.as_now(threading, "_threading_atexits"))
     return found
+
+
+class _MainModule:
+    """What `python` runs, as a module: a child with the modules of its parent is a program of its own, too."""
+
+    @property
+    def module(self) -> types.ModuleType:
+        return sys.modules["__main__"]
+
+    @module.setter
+    def module(self, module: types.ModuleType) -> None:
+        sys.modules["__main__"] = module
 
 
 class _Loggers:
@@ -176,6 +197,8 @@ class _Loggers:
 def of_own_modules() -> list[Place]:
     """For processes with modules of their own: these have asked for their loggers themselves."""
     return [
+        # What one is importing while it waits or is killed, nobody else has to wait for: their modules are others.
+        Place(importlib._bootstrap, "_module_locks", dict),  # noqa: SLF001
         Place(_Loggers(), "state", _Loggers.fresh),
         Place(logging, "_handlers", weakref.WeakValueDictionary),
         Place(logging, "_handlerList", list),

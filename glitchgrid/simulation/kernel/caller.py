@@ -65,6 +65,7 @@ def number_of(path: Path) -> int | None:
 class Caller:
     """:param current: the process whose code runs, and its descriptors.
     :param filesystem_of: the files of its machine.
+    :ivar asked: is told of each path that is asked for.
     """
 
     def __init__(
@@ -73,6 +74,9 @@ class Caller:
         self.current = current
         self._filesystem_of = filesystem_of
         self._places: WeakKeyDictionary[Process, Place] = WeakKeyDictionary()
+        self.asked: Callable[[At], None] | None = None
+        self._beginnings: WeakKeyDictionary[Process, Place] = WeakKeyDictionary()
+        """Where those begin who have not asked for anything yet."""
 
     @property
     def table(self) -> Table:
@@ -85,14 +89,18 @@ class Caller:
     @property
     def place(self) -> Place:
         """That of the process whose code runs."""
-        process, table = self.current()
+        process, _ = self.current()
         found = self._places.get(process)
         if found is None:
             files = self._filesystem_of(process)
-            files.list_process(process, table)
-            home = files.find(At(files.root, files.home)).node
-            found = self._places[process] = Place(home if isinstance(home, Directory) else files.root)
+            begun = self._beginnings.pop(process, None)
+            found = self._places[process] = self._home(files) if begun is None else begun
         return found
+
+    @staticmethod
+    def _home(files: FileSystem) -> Place:
+        home = files.find(At(files.root, files.home)).node
+        return Place(home if isinstance(home, Directory) else files.root)
 
     def forget(self, process: Process) -> None:
         """Let a process begin anew where its machine's processes begin: it has come to another one."""
@@ -102,7 +110,7 @@ class Caller:
         """Let a new process of the same machine begin where another one is."""
         before = self._places.get(parent)
         if before is not None:
-            place = self._places[child] = Place(before.directory)
+            place = self._beginnings[child] = Place(before.directory)
             place.umask = before.umask
 
     def enter(self, child: Process, path: str) -> None:
@@ -113,9 +121,15 @@ class Caller:
         node = self.node(path)
         if not isinstance(node, Directory):
             raise error(errno.ENOTDIR)
-        self._places[child] = Place(node)
+        self._beginnings[child] = Place(node)
 
     def at(self, path: Path, dir_fd: int | None = None) -> At:
+        at = self._at(path, dir_fd)
+        if self.asked is not None:
+            self.asked(at)
+        return at
+
+    def _at(self, path: Path, dir_fd: int | None) -> At:
         text = text_of(path)
         if dir_fd is None or not text or text.startswith("/"):  # of these the descriptor is not even looked at
             return At(self.place.directory, text)

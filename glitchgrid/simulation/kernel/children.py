@@ -1,10 +1,11 @@
 """Children: `os.posix_spawn`, `subprocess` and `waitpid`. A Python program becomes one more process of the machine.
 
-Twisted's `spawnProcess` comes through `os.posix_spawnp` unless it is told another user or directory. What forks without
-executing another program can't be modelled: there is one interpreter, and what it has can't be there twice.
+Twisted's `spawnProcess` comes through `os.posix_spawnp` unless it is told another user or directory; then it forks: see
+`forking`.
 """
 
 import errno
+import operator
 import os
 import signal
 import sys
@@ -55,7 +56,7 @@ class Children:
         yield Patch(os, "posix_spawnp", self.posix_spawn)
         yield Patch(os, "waitpid", self.waitpid)
         yield Patch(os, "wait", lambda: self.waitpid(-1, 0))
-        for name in ("fork", "forkpty", "execv", "execve", "vfork", "openpty", "system"):
+        for name in ("forkpty", "vfork", "openpty", "system"):
             if hasattr(os, name):
                 yield Patch(os, name, _refused(f"os.{name}"))
 
@@ -125,8 +126,11 @@ class Children:
         return self.start(parent, found, argv, dict(given), descriptors, where)
 
     def waitpid(self, pid: int, options: int, /) -> tuple[int, int]:
-        """:raises OSError: ECHILD where there is no such child."""
+        """:raises OSError: ECHILD where there is no such child.
+        :raises TypeError: for what is no number.
+        """
         process, _ = self._spawner.current()
+        pid = operator.index(pid)
         while True:
             mine = [each for each in process.children if pid in {-1, 0, each.pid}]
             if not mine:
@@ -197,6 +201,12 @@ def without_options(arguments: list[str]) -> list[str]:
         if option in _VALUED and rest:
             rest.pop(0)
     return rest
+
+
+def asks_for_version(arguments: list[str]) -> bool:
+    """Whether the interpreter is to say who it is, and nothing else."""
+    options = arguments[: len(arguments) - len(without_options(arguments))]
+    return bool({"-V", "--version"} & set(options))
 
 
 def _refused(name: str) -> Callable[..., Any]:

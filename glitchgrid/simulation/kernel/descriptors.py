@@ -106,6 +106,7 @@ class Table:
 
     :ivar most: they are all below this.
     :ivar missed: how often one more was wanted.
+    :ivar frozen_at: so many there were when it was frozen; None where it is not.
     """
 
     def __init__(self) -> None:
@@ -113,8 +114,7 @@ class Table:
         self._inheritable: dict[int, None] = {}
         self.most = DESCRIPTORS_MAX
         self.missed = 0
-        self._is_frozen = False
-        self._frozen_at = 0
+        self.frozen_at: int | None = None
 
     def add(self, file: OpenFile, least: int = 0) -> int:
         """A descriptor for a file.
@@ -135,16 +135,16 @@ class Table:
         self._require(next(each for each in count() if each not in self._files))
 
     def _require(self, descriptor: int) -> None:
-        if descriptor >= self.most or (self._is_frozen and len(self._files) >= self._frozen_at):
+        if descriptor >= self.most or (self.frozen_at is not None and len(self._files) >= self.frozen_at):
             self.missed += 1
             raise error(errno.EMFILE)
 
     def freeze(self) -> None:
         """Let there be no more than there are."""
-        self._is_frozen, self._frozen_at = True, len(self._files)
+        self.frozen_at = len(self._files)
 
     def unfreeze(self) -> None:
-        self._is_frozen = False
+        self.frozen_at = None
 
     def place(self, file: OpenFile, descriptor: int, *, inheritable: bool = True) -> None:
         """Let a descriptor stand for a file, as dup2 does: what it stood for is let go."""

@@ -3,10 +3,12 @@
 To import Twisted takes longer than a short run. So what programs import is learned from a first run; then as many
 processes as are needed import it, each for itself, in a world of their own, and wait. Whatever forks from there has
 them.
-A program that is started more often than that imports its modules when it starts.
+A program that is started more often than that imports its modules when it starts. So does one whose modules read, while
+they are imported, a file that its machine has and others have not.
 """
 
 import importlib
+import os
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.kernel.descriptors import Table
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.paths import At
 from glitchgrid.simulation.kernel.process import Process
 from glitchgrid.simulation.kernel.program import Main
 
@@ -30,6 +34,9 @@ EMBRYOS_MAX = 64
 _NEXT = object()
 """Under which an embryo finds what it is to run."""
 
+_REACTOR, _USUAL = "twisted.internet.reactor", "twisted.internet.default"
+"""Modules: the reactor itself, and what installs one where nobody has."""
+
 Recipe = Mapping[str, Sequence[Sequence[str]]]
 """For each kind of program, the names of the modules of each process."""
 
@@ -40,6 +47,9 @@ class Embryos:
         self._modules = modules
         self._waiting: dict[str, deque[tuple[Process, Table]]] = defaultdict(deque)
         self._watched: list[tuple[str, Process]] = []
+        self._imported_before: dict[Process, list[str]] = {}
+        self._read: dict[Process, dict[str, None]] = {}
+        installed.files.asked = self._has_asked
 
     def watch(self, kind: str, process: Process) -> None:
         """Learn from a process what its kind imports."""
@@ -50,7 +60,8 @@ class Embryos:
         self._installed.settle()
         found: dict[str, list[list[str]]] = defaultdict(list)
         for kind, process in self._watched:
-            found[kind].append(self._modules.names(process))
+            names = self._imported_before.get(process, self._modules.names(process))
+            found[kind].append(_up_to_its_reactor(names))
         return dict(found)
 
     def prepare(self, recipe: Recipe, spare: int) -> None:
@@ -61,9 +72,11 @@ class Embryos:
         for kind, names in wanted[:EMBRYOS_MAX]:
             process = kernel.start(nowhere, lambda names=names: self._grow(names))  # type: ignore[misc]
             process.has_own_modules = True
+            self._read[process] = {}
             self._waiting[kind].append((process, kernel.table(process)))
             kernel.run(IMPORTS_NS_MAX, lambda process=process: process.main_thread.is_parked)  # type: ignore[misc]
         self._installed.settle()
+        self._installed.files.asked = None
         self._watched.clear()
 
     def _grow(self, names: Sequence[str]) -> object:
@@ -75,11 +88,32 @@ class Embryos:
             process.park()
         return process.kept[_NEXT]()
 
-    def take(self, kind: str, main: Main) -> tuple[Process, Table] | None:
-        """One of that kind, which will run `main` when it goes on; None where there is none left."""
+    def _has_asked(self, at: At) -> None:
+        """A process has asked for a path."""
+        process = self._installed.process()
+        try:
+            path = os.path.normpath(os.path.join(at.start.path(), at.path))
+        except OSError:
+            return  # it stands in a directory that was removed
+        if process in self._read:
+            self._read[process][path] = None
+        elif process not in self._imported_before and self._installed.files.files.is_own(path):
+            self._imported_before[process] = self._modules.whole()
+
+    def take(self, kind: str, main: Main, machine: Machine) -> tuple[Process, Table] | None:
+        """One of that kind, which will run `main` when it goes on; None where there is none left that would do."""
         waiting = self._waiting[kind]
-        if not waiting:
+        if not waiting or any(machine.disk.is_own(path) for path in self._read[waiting[0][0]]):
             return None
         process, table = waiting.popleft()
         process.kept[_NEXT] = main
         return process, table
+
+
+def _up_to_its_reactor(names: list[str]) -> list[str]:
+    """What can be imported before a program begins, for some programs install a reactor of their own choice.
+
+    That fails where one is installed, and the first import of the reactor installs the usual one.
+    """
+    has_chosen = _REACTOR in names and _USUAL not in names
+    return names[: names.index(_REACTOR)] if has_chosen else names

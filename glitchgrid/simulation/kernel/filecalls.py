@@ -1,7 +1,7 @@
 """The functions of `os`, `io` and `fcntl` that have to do with files, for processes of the world.
 
-Modules are imported from real files: `importlib` asks `posix` and `_io`, which are not patched. `io.open_code`, with
-which `runpy` reads programs, does, too.
+Modules are imported from real files: `importlib` asks `posix` and `_io`, which are not patched. Programs are read as
+any file is: they may have been written in the world.
 """
 
 import builtins
@@ -65,6 +65,7 @@ class FileCalls(PathCalls, DescriptorCalls):
                     able.add(getattr(os, name))
         for owner in (builtins, io):
             yield Patch(owner, "open", self.open_file)
+        yield Patch(io, "open_code", lambda path: self.open_file(path, "rb"))  # which runpy reads programs with
         yield Patch(fcntl, "flock", self.flock)
         yield Patch(fcntl, "lockf", self.lockf)
 

@@ -1,9 +1,9 @@
 """The files of one machine: a tree in memory over the real one, and what of it outlives a power loss.
 
 Programs read what lies below (their code, their configuration), and never change it: a real file is copied at its first
-change, and a name that is removed is covered. Real files have the time at which the world begins, the owner 0, and
-inode numbers by the order of their first use. What nobody has changed is on no disk that fails: reading it never gives
-an error, though it waits like all else while the disk stalls.
+change, and a name that is removed is covered. Real files have the time at which the world begins (but for what is
+`lower.DERIVED` from others), the owner 0, and inode numbers by the order of their first use. What nobody has changed is
+on no disk that fails: reading it never gives an error, though it waits like all else while the disk stalls.
 
 A kill keeps everything. A power loss keeps what was synced, and any part of the rest (`journal`, `inode`).
 """
@@ -30,6 +30,9 @@ ROOT_NUMBER = 2
 
 SHARED, USUAL, DATA = 0o1777, 0o755, 0o644
 """The permissions that real directories and files have here, whatever the real ones are."""
+
+NEWER_NS = 1_000_000
+"""So much newer is a real file that has to be newer than those beside it."""
 
 SHARED_PLACES = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - their names, and no file in them
 
@@ -73,6 +76,16 @@ class FileSystem(Storage):
         if found is None:
             raise error(errno.ENOENT)
         return found
+
+    def is_own(self, path: str) -> bool:
+        """Whether a file lies there that is not the real one.
+
+        :param path: a whole one. Symbolic links are not followed.
+        """
+        node: Node | None = self.root
+        for part in (part for part in path.split("/") if part):
+            node = node.known(part) if isinstance(node, Directory) else None
+        return isinstance(node, File) and not node.is_real
 
     def number(self) -> int:
         """A new inode's."""
@@ -193,7 +206,8 @@ class FileSystem(Storage):
         if found.kind == stat.S_IFDIR:
             permissions = SHARED if path in SHARED_PLACES else USUAL
             return Directory(number, permissions, EPOCH_NS, parent, name, path, self._adopt)
-        return File(number, USUAL if found.is_executable else DATA, EPOCH_NS, path)
+        at_ns = EPOCH_NS + NEWER_NS if found.is_newest else EPOCH_NS
+        return File(number, USUAL if found.is_executable else DATA, at_ns, path)
 
 
 def _bytes_of(world: RunContext, name: str) -> Callable[[int], bytes]:

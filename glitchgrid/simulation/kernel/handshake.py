@@ -1,7 +1,6 @@
 """How a TCP connection comes about: three packets. The first is sent again while there is no answer (RFC 9293, 3.5)."""
 
 import errno
-import socket
 from typing import TYPE_CHECKING
 
 from glitchgrid.simulation.connection import End
@@ -17,8 +16,6 @@ CONNECT_RETRY_NS = 1_000_000_000
 CONNECT_RETRIES_MAX = 6
 """Linux's tcp_syn_retries."""
 
-KEEPALIVE = (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-
 
 class Handshake:
     """The server's side is there, and can be accepted, when the third packet has come."""
@@ -27,9 +24,16 @@ class Handshake:
         self._client = client
         self._remote = remote
         self._world = client.stack.host.world
-        self._target = client.stack.at(remote.address)
+        target = client.stack.at(remote.address)
+        assert target is not None, "`Tcp.connect` has looked"
+        self._target = target
         self._attempts = 0
         self._is_over = False
+
+    @property
+    def _is_off(self) -> bool:
+        """It is over, or the client wants it no more."""
+        return self._is_over or self._client.handshake is not self
 
     def begin(self) -> None:
         target = self._target
@@ -41,11 +45,9 @@ class Handshake:
 
     def _try(self) -> None:
         client = self._client
-        if client.is_closed or self._is_over:
+        if self._is_off:
             return
-        if self._target is None:
-            self._fail(errno.EHOSTUNREACH)
-        elif self._attempts > CONNECT_RETRIES_MAX:
+        if self._attempts > CONNECT_RETRIES_MAX:
             self._fail(errno.ETIMEDOUT)
         else:
             out, back = client.stack.link_to(self._target), self._target.link_to(client.stack)
@@ -61,7 +63,7 @@ class Handshake:
             if out.is_held:
                 out.keep(lambda: self._asked(target))
                 return
-        if client.is_closed or self._is_over or not target.host.is_powered:
+        if self._is_off or not target.host.is_powered:
             return  # over already: a packet that was sent again is known for what it is
         listener = _listener(target, self._remote)
         if listener is None:
@@ -73,7 +75,7 @@ class Handshake:
             self._open(listener, target)
 
     def _fail(self, number: int) -> None:
-        if not self._client.is_closed and not self._is_over:
+        if not self._is_off:
             self._is_over = True
             self._client.fail(number)
 
@@ -92,7 +94,7 @@ class Handshake:
         listener.expect()
 
         def answered() -> None:
-            if client.is_closed:
+            if client.handshake is not self:
                 near.close(reset=True)
                 listener.miss()
                 return

@@ -92,6 +92,18 @@ class Kernel:
             table.place(file, descriptor)
         return process
 
+    def fork(self, parent: Process, main: Callable[[], object]) -> Process:
+        """A process with what another one has open, and does with signals."""
+        before = self._tables[parent]
+        descriptors = list(before)
+        child = self.start(
+            self.hosts[parent.host.name], main, parent=parent, files={each: before.file(each) for each in descriptors}
+        )
+        for each in descriptors:
+            self._tables[child].set_inheritable(each, before.get_inheritable(each))
+        child.handlers = dict(parent.handlers)
+        return child
+
     def adopt(self, process: Process, table: Table, host: Machine) -> None:
         """Let a process be of this world that was made in another one, and waits."""
         process.move(host, self._next_pid, lambda: self._ended(process, table))
@@ -108,6 +120,7 @@ class Kernel:
             process.name = f"{process.host.name}/{process.pid}"
         self.processes.append(process)
         self._tables[process] = table
+        self.files_of(process).list_process(process, table)
 
     def _console(self, process: Process) -> dict[int, OpenFile]:
         output = self.output[process] = Output()

@@ -11,16 +11,24 @@ HIDDEN = frozenset({"/tmp", "/var/tmp", "/run", "/var/run"})  # noqa: S108 - of 
 """What is in them differs from hour to hour: it is there for who knows its name, and no listing has it."""
 
 
+DERIVED = {"dropin.cache": ".py"}
+"""What is made from files of some kind beside it, and made anew where one of these is not older: Twisted's list of
+plugins.
+"""
+
+
 class Real(NamedTuple):
     """:ivar kind: of `stat.S_IFMT`.
     :ivar is_executable: whether anybody may execute it.
     :ivar target: a symbolic link's.
+    :ivar is_newest: it is one of the `DERIVED`, and newer than what it is made from.
     """
 
     path: str
     kind: int
     is_executable: bool
     target: str
+    is_newest: bool = False
 
 
 def real(path: str) -> Real | None:
@@ -33,7 +41,17 @@ def real(path: str) -> Real | None:
     if kind not in {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
         return None
     target = posix.readlink(path) if kind == stat.S_IFLNK else ""
-    return Real(path, kind, bool(found.st_mode & 0o111), target)
+    parent, _, name = path.rpartition("/")
+    return Real(path, kind, bool(found.st_mode & 0o111), target, name in DERIVED and _is_newest(parent, name))
+
+
+def _is_newest(parent: str, name: str) -> bool:
+    try:
+        sources = [each for each in posix.listdir(parent) if each.endswith(DERIVED[name])]
+        made_ns, *times_ns = [posix.stat(f"{parent}/{each}").st_mtime_ns for each in (name, *sources)]
+    except OSError:
+        return False
+    return all(at_ns < made_ns for at_ns in times_ns)
 
 
 def names(path: str) -> list[str]:

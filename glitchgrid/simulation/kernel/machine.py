@@ -66,6 +66,11 @@ class Machine(Host):
         self._kernel.lose(self)
         self.disk.lose_power()
 
+    @property
+    def disk_has_refused(self) -> bool:
+        """Whether what runs on it now was told of an error by its disk, other than a missing file."""
+        return any(process.alive and process is self.disk.refused for _, process in self._programs)
+
     def calm(self) -> None:
         """Let it be well again, and what runs on it, run. Nobody waits for its end any more."""
         self.when_free = None
@@ -127,7 +132,8 @@ class Running:
     @property
     def descriptors_max(self) -> int | None:
         """So many may be open. Where it is set, nothing may be opened beyond what is; None lifts that."""
-        return None
+        frozen = [table.frozen_at for table in self._tables if table.frozen_at is not None]
+        return sum(frozen) if frozen else None
 
     @descriptors_max.setter
     def descriptors_max(self, most: int | None) -> None:

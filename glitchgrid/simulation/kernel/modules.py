@@ -48,7 +48,7 @@ class Modules:
 
     def __init__(self, shared: Iterable[str] = ()) -> None:
         self._is_shared = dict.fromkeys([*ALWAYS_SHARED, *shared], True)
-        self._is_shared["__main__"] = False
+        self._is_shared["__main__"] = True  # which is each process's own, whatever else is: see `belongings`
         self._outside: _Set | None = None
         self._in_place: _Set | None = None
         self._count = 0
@@ -80,10 +80,24 @@ class Modules:
         _adapter_hooks()[:] = coming.hooks
         self._in_place, self._count, self._process = coming, len(sys.modules), process
 
+    def inherit(self, child: Process) -> None:
+        """Let a new process have those of the one that runs, if these are its own."""
+        if self._process is not None:
+            child.kept[_MODULES] = self._leaving()
+
+    def forget(self, process: Process) -> None:
+        """Let a process that does not run just now import everything anew."""
+        process.kept.pop(_MODULES, None)
+
     def names(self, process: Process) -> list[str]:
         """What a process has imported for itself, in that order; it does not run just now."""
         found: _Set | None = process.kept.get(_MODULES)
-        return [] if found is None else [name for name in found.modules if name != "__main__"]
+        return [] if found is None else list(found.modules)
+
+    def whole(self) -> list[str]:
+        """What the process whose code runs has imported for itself, but for what it is importing just now."""
+        private = [name for name in sys.modules if self.is_private(name) and name != "__main__"]
+        return [name for name in private if not _is_unfinished(sys.modules[name])]
 
     def _leaving(self) -> "_Set":
         if self._in_place is not None and len(sys.modules) == self._count:
@@ -93,7 +107,7 @@ class Modules:
         return _Set({name: sys.modules[name] for name in names}, list(_adapter_hooks()))
 
     def _fresh(self) -> "_Set":
-        return _Set({"__main__": types.ModuleType("__main__")}, [each for each in _adapter_hooks() if _is_base(each)])
+        return _Set({}, [each for each in _adapter_hooks() if _is_base(each)])
 
 
 class _Set:
@@ -102,6 +116,10 @@ class _Set:
     def __init__(self, modules: dict[str, types.ModuleType], hooks: list[Callable[..., Any]]) -> None:
         self.modules = modules
         self.hooks = hooks
+
+
+def _is_unfinished(module: types.ModuleType) -> bool:
+    return getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
 def _adapter_hooks() -> list[Callable[..., Any]]:

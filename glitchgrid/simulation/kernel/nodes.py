@@ -148,6 +148,10 @@ class Directory(Node):
             return self.own.cached[name]
         return self._real(name)
 
+    def known(self, name: str) -> Node | None:
+        """What a name leads to, if it was used before."""
+        return self.own.cached[name] if name in self.own.cached else self.adopted.get(name)
+
     def certainly(self, name: str) -> Node | None:
         """What a name leads to on the disk."""
         return self.own.durable[name] if name in self.own.durable else self._real(name)

@@ -20,10 +20,13 @@ def descriptor_of(file: Any) -> int:
     """A descriptor, or that of a file or a socket.
 
     :raises TypeError: for what has none.
+    :raises ValueError: for what has none any more.
     """
     found = file if isinstance(file, int) else file.fileno()
     if not isinstance(found, int):
         raise TypeError("argument must be an int, or have a fileno() method")
+    if found < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({found})")
     return found
 
 
@@ -138,6 +141,8 @@ class Epoll(OpenFile):
                 ready.append((descriptor, mask))
             else:
                 self._candidates.pop(descriptor, None)
+        for descriptor, _ in ready[:most] if most is not None and most < len(ready) else ():
+            self._candidates[descriptor] = self._candidates.pop(descriptor)  # behind those that were left out
         return ready[:most]
 
 
@@ -188,8 +193,6 @@ def select_ready(process: Process, table: Table, asked: Sequence[Iterable[Any]],
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
     pairs = [[(each, descriptor_of(each)) for each in some] for some in asked]
-    if any(descriptor < 0 for some in pairs for _, descriptor in some):
-        raise ValueError("file descriptor cannot be a negative integer (-1)")
     files = [table.file(descriptor) for some in pairs for _, descriptor in some]
     masks = (_READABLE, _WRITABLE, PRI)
 

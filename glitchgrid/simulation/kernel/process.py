@@ -37,19 +37,26 @@ class Watched(Protocol):
 
 
 class Thread:
-    """:ivar locals: what is kept for it alone, by whoever keeps something.
+    """:ivar number: its place among its process's threads, from 1.
+    :ivar locals: what is kept for it alone, by whoever keeps something.
     :ivar is_parked: whether it waits, and may be woken.
     """
 
-    __slots__ = ("event", "greenlet", "ident", "is_parked", "locals", "process")
+    __slots__ = ("event", "greenlet", "ident", "is_parked", "locals", "number", "process")
 
     def __init__(self, process: "Process", number: int, hub: greenlet, body: Callable[[], None]) -> None:
         self.process = process
-        self.ident = IDENT_BASE + number * IDENT_STEP
+        self.number = number
+        self.ident = IDENT_BASE + (process.pid * 1000 + number) * IDENT_STEP
         self.greenlet = greenlet(lambda _woken: body(), hub)
         self.is_parked = False
         self.event: Event | None = None
         self.locals: dict[object, Any] = {}
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it would run, if those did not that are before it."""
+        return self.event is not None and self.event[0] <= self.process.world.now_ns
 
 
 class Process:
@@ -64,6 +71,7 @@ class Process:
     :ivar when_ended: is called when it has ended, but not by a loss of power.
     :ivar is_awaited: it has ended, and its parent has not asked for its status yet.
     :ivar told_of_signals: is called with the number of each signal that has a handler (signal.set_wakeup_fd).
+    :ivar started_ns: when it has begun, in the world's time.
     :ivar kept: what is kept for it alone, by whoever keeps something.
     """
 
@@ -92,6 +100,7 @@ class Process:
         self._hub = hub
         self._main = main
         self._ended = ended
+        self.started_ns = host.world.now_ns
         self._started = 0
         self._pending: deque[int] = deque()
         self._handled = 0
@@ -110,6 +119,7 @@ class Process:
         """Let it be a process of another world, where it has not run yet."""
         self.host, self.world, self.clock = host, host.world, host.clock
         self.name, self.pid = host.name, pid
+        self.started_ns = host.world.now_ns
         self._hub = getcurrent()
         self._ended = ended
 
@@ -118,10 +128,22 @@ class Process:
     def spawn(self, body: Callable[[], None], delay_ns: int = 0) -> Thread:
         """A new thread, which begins after some time."""
         self._started += 1
-        thread = Thread(self, self.pid * 1000 + self._started, self._hub, body)
+        thread = Thread(self, self._started, self._hub, body)
         self.threads[thread.greenlet] = thread
         thread.event = self.world.after(delay_ns, self._go_on, thread, True)
         return thread
+
+    def leave_alone(self) -> None:
+        """Only the thread whose code runs goes on: it is the main one from now on. What was handled is so no more."""
+        thread = self.thread
+        for each in self.threads.values():
+            if each is not thread and each.event is not None:
+                each.event.cancel()
+        self.threads = {thread.greenlet: thread}
+        self.main_thread = thread
+        thread.locals.clear()
+        self.handlers = {number: handler for number, handler in self.handlers.items() if handler == signal.SIG_IGN}
+        self.told_of_signals = None
 
     def _run_main(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import platform
 import runpy
 import sys
 import threading
@@ -37,6 +38,10 @@ class AtExit:
     def unregister(self, function: Callable[..., object], /) -> None:
         found = self._functions()
         found[:] = [each for each in found if each[0] != function]
+
+    def forget(self, process: Process) -> None:
+        """Nothing is left to be done at its end."""
+        process.kept.pop(_AT_EXIT, None)
 
     def _functions(self) -> list[tuple[Callable[..., object], tuple[Any, ...], dict[str, Any]]]:
         found: list[Any] = self._current().kept.setdefault(_AT_EXIT, [])
@@ -142,6 +147,11 @@ def source(text: str, name: str = "<string>") -> Main:
 def standard_input() -> object:
     """As `python` with a program on its standard input."""
     return source(sys.stdin.read(), "<stdin>")()
+
+
+def version() -> object:
+    """As `python --version`."""
+    return print("Python", platform.python_version())
 
 
 def twistd() -> Main:

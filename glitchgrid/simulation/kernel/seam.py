@@ -7,7 +7,8 @@ each call. So outside of a run everything is as it was, and what was imported in
 
 import functools
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -60,14 +61,23 @@ class Seam:
         if self.in_c is not None:
             self.in_c(False)
 
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """What is done within is done by the real process. It must not wait for the world."""
+        was_inside = self.is_inside
+        self.leave()
+        try:
+            yield
+        finally:
+            if was_inside:
+                self.enter(self._resident)
+
     def put_in(self, patches: Iterable[Patch]) -> None:
         """Patch what is there. A second patch of the same name takes the first one's place."""
         for owner, name, answer in patches:
             original = self._patched.setdefault((id(owner), name), getattr(owner, name))
             asked = Asked(self, original, answer)
-            setattr(
-                owner, name, _method(asked) if isinstance(owner, type) and isinstance(original, FunctionType) else asked
-            )
+            setattr(owner, name, _function(asked) if isinstance(original, FunctionType) else asked)
 
     def original(self, owner: Any, name: str) -> Function:
         """What a name was before it was patched, or is if it was not."""
@@ -81,8 +91,8 @@ class Seam:
 class Asked:
     """A function that asks, at each call, who is to answer.
 
-    Not a Python function: as an attribute of a class it must not become a method, which the builtins that it stands for
-    do not become either (werkzeug has ``lock_class = Lock``).
+    Not a Python function, unless what it stands for is one: as an attribute of a class it must not become a method,
+    which the builtins that it stands for do not become either (werkzeug has ``lock_class = Lock``).
     """
 
     def __init__(self, seam: Seam, original: Function, answer: Function) -> None:
@@ -103,14 +113,14 @@ class Asked:
         return f"<{self._original!r}, or the world's>"
 
 
-def _method(asked: Asked) -> Function:
-    """What was a method stays one."""
+def _function(asked: Asked) -> Function:
+    """What was a Python function stays one: a method in a class, and with its module's name where it is spoken of."""
 
     @functools.wraps(asked.__wrapped__)
-    def method(*arguments: Any, **named: Any) -> Any:
+    def function(*arguments: Any, **named: Any) -> Any:
         return asked(*arguments, **named)
 
-    return method
+    return function
 
 
 _real_ident = threading.get_ident

@@ -52,12 +52,6 @@ class Signals:
         yield Patch(os, "getsid", lambda pid: pid or self._process.pid)
         yield Patch(os, "setsid", lambda: self._process.pid)
         yield Patch(os, "setpgid", lambda _pid, _group: None)
-        for name in ("getuid", "geteuid", "getgid", "getegid"):
-            yield Patch(os, name, lambda: 0)
-        yield Patch(os, "getgroups", lambda: [0])
-        for name in ("setuid", "setgid", "seteuid", "setegid", "setgroups", "setregid", "setreuid"):
-            yield Patch(os, name, lambda *_: None)
-        yield Patch(os, "getlogin", lambda: "root")
         yield Patch(os, "cpu_count", lambda: 1)
         yield Patch(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
         yield Patch(os, "sched_yield", lambda: self._process.sleep(self._process.host.turn_ns()))

@@ -77,6 +77,10 @@ class SocketFile(OpenFile):
     def remote_name(self) -> Any:
         raise error(errno.ENOTCONN)
 
+    def source_name(self) -> Any:
+        """Who has connected to what was accepted just now."""
+        return self.remote_name()
+
     def receive(self, _size: int, *, peek: bool = False) -> Received:
         raise error(errno.EOPNOTSUPP)
 
@@ -156,6 +160,10 @@ class InternetFile(SocketFile):
         raise NotImplementedError
 
     @property
+    def _is_bound(self) -> bool:
+        return self._has_port
+
+    @property
     def is_dual(self) -> bool:
         """A socket of IPv6 that takes IPv4, too."""
         return self.family == socket.AF_INET6 and not self.options.get((socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
@@ -166,10 +174,14 @@ class InternetFile(SocketFile):
     def bind(self, address: Any) -> None:
         """:raises OSError: EINVAL where it has an address, EADDRNOTAVAIL or EADDRINUSE for one that it cannot have."""
         where = self.parsed(address, "bind")
-        if self._has_port:
+        if self.family == socket.AF_INET:  # IPv6 looks at it after that, and IPv4 before
+            self._require_own(where)
+        if self._is_bound:
             raise error(errno.EINVAL)
         self._require_own(where)
         self.take_port(where)
+        if ":" in where.plain and not is_any(where.address):
+            self.options[socket.IPPROTO_IPV6, socket.IPV6_V6ONLY] = 1  # as Linux does, and says
 
     def _require_own(self, where: Where) -> None:
         if self.stack.at(where.address) is not self.stack:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.kernel.addresses import INTERFACES
 from glitchgrid.simulation.kernel.blocking import blocking
 from glitchgrid.simulation.kernel.descriptors import IN, OUT, OpenFile, Table, error
 from glitchgrid.simulation.kernel.process import Process
@@ -22,7 +23,9 @@ from glitchgrid.simulation.kernel.socket_file import Received, SocketFile
 from glitchgrid.simulation.kernel.stack import Stack
 from glitchgrid.simulation.kernel.tcp import Tcp
 from glitchgrid.simulation.kernel.udp import Udp
-from glitchgrid.simulation.kernel.unix import Directory, UnixDatagram, UnixStream
+from glitchgrid.simulation.kernel.unix import Directory
+from glitchgrid.simulation.kernel.unix_datagram import UnixDatagram
+from glitchgrid.simulation.kernel.unix_stream import UnixStream
 
 T = TypeVar("T")
 
@@ -198,7 +201,7 @@ class WorldSocket(Socket):
             return file.accept()
 
         accepted = self._wait(taken, IN)
-        return table.add(accepted), _name_or_none(accepted)
+        return table.add(accepted), accepted.source_name()
 
     def connect(self, address: Any) -> None:
         number = self._connect(address, "connect")
@@ -211,6 +214,8 @@ class WorldSocket(Socket):
         return self._connect(address, "connect_ex")
 
     def _connect(self, address: Any, call: str) -> int:
+        if self._descriptor < 0:
+            return errno.EBADF
         file = self._open()
         number = file.connect(address, call)
         if number != errno.EINPROGRESS or self._timeout_s == 0:
@@ -222,14 +227,14 @@ class WorldSocket(Socket):
         return 0 if number == errno.EISCONN else number
 
     def recv(self, bufsize: int, flags: int = 0) -> bytes:
-        return self._received(bufsize, flags).data
+        return self._received(bufsize, flags).data if bufsize else b""  # for which Python asks nobody
 
     def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
         received = self._received(bufsize, flags)
         return received.data, received.source
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        return self.recvfrom_into(buffer, nbytes, flags)[0]
+        return self.recvfrom_into(buffer, nbytes, flags)[0] if memoryview(buffer).nbytes else 0
 
     def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
         view = memoryview(buffer).cast("B")
@@ -367,9 +372,6 @@ def _patches(system: System) -> Iterator[Patch]:
     yield Patch(socket, "if_indextoname", lambda index: INTERFACES[index - 1])
 
 
-INTERFACES = ("lo", "eth0")
-
-
 def _index(name: str) -> int:
     if name not in INTERFACES:
         raise OSError("no interface with this name")
@@ -388,13 +390,6 @@ class _Bare:
 
 def _in_ns(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * SECOND_NS)
-
-
-def _name_or_none(file: SocketFile) -> Any:
-    try:
-        return file.remote_name()
-    except OSError:
-        return ("0.0.0.0", 0)  # noqa: S104 - it has gone again, and Linux says nothing of it
 
 
 def _require_known(flags: int) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -65,17 +66,26 @@ class Ports(Generic[F]):
 
 
 def _clash(address: str, by: "InternetFile", other: "InternetFile") -> bool:
-    theirs = other.local.address
-    if not (is_any(address) or is_any(theirs) or plain(address) == plain(theirs)):
-        return False
-    if not same_family(address, theirs) and not any(
-        each.is_dual and is_any(own) for each, own in ((by, address), (other, theirs))
-    ):
+    if not _overlap(address, by, other):
         return False
     if by.options.get(_REUSE_PORT) and other.options.get(_REUSE_PORT):
         return False
     both = by.options.get(_REUSE_ADDRESS) and other.options.get(_REUSE_ADDRESS)
     return not (both and (by.kind == socket.SOCK_DGRAM or not other.is_listening))
+
+
+def _overlap(address: str, by: "InternetFile", other: "InternetFile") -> bool:
+    """Whether two sockets could be meant by one packet.
+
+    To all addresses of IPv4, who comes second, any of IPv6 is in the way that is not for IPv6 alone: so Linux has it
+    (`inet_rcv_saddr_equal`).
+    """
+    theirs = other.local.address
+    if same_family(address, theirs):
+        return is_any(address) or is_any(theirs) or plain(address) == plain(theirs)
+    if by.family == socket.AF_INET6:
+        return by.is_dual and is_any(address)
+    return other.is_dual and (is_any(address) or is_any(theirs))
 
 
 def _takes(file: "InternetFile", address: str) -> bool:
@@ -101,8 +111,10 @@ class Stack:
         self.host = host
         self.tcp: Ports[Tcp] = Ports()
         self.udp: Ports[Udp] = Ports()
-        self.abstract: dict[bytes, UnixFile] = {}
-        """The UNIX sockets whose names are in no directory."""
+        self.abstract: dict[tuple[int, bytes], UnixFile] = {}
+        """The UNIX sockets whose names are in no directory, for each kind its own."""
+        self.groups: Counter[str] = Counter()
+        """How many sockets have joined each."""
         self._others = others
         self._resolve = resolve
 
@@ -155,3 +167,4 @@ class Stack:
         self.tcp.clear()
         self.udp.clear()
         self.abstract.clear()
+        self.groups.clear()

@@ -28,7 +28,7 @@ class SystemCalls:
         yield Patch(os, "write", self.write)
         yield Patch(os, "close", self.close)
         yield Patch(os, "dup", lambda fd: self._table.add(self._table.file(fd)))
-        yield Patch(os, "isatty", lambda fd: self._table.file(fd) is None)
+        yield Patch(os, "isatty", self.isatty)
         yield Patch(os, "set_blocking", self.set_blocking)
         yield Patch(os, "get_blocking", lambda fd: self._table.file(fd).is_blocking)
         yield Patch(fcntl, "fcntl", self.fcntl)
@@ -85,6 +85,10 @@ class SystemCalls:
 
     def close(self, fd: int) -> None:
         self._table.close(fd)
+
+    def isatty(self, fd: int, /) -> bool:
+        self._table.file(fd)
+        return False
 
     def set_blocking(self, fd: int, blocking: bool, /) -> None:
         self._table.file(fd).is_blocking = blocking

@@ -1,13 +1,25 @@
-"""/proc, as far as programs need it to list descriptors: /proc/self/fd and /proc/<pid>/fd (proc(5))."""
+"""/proc, as far as programs need it to list descriptors, and to know each other again (proc(5)): /proc/<pid>/fd,
+/proc/<pid>/stat, and when the machine has begun, in /proc/stat.
+"""
 
+import errno
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from glitchgrid.simulation.clock import EPOCH_NS
-from glitchgrid.simulation.kernel.descriptors import OpenFile, Table
-from glitchgrid.simulation.kernel.nodes import Directory, Link, Node
+from glitchgrid.simulation.clock import BOOTED_NS, EPOCH_NS, SECOND_NS
+from glitchgrid.simulation.inode import Inode
+from glitchgrid.simulation.kernel.descriptors import OpenFile, Table, error
+from glitchgrid.simulation.kernel.nodes import Directory, File, Link, Node
 from glitchgrid.simulation.kernel.process import Process
+
+TICKS = 100
+"""In a second: sysconf(_SC_CLK_TCK)."""
+
+NAME_BYTES_MAX = 15
+STAT_FIELDS = 52
+STARTED_AT = 21
+"""Where, counted from 0, the time is at which a process has started."""
 
 
 class Machine(Protocol):
@@ -35,6 +47,27 @@ class _Fixed(Directory):
         return None
 
 
+class _Told(File):
+    """A file that nobody changes, and which says what is so at the time of reading."""
+
+    is_real = True
+
+    def __init__(self, number: int, tell: Callable[[], str]) -> None:
+        super().__init__(number, 0o444, EPOCH_NS)
+        self._tell = tell
+
+    @property
+    def size(self) -> int:
+        return 0
+
+    @property
+    def data(self) -> Inode:
+        raise error(errno.EINVAL)
+
+    def read(self, offset: int, size: int) -> bytes:
+        return self._tell().encode()[offset : offset + size]
+
+
 class ProcessTables(_Fixed):
     """/proc itself."""
 
@@ -43,15 +76,30 @@ class ProcessTables(_Fixed):
         self._machine = machine
 
     def names(self) -> list[str]:
-        return [*(str(pid) for pid, (process, _) in sorted(self._machine.processes.items()) if process.alive), "self"]
+        return [
+            *(str(pid) for pid, (process, _) in sorted(self._machine.processes.items()) if process.alive),
+            "self",
+            "stat",
+        ]
 
     def look_up(self, name: str) -> Node | None:
         if name == "self":
             return _Self(self.number, self._machine)
+        if name == "stat":
+            return _Told(self.number, self._stat)
         process, table = self._machine.processes.get(int(name), (None, None)) if name.isdecimal() else (None, None)
         if process is None or table is None or not process.alive:
             return None
-        return _ProcessDirectory(self, name, table)
+        return _ProcessDirectory(self, process, table)
+
+    def _stat(self) -> str:
+        process = self._machine.current()
+        since_ns = EPOCH_NS - BOOTED_NS
+        if process is not None:
+            monotonic_ns = process.clock.monotonic_ns(process.world.now_ns)
+            since_ns = process.clock.wall_ns(process.world.now_ns) - monotonic_ns
+        zeros = " 0" * 10
+        return f"cpu {zeros}\ncpu0{zeros}\nbtime {since_ns // SECOND_NS}\n"
 
 
 class _Self(Link):
@@ -66,15 +114,27 @@ class _Self(Link):
 
 
 class _ProcessDirectory(_Fixed):
-    def __init__(self, parent: Directory, name: str, table: Table) -> None:
-        super().__init__(parent.number, parent, name)
+    def __init__(self, parent: Directory, process: Process, table: Table) -> None:
+        super().__init__(parent.number, parent, str(process.pid))
+        self._process = process
         self._table = table
 
     def names(self) -> list[str]:
-        return ["fd"]
+        return ["fd", "stat"]
 
     def look_up(self, name: str) -> Node | None:
+        if name == "stat":
+            return _Told(self.number, self._stat)
         return _Descriptors(self, self._table) if name == "fd" else None
+
+    def _stat(self) -> str:
+        process, parent = self._process, self._process.parent
+        fields = ["0"] * STAT_FIELDS
+        pids = (process.pid, parent.pid if parent is not None and parent.alive else 1, process.pid, process.pid)
+        fields[0], *fields[3:6] = map(str, pids)
+        fields[1:3] = f"({process.name[:NAME_BYTES_MAX]})", "R"
+        fields[STARTED_AT] = str((BOOTED_NS + process.started_ns) * TICKS // SECOND_NS)
+        return f"{' '.join(fields)}\n"
 
 
 class _Descriptors(_Fixed):

@@ -6,31 +6,48 @@ and what was sent before `close` is delivered.
 
 import errno
 import socket
-from collections import deque
 from collections.abc import Sequence
+from enum import Enum, auto
 from typing import Any
 
 from glitchgrid.simulation.connection import End
-from glitchgrid.simulation.kernel.addresses import Where, is_any, told
+from glitchgrid.simulation.kernel.addresses import Where, anywhere, is_any, told
 from glitchgrid.simulation.kernel.descriptors import ERR, HUP, IN, OUT, RDHUP, OpenFile, error
-from glitchgrid.simulation.kernel.handshake import KEEPALIVE, Handshake
-from glitchgrid.simulation.kernel.socket_file import InternetFile, Received
+from glitchgrid.simulation.kernel.handshake import Handshake
+from glitchgrid.simulation.kernel.listening import ListeningFile
+from glitchgrid.simulation.kernel.socket_file import Received
 from glitchgrid.simulation.kernel.stack import Ports, Stack
 
-BACKLOG_MAX = socket.SOMAXCONN
+
+class Phase(Enum):
+    """How far `connect` has come, as Linux counts it for a socket (`socket_state`)."""
+
+    UNCONNECTED = auto()
+    CONNECTING = auto()
+    CONNECTED = auto()
+    DISCONNECTING = auto()
 
 
-class Tcp(InternetFile):
-    """:ivar end: this end of its connection; None before there is one."""
+READS, WRITES = 1, 2
+"""The halves of a connection that `shutdown` ends."""
+
+_HALVES = {socket.SHUT_RD: READS, socket.SHUT_WR: WRITES, socket.SHUT_RDWR: READS | WRITES}
+
+
+class Tcp(ListeningFile):
+    """What it answers is Linux's, in the order in which Linux looks (net/ipv4/tcp.c, af_inet.c).
+
+    :ivar end: this end of its connection; None before there is one.
+    :ivar handshake: by which it comes about; None where nobody waits for one.
+    """
 
     def __init__(self, stack: Stack, family: int = socket.AF_INET) -> None:
         super().__init__(stack, family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self.end: End | None = None
-        self._queue: deque[Tcp] | None = None
-        self._backlog = 0
-        self._expected = 0
-        self._has_failed = False
-        self._is_told = False
+        self.handshake: Handshake | None = None
+        self._phase = Phase.UNCONNECTED
+        self._shut = 0
+        self._keeps_address = self._keeps_port = False
 
     @property
     def _ports(self) -> "Ports[Tcp]":
@@ -38,79 +55,95 @@ class Tcp(InternetFile):
 
     # What programs ask of it.
 
-    def listen(self, backlog: int) -> None:
-        if self.end is not None or self.is_connecting:
-            raise error(errno.EINVAL)
-        if not self._has_port:
-            self.take_port(self.local)
-        if self._queue is None:
-            if any(each.is_listening for each in self._ports.at(self.local)):
-                raise error(errno.EADDRINUSE)
-            self._queue = deque()
-        self._backlog = min(max(0, backlog), BACKLOG_MAX)
-
-    def accept(self) -> "Tcp":
-        """:raises OSError: EAGAIN where nobody waits, EINVAL where it does not listen."""
-        if self._queue is None:
-            raise error(errno.EINVAL)
-        if not self._queue:
-            raise error(errno.EAGAIN)
-        return self._queue.popleft()
+    def bind(self, address: Any) -> None:
+        super().bind(address)
+        self._keeps_address = not is_any(self.local.address)
+        self._keeps_port = self.parsed(address, "bind").port != 0
 
     @property
-    def has_waiting(self) -> bool:
-        return bool(self._queue)
+    def _is_bound(self) -> bool:
+        return self._has_port or not self._is_closed_down
+
+    @property
+    def _may_listen(self) -> bool:
+        return self._phase is Phase.UNCONNECTED
 
     def connect(self, address: Any, call: str) -> int:
-        """Begin to connect. To its own machine it is over at once, as on Linux."""
-        where = self.parsed(address, call)
-        number = self._state()
-        if number is not None:
-            return number
-        if is_any(where.address):
-            where = Where(self.stack.source_for(where.address, self.family), where.port)
-        self.name_itself_for(where)
-        self.remote = where
-        self.is_connecting, self._has_failed = True, False
-        Handshake(self, where).begin()
-        if self.is_connecting:
-            return errno.EINPROGRESS
-        self._is_told = True
-        return self.take_error()
+        """Begin to connect. To its own machine it is over when this returns, and not told of yet, as on Linux.
 
-    def _state(self) -> int | None:
-        """What `connect` says where it is not asked for the first time; it is told once how the first time ended."""
+        There the answer is taken from the network when the call lets go of the socket, behind what it returns.
+        """
+        where = self.parsed(address, call)
+        match self._phase:
+            case Phase.CONNECTED:
+                return errno.EISCONN
+            case Phase.DISCONNECTING:
+                return errno.EINVAL
+            case Phase.CONNECTING:
+                return errno.EALREADY if self.is_connecting else self._told_of_it()
         if self._queue is not None:
             return errno.EISCONN
-        if self.is_connecting:
-            return errno.EALREADY
-        if self.end is not None:
-            was_told, self._is_told = self._is_told, True
-            return errno.EISCONN if was_told else 0
-        if self._has_failed and not self._is_told:
-            self._is_told = True
-            return self.take_error() or errno.ECONNABORTED
-        return None
+        if is_any(where.address):
+            where = Where(self.stack.source_for(where.address, self.family), where.port)
+        if self.stack.at(where.address) is None:
+            return errno.EHOSTUNREACH
+        self.name_itself_for(where)
+        self.remote = where
+        self.is_connecting, self._phase = True, Phase.CONNECTING
+        self.handshake = Handshake(self, where)
+        self.handshake.begin()
+        return errno.EINPROGRESS
+
+    def _told_of_it(self) -> int:
+        """What `connect` says, once, of what it has begun before. After a failure it can be begun again."""
+        if not self._is_closed_down:
+            self._phase = Phase.CONNECTED
+            return 0
+        self._start_over()
+        return self.take_error() or errno.ECONNABORTED
+
+    @property
+    def _is_closed_down(self) -> bool:
+        """Linux's TCP_CLOSE: it has no connection, and asks for none."""
+        return self._queue is None and not self.is_connecting and (self.end is None or self.end.is_over)
 
     def remote_name(self) -> Any:
-        if self.end is None or self.remote is None or self.end.was_reset:
+        if self.end is None or self.remote is None or self.end.is_over:
             raise error(errno.ENOTCONN)
         return told(self.family, self.remote)
 
+    def source_name(self) -> Any:
+        """Of who is gone by now, too."""
+        assert self.remote is not None, "it was accepted"
+        return told(self.family, self.remote)
+
     def receive(self, size: int, *, peek: bool = False) -> Received:
-        end = self._connected()
-        data = end.peek(size) if peek else end.read(size)
-        if data or end.has_ended or not size:
-            return Received(data, len(data))
+        if self._queue is not None:
+            raise error(errno.ENOTCONN)
+        end = self.end
+        if end is not None:
+            data = end.peek(size) if peek else end.read(size)
+            if data or not size or end.has_heard_the_end:
+                return Received(data, len(data))
         self.raise_error()
-        if end.was_reset:
+        if self._reads_no_more:
             return Received(b"", 0)
-        raise error(errno.EAGAIN)
+        raise error(errno.ENOTCONN if self._is_closed_down else errno.EAGAIN)
+
+    @property
+    def _reads_no_more(self) -> bool:
+        return bool(self._shut & READS) or (self.end is not None and (self.end.has_heard_the_end or self.end.is_over))
+
+    @property
+    def _writes_no_more(self) -> bool:
+        return bool(self._shut & WRITES) or (self.end is not None and self.end.is_over)
 
     def send(self, data: bytes, _address: Any = None, _files: Sequence[OpenFile] = ()) -> int:
-        end = self._connected_to_write()
+        end = self.end
         self.raise_error()
-        if end.has_finished or end.was_reset:
+        if end is None and self.is_connecting:
+            raise error(errno.EAGAIN)
+        if end is None or self._writes_no_more:
             raise error(errno.EPIPE)
         if not end.room and data:
             raise error(errno.EAGAIN)
@@ -119,35 +152,64 @@ class Tcp(InternetFile):
         return len(taken)
 
     def shutdown(self, how: int) -> None:
-        if self._queue is not None and how != socket.SHUT_WR:
-            self._stop_listening()
+        """:raises OSError: EINVAL, and ENOTCONN where there is no connection: it counts all the same."""
+        halves = _HALVES.get(how, 0)
+        if not halves:
+            raise error(errno.EINVAL)
+        if self._phase is Phase.CONNECTING:
+            is_open = self.end is not None and not self._is_closed_down
+            self._phase = Phase.CONNECTED if is_open else Phase.DISCONNECTING
+        if self._queue is not None or self.is_connecting:
+            if halves & READS or self.is_connecting:
+                self._disconnect()
             return
-        end = self._connected()
-        if end.was_reset:
-            raise error(errno.ENOTCONN)
-        if how in {socket.SHUT_WR, socket.SHUT_RDWR}:
-            end.finish()
-        if how in {socket.SHUT_RD, socket.SHUT_RDWR}:
-            end.ignore()
+        was_closed = self._is_closed_down
+        self._shut |= halves
+        if self.end is not None and halves & WRITES:
+            self.end.finish()
         self.changed()
+        if was_closed:
+            raise error(errno.ENOTCONN)
+
+    def _disconnect(self) -> None:
+        self._stop_listening()
+        self.handshake, self.is_connecting = None, False
+        self._start_over()
+        self._let_go()
+        self.changed()
+
+    def _start_over(self) -> None:
+        self._phase, self._shut = Phase.UNCONNECTED, 0
+        self.end = self.remote = None
+        if not self._keeps_address:
+            self.local = Where(anywhere(self.family), self.local.port)
+
+    def _let_go(self) -> None:
+        """There is no connection any more: a port that was not asked for by its number is free."""
+        if not self._keeps_port:
+            self.free_port()
+
+    def changed(self) -> None:
+        if self.end is not None and self.end.is_over:
+            self._let_go()
+        super().changed()
 
     @property
     def events(self) -> int:
         if self._queue is not None:
             return IN if self._queue else 0
-        failed = ERR if self._error else 0
-        if self.end is None:
-            if self.is_connecting:
-                return 0
-            return OUT | HUP | ((IN | RDHUP | failed) if self._has_failed else 0)
-        if self.end.was_reset:
-            return IN | OUT | HUP | RDHUP | failed
-        return self.end.events | failed | (RDHUP if self.end.is_ending else 0)
+        mask = ERR if self._error else 0
+        mask |= HUP if self._is_closed_down or (self._reads_no_more and self._writes_no_more) else 0
+        mask |= IN | RDHUP if self._reads_no_more else 0
+        if self.is_connecting:
+            return mask
+        mask |= IN if self.end is not None and self.end.has_unread else 0
+        return mask | (OUT if self.end is None or self.end.room or self._writes_no_more else 0)
 
     def close(self) -> None:
         if self.is_closed:
             return
-        self.is_closed = True
+        self.is_closed, self.handshake = True, None
         self._stop_listening()
         if self.end is not None:
             self.end.close(reset=self.resets_when_closed)
@@ -166,45 +228,19 @@ class Tcp(InternetFile):
 
     # What the network asks of it.
 
-    @property
-    def is_listening(self) -> bool:  # type: ignore[override]
-        return self._queue is not None
-
-    @property
-    def has_room(self) -> bool:
-        """May one more connection come about? Linux takes one more than the backlog.
-
-        Those whose handshake goes on count, too. (Linux counts them when it ends, and then lets the client believe that
-        it is connected.)
-        """
-        return self._queue is not None and len(self._queue) + self._expected <= self._backlog
-
     def fail(self, number: int) -> None:
-        self._has_failed, self._is_told = True, False
+        """A reset behind the other end's FIN is told of as a broken pipe."""
+        if number == errno.ECONNRESET and self.end is not None and self.end.has_heard_the_end:
+            number = errno.EPIPE
+        self._shut = READS | WRITES
+        self._let_go()
         super().fail(number)
 
-    def expect(self) -> None:
-        """One more is about to connect: `take` follows, or `miss`."""
-        self._expected += 1
-
-    def miss(self) -> None:
-        self._expected -= 1
-
-    def take(self, accepted: "Tcp") -> None:
-        """One more has connected, and waits to be accepted."""
-        self._expected -= 1
-        if self._queue is None:
-            accepted.reset()
-            return
-        self._queue.append(accepted)
-        self.changed()
-
     def offspring(self, local: Where, remote: Where) -> "Tcp":
-        """The socket of one more connection, of this one's family."""
+        """The socket of one more connection, with this one's options (socket(7) says so of some; Linux copies all)."""
         made = Tcp(self.stack, self.family)
-        made.local, made.remote = local, remote
-        if KEEPALIVE in self.options:
-            made.options[KEEPALIVE] = self.options[KEEPALIVE]
+        made.local, made.remote, made._phase = local, remote, Phase.CONNECTED
+        made.options.update(self.options)
         return made
 
     def connected(self, end: End) -> None:
@@ -212,18 +248,3 @@ class Tcp(InternetFile):
         self.end = end
         end.socket = self
         self.changed()
-
-    def _stop_listening(self) -> None:
-        queue, self._queue = self._queue, None
-        for waiting in queue or ():
-            waiting.reset()
-
-    def _connected(self) -> End:
-        if self.end is None:
-            raise error(self.take_error() or (errno.EAGAIN if self.is_connecting else errno.ENOTCONN))
-        return self.end
-
-    def _connected_to_write(self) -> End:
-        if self.end is None and not self.is_connecting and not self._error:
-            raise error(errno.EPIPE)
-        return self._connected()

@@ -1,6 +1,7 @@
 """What `_thread` gives to `threading`: threads that are greenlets, and locks on which they wait."""
 
 import _thread
+import functools
 import queue
 import threading
 from collections import deque
@@ -40,11 +41,16 @@ class Threads:
             yield Patch(module, "get_ident", self.ident)
         yield Patch(threading, "get_native_id", self.ident)
         yield Patch(threading, "_set_sentinel", self.sentinel)
-        for owner, name in ((_thread, "allocate_lock"), (threading, "_allocate_lock"), (threading, "Lock")):
-            yield Patch(owner, name, lambda: Lock(self._current))
-        yield Patch(threading, "RLock", lambda: threading._PyRLock())  # type: ignore[attr-defined] # noqa: SLF001, PLW0108
+        yield from self.locks()
         yield Patch(threading, "main_thread", self.main_thread)
         yield Patch(threading, "current_thread", self.current_thread)
+
+    def locks(self) -> Iterator[Patch]:
+        """What makes locks, and what has some written in C."""
+        for owner, name in ((_thread, "allocate_lock"), (threading, "_allocate_lock"), (threading, "Lock")):
+            yield Patch(owner, name, lambda: Lock(self._current))
+        for owner in (threading, functools):
+            yield Patch(owner, "RLock", lambda: threading._PyRLock())  # type: ignore[attr-defined] # noqa: SLF001, PLW0108
         yield Patch(queue, "SimpleQueue", lambda: queue._PySimpleQueue())  # type: ignore[attr-defined] # noqa: SLF001, PLW0108
 
     def start(
@@ -79,6 +85,10 @@ class Threads:
         if found is None:
             found = process.kept[_MAIN_THREAD] = _main_thread(process.main_thread.ident)
         return found
+
+    def forget(self, process: Process) -> None:
+        """Let there be one thread, which nobody knows yet: that whose code runs."""
+        process.kept.pop(_MAIN_THREAD, None)
 
     def current_thread(self) -> threading.Thread:
         process = self._process()
