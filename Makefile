@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test test-all test-lowest explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants clean
+.PHONY: help setup demo up test test-all test-lowest services explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants twisted-parity clean
 
 help:
 	@printf '%s\n' \
@@ -9,6 +9,7 @@ help:
 	  'make test             the tests; four minutes' \
 	  'make test-all         those that take long, too; a quarter of an hour' \
 	  'make test-lowest      the unit tests, on the lowest version of each dependency' \
+	  'make services         services from PyPI in the simulated world, each with faults; some minutes' \
 	  'make explore          every run of a small grid, and each condition broken: some ten minutes' \
 	  'make lint             linters and types' \
 	  'make docs             the site, in build/docs/html' \
@@ -20,6 +21,7 @@ help:
 	  'make bench-simulation how fast the simulated world is; five minutes' \
 	  'make glitch-table     how soon each deliberate bug is found, and its story; a quarter of an hour' \
 	  'make mutants          what simulation finds of 400 small changes to the product; an hour' \
+	  'make twisted-parity   Twisted'"'"'s own reactor tests in the simulated world, beside this machine; some minutes' \
 	  'make lock             write the lock files anew' \
 	  'make clean            take away everything that was made here'
 
@@ -43,6 +45,9 @@ test-all: setup
 test-lowest: setup
 	@scripts/test-lowest
 
+services: setup
+	@PYTHON=.venv/bin/python scripts/services
+
 explore: setup
 	@.venv/bin/python -m tests.exploration --instance full
 	@.venv/bin/python -m tests.exploration --break all --story
@@ -52,6 +57,9 @@ glitch-table: setup
 
 mutants: setup
 	@.venv/bin/python -m tests.mutants laboratory --page docs/measured/mutation-score.md
+
+twisted-parity: setup
+	@scripts/twisted-parity
 
 docs: setup
 	@.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs/html
@@ -82,7 +90,7 @@ bench-simulation:
 	@scripts/bench simulation
 
 clean:
-	rm -rf .venv .venv-bench .venv-lowest .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
+	rm -rf .venv .venv-bench .venv-lowest .venv-services .container-test build dist *.egg-info _trial_temp* twisted/plugins/dropin.cache \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -f glitchgrid/simulation/native/*.so
 	find glitchgrid twisted tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
