@@ -24,7 +24,8 @@ class Preemption(OfServer):
 
     :ivar program: the how-manieth process of its machine, from 1.
     :ivar thread: the how-manieth of its process, from 1, which is the main thread.
-    :ivar place: "module:line" for before a statement, "module:line within" for between its reading and its writing.
+    :ivar place: "module:line" for before a statement, "module:line within" for between its reading and its writing, or
+        between two elements that it goes through.
     :ivar nth: the how-manieth time that this thread comes by there, while it is not alone in its process.
     :ivar for_us: 0 for until others that are ready have had their turns.
     """

@@ -5,8 +5,9 @@ the plan, one preemption after another. So a plan holds those that took place, a
 one after the other; and a plan file replays them, whichever schedule it was.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterator, Sequence
+from itertools import zip_longest
 
 from attrs import evolve
 
@@ -96,7 +97,9 @@ class Threads:
 
 
 def with_one(plan: Plan) -> Iterator[Plan]:
-    """Plans with one preemption and nothing else, at each place of a plan's, for as long as it may be.
+    """Plans with one preemption of a plan's and nothing else, for as long as it may be.
+
+    The middle one at each place comes first, then those a quarter of the way, and so on.
 
     Where threads are preempted all the time, each of them decides on when all later things happen: one may be what it
     takes to see a race, and yet none can be left out. But a thread that stays away long enough is overtaken anyway.
@@ -105,11 +108,24 @@ def with_one(plan: Plan) -> Iterator[Plan]:
     for each in preemptions(plan.faults):
         places[each.spot._replace(nth=0)].append(each)
     # What reads and writes is suspected first, and then what was passed seldom.
-    for at in sorted(places, key=lambda each: (not each.place.endswith(WITHIN), len(places[each]))):
-        # The last one may be of a time that the run does not reach any more.
-        fault = places[at][len(places[at]) // 2]
-        alone = Planned(0, LONG_US // US_IN_MS, evolve(fault, for_us=LONG_US))
-        yield evolve(plan, faults=[alone])
+    suspected = sorted(places, key=lambda each: (not each.place.endswith(WITHIN), len(places[each])))
+    for faults in zip_longest(*(_middle_first(places[each]) for each in suspected)):
+        for fault in faults:
+            if fault is not None:
+                # The last one may be of a time that the run does not reach any more.
+                alone = Planned(0, LONG_US // US_IN_MS, evolve(fault, for_us=LONG_US))
+                yield evolve(plan, faults=[alone])
+
+
+def _middle_first(faults: Sequence[Preemption]) -> Iterator[Preemption]:
+    """All of them: the middle one, then those in the middle of both halves, and so on."""
+    parts = deque([faults])
+    while parts:
+        part = parts.popleft()
+        if part:
+            middle = len(part) // 2
+            yield part[middle]
+            parts += [part[:middle], part[middle + 1 :]]
 
 
 def preemptions(faults: Sequence[Planned]) -> list[Preemption]:

@@ -144,13 +144,13 @@ class _Lines:
     """The lines that come from a descriptor."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._is_closed = False
+        self._descriptor: int | None = descriptor
         self._data = b""
 
     def next(self, within_s: float) -> str | None:
         """The next one; "" at the end, None where none comes in that time."""
         until_s = time.monotonic() + within_s
+        assert self._descriptor is not None, "it is not closed"
         while b"\n" not in self._data:
             ready, _, _ = select.select([self._descriptor], [], [], max(0, until_s - time.monotonic()))
             if not ready:
@@ -163,9 +163,10 @@ class _Lines:
         return line.decode()
 
     def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            os.close(self._descriptor)
+        """Once or more: the number of a descriptor that is closed may be another's by then."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _environment(hash_seed: int) -> dict[str, str]:

@@ -100,6 +100,7 @@ CONSTRUCTS = dict(
 
 RAISING = {
     "a value that fails", "an operator that fails", "a target that fails", "try and finally", "an exception far down",
+    "a comprehension that fails",
 }  # fmt: skip
 
 
@@ -144,7 +145,11 @@ def test_functions_begin_where_they_began() -> None:
             "def run():\n try:\n  1 / 0\n except ZeroDivisionError:\n  pass\n finally:\n  pass",
             ["m:2", "m:3", "m:5", "m:7"],
         ),
-        ("n = 0\nn += 1\nrun = lambda: n", []),
+        ("n = 0\nn += 1\nrun = lambda: n", ["m:3 within"]),
+        ("run = lambda: 1\nx = [n for n in [1, 2]]", ["m:1 within"]),
+        ("def run():\n return [n\n  for n in [1, 2]]", ["m:2", "m:2 within", "m:2 within"]),
+        ("def run():\n return {n: n for n in [1, 2] if n - 1}", ["m:2", *["m:2 within"] * 3]),
+        ("def run():\n return max([1, 2], key=lambda n: n)", ["m:2", "m:2 within", "m:2 within"]),
     ],
 )
 def test_where_points_are(source: str, places: list[str]) -> None:

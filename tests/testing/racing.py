@@ -46,6 +46,16 @@ class Pair:
             self.second_is_in = False
 
 
+class Index:
+    """One thread goes through a dictionary that another one adds to: the first is told that it has changed."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+
+    def sizes(self) -> list[int]:
+        return [len(each) for each in self.names.values()]
+
+
 def counting(reactor: Any, counted: list[int]) -> None:
     """A service that counts in its reactor and in a thread of its pool, a few times a second."""
     from twisted.internet import threads  # noqa: PLC0415 - in the process, with its modules
@@ -76,6 +86,22 @@ def pairing(reactor: Any, ended: list[bool]) -> None:
     reactor.callLater(5, lambda: ended.append(pair.has_gone_wrong))
 
 
+def indexing(reactor: Any, ended: list[bool]) -> None:
+    """A service that learns a name each 10 ms, and goes through its names in a thread now and then."""
+    from twisted.internet import task, threads  # noqa: PLC0415 - in the process, with its modules
+
+    index, names = Index(), iter(range(1000))
+    failed: list[object] = []
+
+    def learn() -> None:
+        name = str(next(names))
+        index.names[name] = name
+
+    task.LoopingCall(learn).start(0.01)
+    task.LoopingCall(lambda: threads.deferToThread(index.sizes).addErrback(failed.append)).start(0.3)
+    reactor.callLater(3, lambda: ended.append(bool(failed)))
+
+
 def run(world: World, service: Service) -> list[object]:
     told: list[object] = []
     world["server"].run(service, told)
@@ -101,6 +127,16 @@ def random(world: World) -> None:
 def pct(world: World) -> None:
     world.threads("pct", depth=2)
     nothing_is_lost(world)
+
+
+@simulated(seeds=SEEDS)
+def plain_index(world: World) -> None:
+    assert run(world, indexing) == [False]
+
+
+@simulated(seeds=SEEDS, preempt=HERE)
+def index(world: World) -> None:
+    assert run(world, indexing) == [False]
 
 
 @simulated(seeds=SEEDS, preempt=HERE)

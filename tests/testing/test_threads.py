@@ -6,13 +6,23 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.testing.decorator import Simulated, simulated
 from glitchgrid.testing.driving import drive
 from glitchgrid.testing.errors import SimulationFailed, WorldError
+from glitchgrid.testing.preemption import Preemption
 from glitchgrid.testing.settings import Options, use
+from glitchgrid.testing.system import TestLayout, plan_of
+from glitchgrid.testing.threads import preemptions, with_one
 from glitchgrid.testing.zygote import Zygote
 from tests.testing import racing
+
+FOUND_AT_LEAST = {"random": racing.SEEDS // 4, "pct": racing.SEEDS // 20}
+"""By the schedule. A change point of PCT is within a count one time in three, and every other time the other thread has
+its turn only then; of the points that it is drawn from, a run passes three quarters: one seed in eight.
+"""
 
 SHRINK_RUNS = 300
 DEEP_SEEDS = 120
@@ -54,7 +64,7 @@ def test_without_points_no_update_is_lost() -> None:
 def test_a_lost_update_is_found_made_small_and_seen_again(name: str) -> None:
     with process(name) as zygote:
         found = failing(zygote)
-        assert len(found) >= racing.SEEDS // 10
+        assert len(found) >= FOUND_AT_LEAST[name]
         first = found[0]
         shrunk = zygote.shrink(first["plan"], "assertion", SHRINK_RUNS, lambda _runs, _left: None)
         assert 1 <= len(planned(shrunk)) <= 2
@@ -88,6 +98,33 @@ def test_one_long_stop_takes_the_place_of_many_short_ones() -> None:
         assert only["place"].endswith(" within")
         assert only["for_us"] == 1_000_000
         assert shrunk["runs"] < 20
+
+
+def test_each_preemption_is_tried_alone_the_middle_one_of_each_place_first() -> None:
+    faults = [
+        Planned(nth, 1, Preemption("server", 1, 2, place, nth, 10))
+        for nth in range(1, 6)
+        for place in ("m:1", "m:2 within")
+        if nth < 4 or place == "m:1"
+    ]
+    plan = evolve(plan_of(TestLayout("test.py::test"), "0"), faults=faults)
+    alone = [preemptions(each.faults) for each in with_one(plan)]
+    assert {each.for_us for (each,) in alone} == {1_000_000}
+    assert [(each.place, each.nth) for (each,) in alone] == [
+        ("m:2 within", 2), ("m:1", 3), ("m:2 within", 1), ("m:1", 2),
+        ("m:2 within", 3), ("m:1", 5), ("m:1", 1), ("m:1", 4),
+    ]  # fmt: skip
+
+
+def test_what_is_gone_through_changes_meanwhile() -> None:
+    with process("plain_index") as zygote:
+        assert failing(zygote) == []
+    with process("index") as zygote:
+        found = failing(zygote)
+        assert len(found) >= racing.SEEDS // 10
+        shrunk = zygote.shrink(found[0]["plan"], "assertion", SHRINK_RUNS, lambda _runs, _left: None)
+        (only,) = planned(shrunk)
+        assert only["place"].endswith(" within")
 
 
 def test_a_bug_of_depth_3_is_not_found_with_depth_2() -> None:

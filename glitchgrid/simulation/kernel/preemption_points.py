@@ -6,8 +6,12 @@ and writing; ``x.y = z`` between evaluating `z` and writing, where `z` looks at 
 
 Nothing is evaluated twice or in another order, for no target is rewritten: a point within an assignment stands around
 its right side, which Python evaluates after it has read the target, and before it writes. No name is added to any scope
-but one builtin. Modules' and classes' own bodies have no points, nor has anything within an expression: ``f(x.a, x.b)``
-reads both at once.
+but one builtin. Modules' and classes' own bodies have no points.
+
+Within an expression there are points where something is done again and again, for whatever it goes through may change
+meanwhile: ``[len(x) for x in self.items()]`` then raises "dictionary changed size during iteration". A comprehension or
+a generator expression has one around each element and around each first condition, and a `lambda` has one around its
+value, because `max`, `sorted` and the like call it for each. Nothing else has: ``f(x.a, x.b)`` reads both at once.
 """
 
 import ast
@@ -20,6 +24,7 @@ WITHIN = " within"
 """What the place of a point within an assignment ends with."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _BLOCKS = ("body", "orelse", "finalbody")
 _LEAVING = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _LOOKING = (ast.Attribute, ast.Subscript, ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.ListComp, ast.SetComp,
@@ -45,6 +50,7 @@ class _Module(ast.NodeVisitor):
     def __init__(self, module: str, per_mille: int) -> None:
         self._module = module
         self._per_mille = per_mille
+        self._functions_around = 0
 
     def visit_FunctionDef(self, function: ast.FunctionDef) -> None:
         self._change(function)
@@ -52,8 +58,44 @@ class _Module(ast.NodeVisitor):
     def visit_AsyncFunctionDef(self, function: ast.AsyncFunctionDef) -> None:
         self._change(function)
 
+    def visit_Lambda(self, function: ast.Lambda) -> None:
+        self._look_into(function)
+        function.body = self._after(function.body)
+
+    def visit_ListComp(self, comprehension: ast.ListComp) -> None:
+        self._repeat(comprehension)
+
+    def visit_SetComp(self, comprehension: ast.SetComp) -> None:
+        self._repeat(comprehension)
+
+    def visit_GeneratorExp(self, comprehension: ast.GeneratorExp) -> None:
+        self._repeat(comprehension)
+
+    def visit_DictComp(self, comprehension: ast.DictComp) -> None:
+        self._repeat(comprehension)
+
+    def _repeat(self, comprehension: Comprehension) -> None:
+        self.generic_visit(comprehension)
+        if not self._functions_around:
+            return
+        if isinstance(comprehension, ast.DictComp):
+            comprehension.value = self._after(comprehension.value)
+        else:
+            comprehension.elt = self._after(comprehension.elt)
+        for each in comprehension.generators:
+            each.ifs[:1] = [self._after(condition) for condition in each.ifs[:1]]
+
+    def _after(self, value: ast.expr) -> ast.expr:
+        """A value with a point that comes when it is evaluated."""
+        return self._call(value, WITHIN, value)
+
+    def _look_into(self, function: Function | ast.Lambda) -> None:
+        self._functions_around += 1
+        self.generic_visit(function)
+        self._functions_around -= 1
+
     def _change(self, function: Function) -> None:
-        self.generic_visit(function)  # functions within it first: their statements are not its own
+        self._look_into(function)  # functions within it first: their statements are not its own
         shared = frozenset(_declared(function.body))
         documented = int(ast.get_docstring(function, clean=False) is not None)
         rest = self._block(function.body[documented:], shared)
@@ -88,7 +130,7 @@ class _Module(ast.NodeVisitor):
         if value is None or not any(_is_shared(each, shared) for each in targets):
             return
         if isinstance(statement, ast.AugAssign) or _looks(value, shared):
-            statement.value = self._call(value, WITHIN, value)
+            statement.value = self._after(value)
 
     def _before(self, statement: ast.stmt) -> ast.stmt:
         start = _start(statement)
