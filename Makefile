@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test test-all test-lowest services explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants twisted-parity clean
+.PHONY: help setup demo up test test-all test-lowest services bugs explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants twisted-parity clean
 
 help:
 	@printf '%s\n' \
@@ -10,6 +10,7 @@ help:
 	  'make test-all         those that take long, too; a quarter of an hour' \
 	  'make test-lowest      the unit tests, on the lowest version of each dependency' \
 	  'make services         services from PyPI in the simulated world, each with faults; some minutes' \
+	  'make bugs             known bugs of such services, looked for at all seeds; some minutes' \
 	  'make explore          every run of a small grid, and each condition broken: some ten minutes' \
 	  'make lint             linters and types' \
 	  'make docs             the site, in build/docs/html' \
@@ -47,6 +48,9 @@ test-lowest: setup
 
 services: setup
 	@PYTHON=.venv/bin/python scripts/services
+
+bugs: setup
+	@PYTHON=.venv/bin/python scripts/services bugs --all
 
 explore: setup
 	@.venv/bin/python -m tests.exploration --instance full

@@ -83,17 +83,26 @@ async def ask(reactor: Any, heard: list[bytes], keys: set[bytes]) -> None:
                 client.transport.abortConnection()
 
 
-@simulated(seeds=50)
-def test_the_shell_reckons(world: World) -> None:
+def the_shell_reckons(world: World, *faults: str) -> None:
     heard: list[bytes] = []
     keys: set[bytes] = set()
     server = world["server"]
     server.host.disk.put("/srv/passwd", b"joe:secret\n")
     server.run("-n", "--pidfile=", *MANHOLE)
     world["client"].run(ask, heard, keys)
-    world.faults("kill", "cut", "pause", "clog", on=["server"], until=10)
+    world.faults(*faults, on=["server"], until=10)
     world.run(12)
     before = len(heard)
     assert world.run(60, until=lambda: len(heard) > before + 1)
     # The key is made when the server starts first. That it is another one later can only be where it was not written.
-    assert len(keys) == 1
+    assert len(keys) == 1, "it has another key"
+
+
+@simulated(seeds=50)
+def test_the_shell_reckons(world: World) -> None:
+    the_shell_reckons(world, "kill", "cut", "pause", "clog")
+
+
+@simulated(seeds=50)
+def test_the_shell_reckons_after_a_power_loss(world: World) -> None:
+    the_shell_reckons(world, "power loss", "cut", "pause", "clog")

@@ -59,3 +59,11 @@ def test_messages_outlive_the_server(world: World) -> None:
     heard = meet(world, "relay.sqlite")
     world.faults("kill", "cut", "pause", on=["server"], until=10)
     assert world.run(120, until=lambda: heard == MESSAGES), heard
+
+
+@simulated(seeds=50)
+def test_messages_outlive_a_power_loss(world: World) -> None:
+    heard = meet(world, "relay.sqlite")
+    world.faults("power loss", "cut", "pause", on=["server"], until=10)
+    # A client that hears nothing of its server asks every 30 s, and gives it 60 s for the answer.
+    assert world.run(600, until=lambda: heard == MESSAGES), heard

@@ -83,8 +83,7 @@ async def use(reactor: Any, world: World, name: str, furl: str) -> None:
 SHARED = ("boltons", "click", "eliot", "pyutil", "qrcode", "spake2", "tqdm", "werkzeug", "wormhole")
 
 
-@simulated(seeds=50, share=SHARED)
-def test_a_mutable_slot_is_a_register(world: World) -> None:
+def a_mutable_slot_is_a_register(world: World, *faults: str) -> None:
     furls: list[str] = []
     server = world["server"]
     for name, content in FILES.items():
@@ -94,7 +93,17 @@ def test_a_mutable_slot_is_a_register(world: World) -> None:
     assert world.run(30, until=lambda: furls)
     for name in ("one", "other"):
         world[name].run(use, world, name, furls[0])
-    world.faults("kill", "cut", "pause", "disk stall", on=["server"], until=10)
+    world.faults(*faults, on=["server"], until=10)
     world.run(60)
     assert any(each.function == "read" for each in world.history)
     world.history.check("register")
+
+
+@simulated(seeds=50, share=SHARED)
+def test_a_mutable_slot_is_a_register(world: World) -> None:
+    a_mutable_slot_is_a_register(world, "kill", "cut", "pause", "disk stall")
+
+
+@simulated(seeds=50, share=SHARED)
+def test_a_mutable_slot_is_a_register_after_a_power_loss(world: World) -> None:
+    a_mutable_slot_is_a_register(world, "power loss", "cut", "pause", "disk stall")
