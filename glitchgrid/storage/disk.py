@@ -9,7 +9,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from zope.interface import Attribute, Interface, implementer
 
@@ -160,7 +160,6 @@ class LocalDisk:
     def claim(self) -> None:
         try:
             self._make_directory(self.path)
-            self._sync_name(self.path)
             self._held.append(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
             lock = _regular_file(self._inside(LOCK_NAME), os.O_RDWR | os.O_CREAT)
             self._held.append(lock)
@@ -193,18 +192,27 @@ class LocalDisk:
         return os.path.join(self.path, name)
 
     def _make_directory(self, path: str) -> None:
-        """`os.makedirs`, and each new name but the last on the disk."""
-        if os.path.isdir(path):
+        """`os.makedirs`, and each new name on the disk, as well as that of the data directory, whoever has made it."""
+        is_new = False
+        if not os.path.isdir(path):
+            self._make_directory(os.path.dirname(path))
+            try:
+                os.mkdir(path)
+                is_new = True
+            except FileExistsError:
+                if not os.path.isdir(path):
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+        elif path != self.path:
             return
-        parent = os.path.dirname(path)
-        self._make_directory(parent)
         try:
-            os.mkdir(path)
-        except FileExistsError:
-            if not os.path.isdir(path):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
-        if path != self.path:
             self._sync_name(path)
+        except OSError:
+            if is_new:
+                # The kernel calls the name clean now, and no later sync would write it: what the next start stores
+                # could vanish with its directory. That start has to make it anew.
+                with suppress(OSError):
+                    os.rmdir(path)
+            raise
 
     @staticmethod
     def _sync_name(path: str) -> None:

@@ -5,6 +5,7 @@ import os
 import stat
 import tempfile
 from typing import Any
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -53,6 +54,20 @@ class ClaimTests(DiskTestCase):
         self.patch(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
         self.disk(os.path.join(self.path, "a"))
         self.assertEqual(synced, [os.path.realpath(self.top), os.path.realpath(self.path)])
+
+    def test_a_new_directory_whose_name_could_not_be_synced_is_removed(self) -> None:
+        """The kernel takes the name for clean: another sync would say that all is well, and write nothing."""
+
+        def fsync(descriptor: int) -> None:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with patch.object(os, "fsync", fsync):
+            self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path).claim)
+        self.assertFalse(os.path.exists(self.path))
+        self.disk()
+        with patch.object(os, "fsync", fsync):
+            self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path).claim)
+        self.assertTrue(os.path.exists(self.path), "it was there before")
 
     def test_a_directory_in_use_is_refused_and_named(self) -> None:
         self.disk()
