@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +51,7 @@ class Zygote:
         )
         os.close(writing)
         self._answers = _Lines(reading)
+        self._asks = threading.Lock()
         self._patience_s = settings.timeout_s + READY_S_MAX
         request = {"module": address.module, "file": address.file}
         try:
@@ -113,12 +115,11 @@ class Zygote:
         self._process.wait()
 
     def _ask(self, request: dict[str, Any], progress: Progress = lambda _runs, _left: None) -> dict[str, Any]:
-        self._tell(request)
-        while True:
-            answer = self._heard()
-            if "progress" not in answer:
-                return answer
-            progress(*answer["progress"])
+        with self._asks:  # a seed that fails is shrunk where it ran, and another thread may have a later one run there
+            self._tell(request)
+            while "progress" in (answer := self._heard()):
+                progress(*answer["progress"])
+            return answer
 
     def _tell(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None, "it is a pipe"

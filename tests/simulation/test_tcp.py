@@ -82,6 +82,14 @@ def test_nobody_answers(net: Net) -> None:
     assert client.take_error() == errno.ETIMEDOUT
 
 
+def test_a_machine_without_power_asks_nobody_again(net: Net) -> None:
+    net.world.network.cut("a", "b")
+    net.client().vanish()
+    net.world.network.heal()
+    net.run(60_000)
+    assert not net.server.has_waiting
+
+
 def test_no_such_machine(net: Net) -> None:
     client = Tcp(net.stacks["a"])
     assert client.connect(("10.9.9.9", PORT), "connect") == errno.EHOSTUNREACH

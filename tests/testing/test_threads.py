@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -87,6 +88,12 @@ def test_a_plan_does_what_its_seed_did_in_another_process_too(name: str) -> None
             assert first["reached"].get("fault: preemption", 0) == sum(
                 each["kind"] == "preemption" for each in planned(first)
             )
+
+
+def test_who_asks_while_another_one_does_waits() -> None:
+    with process("random") as zygote, ThreadPoolExecutor(4) as pool:
+        found = pool.map(zygote.run_seed, map(str, range(8)))
+        assert [json.loads(each["plan"])["seed"] for each in found] == list(map(str, range(8)))
 
 
 def test_one_long_stop_takes_the_place_of_many_short_ones() -> None:

@@ -222,7 +222,7 @@ class Tcp(ListeningFile):
             self.end.close(reset=True)
 
     def vanish(self) -> None:
-        self.is_closed = True
+        self.is_closed, self.handshake = True, None
         if self.end is not None:
             self.end.vanish()
 
