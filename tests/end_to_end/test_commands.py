@@ -31,6 +31,8 @@ from tests.end_to_end.processes import (
 GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
 VAULTS = 3
 END_TIMEOUT_S = 20.0
+DEMO_TIMEOUT_S = 300.0
+"""It ends with a hundred simulated runs: half a minute on a machine that does nothing else."""
 ESCAPE = "\x1b"
 
 
@@ -256,9 +258,8 @@ def test_help_and_version(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("protocol", some_of(PROTOCOLS, "atomic"), indirect=True)
 def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(tmp_path: Path, protocol: str) -> None:
-    done = run(
-        "demo", *using(protocol), NUM_STEPS="30", CHECK_WHEN_MULTIPLE_OF="13", FINAL_DELAY="0", TMPDIR=str(tmp_path)
-    )
+    environment = {"NUM_STEPS": "30", "CHECK_WHEN_MULTIPLE_OF": "13", "FINAL_DELAY": "0", "TMPDIR": str(tmp_path)}
+    done = run("demo", *using(protocol), timeout_s=DEMO_TIMEOUT_S, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     assert ESCAPE not in done.stdout
