@@ -192,24 +192,27 @@ class LocalDisk:
         return os.path.join(self.path, name)
 
     def _make_directory(self, path: str) -> None:
-        """`os.makedirs`, and each new name on the disk, as well as that of the data directory, whoever has made it."""
-        is_new = False
-        if not os.path.isdir(path):
+        """`os.makedirs`, and each name on the disk before anything is made in it.
+
+        That of a directory that is there, too: an earlier start may have made it, and been killed before it was synced.
+        """
+        is_there = os.path.isdir(path)
+        if not is_there:
             self._make_directory(os.path.dirname(path))
             try:
                 os.mkdir(path)
-                is_new = True
             except FileExistsError:
                 if not os.path.isdir(path):
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
-        elif path != self.path:
-            return
         try:
             self._sync_name(path)
-        except OSError:
-            if is_new:
+        except OSError as error:
+            if error.errno in _CANNOT_SYNC_NAMES:
+                if is_there and path != self.path:
+                    return  # where a file system begins, for one; nobody has made it just now
+            else:
                 # The kernel calls the name clean now, and no later sync would write it: what the next start stores
-                # could vanish with its directory. That start has to make it anew.
+                # could vanish with its directory. Where nothing is in it yet, that start has to make it anew.
                 with suppress(OSError):
                     os.rmdir(path)
             raise

@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -16,6 +17,13 @@ from glitchgrid.storage.record import Record
 from glitchgrid.storage.valuefile import ValueFile
 from tests.fakes import IDENTITY
 from tests.memory_disk import MemoryDisk
+
+
+def _failing(number: int) -> Callable[[int], None]:
+    def fsync(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fsync
 
 
 class DiskTestCase(SynchronousTestCase):
@@ -53,21 +61,57 @@ class ClaimTests(DiskTestCase):
         synced: list[str] = []
         self.patch(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
         self.disk(os.path.join(self.path, "a"))
-        self.assertEqual(synced, [os.path.realpath(self.top), os.path.realpath(self.path)])
+        above = os.path.dirname(os.path.realpath(self.top))
+        self.assertEqual(synced, [above, os.path.realpath(self.top), os.path.realpath(self.path)])
 
-    def test_a_new_directory_whose_name_could_not_be_synced_is_removed(self) -> None:
+    def test_a_name_that_an_earlier_start_has_made_is_synced_before_anything_is_made_in_it(self) -> None:
+        """That start may have been killed in between."""
+        os.mkdir(self.path)
+        done: list[str] = []
+        self.patch(os, "fsync", lambda fd: done.append(os.readlink(f"/proc/self/fd/{fd}")))
+        mkdir = os.mkdir
+
+        def make(path: str) -> None:
+            done.append(f"mkdir {path}")
+            mkdir(path)
+
+        self.patch(os, "mkdir", make)
+        below = os.path.join(self.path, "a")
+        self.disk(below)
+        self.assertEqual(done[:2], [os.path.realpath(self.top), f"mkdir {below}"])
+
+    def test_an_empty_directory_whose_name_could_not_be_synced_is_removed(self) -> None:
         """The kernel takes the name for clean: another sync would say that all is well, and write nothing."""
-
-        def fsync(descriptor: int) -> None:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-        with patch.object(os, "fsync", fsync):
+        os.mkdir(os.path.join(self.top, "another"))
+        failing = patch.object(os, "fsync", _failing(errno.EIO))
+        with failing:
+            self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path).claim)
+        self.assertFalse(os.path.exists(self.path))
+        self.assertTrue(os.path.exists(self.top))
+        os.mkdir(self.path)  # as a start that was killed before it could sync it
+        with failing:
             self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path).claim)
         self.assertFalse(os.path.exists(self.path))
         self.disk()
-        with patch.object(os, "fsync", fsync):
+        with failing:
             self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path).claim)
-        self.assertTrue(os.path.exists(self.path), "it was there before")
+        self.assertTrue(os.path.exists(self.path), "something is in it, so its name was synced before")
+
+    def test_where_names_cannot_be_synced_a_directory_stays_and_those_above_do_not_matter(self) -> None:
+        os.mkdir(self.path)
+        with patch.object(os, "fsync", _failing(errno.EINVAL)):
+            self.assertRaises(DataDirectoryUnusable, LocalDisk(self.path).claim)
+        self.assertTrue(os.path.exists(self.path))
+        above = os.path.realpath(self.top)
+        fsync = os.fsync
+
+        def only_below(descriptor: int) -> None:
+            if os.readlink(f"/proc/self/fd/{descriptor}") == above:
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            fsync(descriptor)
+
+        self.patch(os, "fsync", only_below)
+        self.disk(os.path.join(self.path, "a"))
 
     def test_a_directory_in_use_is_refused_and_named(self) -> None:
         self.disk()
