@@ -102,8 +102,9 @@ class End:
     @property
     def room(self) -> int:
         """What the other end has not read takes room here, and so does what nobody has acknowledged."""
-        kept = max(self.peer._unread_bytes, self._unacknowledged)  # noqa: SLF001 - its own other end
-        return max(0, SEND_BUFFER_BYTES - self._on_the_way - kept)
+        unread, unacknowledged = self.peer._unread_bytes, self._unacknowledged  # noqa: SLF001 - its own other end
+        taken = self._on_the_way + (unread if unread > unacknowledged else unacknowledged)
+        return SEND_BUFFER_BYTES - taken if taken < SEND_BUFFER_BYTES else 0
 
     def read(self, size_max: int) -> bytes:
         parts: list[bytes] = []

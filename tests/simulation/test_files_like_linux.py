@@ -68,7 +68,7 @@ class World:
     def __init__(self) -> None:
         self._box = Box()
         process = self._box.start(lambda _: None)
-        self._table = self._box.kernel._tables[process]
+        self._table = process.table
         self._box.world.current = process  # type: ignore[assignment]
         self._calls = self._box.calls
         self.root = "/u/v/w"

@@ -119,6 +119,27 @@ def test_with_parameters(world: World, line: bytes) -> None:
 
 
 @simulated(seeds=1, modules="shared")
+def test_no_descriptor_is_left(world: World) -> None:
+    """A server closes one that it keeps for this, and with it takes and ends the connection: each process its own."""
+    ended = []
+
+    async def once(reactor: Any) -> None:
+        try:
+            await ask(reactor, b"read")
+        except ConnectionLost:
+            ended.append(world.now)
+
+    world["another"].run(serve)
+    world["server"].run(serve)
+    world.run(1)
+    running = world["server"].host.process
+    assert running is not None
+    running.descriptors_max = 0
+    world["client"].run(once)
+    assert world.run(1, until=lambda: ended)
+
+
+@simulated(seeds=1, modules="shared")
 def test_always(world: World) -> None:
     grid(world)
     world.always(lambda: len(world.history) < 4, "fewer than four operations")

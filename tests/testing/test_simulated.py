@@ -39,6 +39,7 @@ def test_what_is_well_passes(tmp_path: Path) -> None:
     assert "1 passed" in pytest_of(tmp_path, "test_well")
     assert "2 passed" in pytest_of(tmp_path, "test_with_parameters")
     assert "1 passed" in pytest_of(tmp_path, "test_states_what_holds")
+    assert "1 passed" in pytest_of(tmp_path, "test_no_descriptor_is_left")
     assert "1 passed" in pytest_of(tmp_path, "RegisterTests::test_a_method")
     assert "1 passed" in pytest_of(tmp_path, "PlainTests::test_a_method")
 

@@ -39,6 +39,22 @@ class Place(NamedTuple):
         return cls(owner, name, lambda: copy(value))
 
 
+def _exchanger(places: list[Place]) -> Callable[[list[Any]], list[Any]]:
+    """A function that puts a value in each place, and returns what was there. Worlds spend their time with this."""
+    names = [(f"owner_{number}.{place.name}", f"value_{number}") for number, place in enumerate(places)]
+    lines = [
+        "def exchange(values):",
+        f"    before = [{', '.join(place for place, _ in names)}]",
+        f"    [{', '.join(value for _, value in names)}] = values",
+        *(f"    {place} = {value}" for place, value in names),
+        "    return before",
+    ]
+    owners: dict[str, Any] = {f"owner_{number}": place.owner for number, place in enumerate(places)}
+    exec("\n".join(lines), owners)  # noqa: S102 - names of attributes, and nothing that comes from elsewhere
+    made: Callable[[list[Any]], list[Any]] = owners["exchange"]
+    return made
+
+
 _LOCALS = object()
 """Under which a thread keeps its own."""
 
@@ -53,10 +69,12 @@ class Belongings:
         self._applies = applies
         self._outside: list[Any] = []
         self._process: Process | None = None
+        self._exchange: Callable[[list[Any]], list[Any]] | None = None
 
     def add(self, place: Place) -> None:
         """One more place, before any process has begun."""
         self._places.append(place)
+        self._exchange = None
 
     def settle(self, thread: Thread | None) -> None:
         """Let a thread find what is its own; None for whoever is outside of all processes."""
@@ -74,14 +92,13 @@ class Belongings:
         process.kept.pop(self, None)
 
     def _change_process(self, process: Process | None) -> None:
-        before = [getattr(owner, name) for owner, name, _ in self._places]
+        if self._exchange is None:
+            self._exchange = _exchanger(self._places)
+        before = self._exchange(self._outside if process is None else self._values(process))
         if self._process is None:
             self._outside = before
         else:
             self._process.kept[self] = before
-        values = self._outside if process is None else self._values(process)
-        for (owner, name, _), value in zip(self._places, values, strict=True):
-            setattr(owner, name, value)
         self._process = process
 
     def _values(self, process: Process) -> list[Any]:

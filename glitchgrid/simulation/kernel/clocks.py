@@ -25,16 +25,22 @@ def patches(seam: Seam, current: Callable[[], Process]) -> Iterator[Patch]:
         process = current()
         return process.clock.monotonic_ns(process.world.now_ns)
 
-    def in_seconds(read_ns: Callable[[], int]) -> Callable[[], float]:
-        return lambda: read_ns() / SECOND_NS
+    # What reactors ask for all the time, without a call of the two above.
+    def wall() -> float:
+        process = current()
+        return process.clock.wall_ns(process.world.now_ns) / SECOND_NS
 
-    yield Patch(time, "time", in_seconds(wall_ns))
+    def monotonic() -> float:
+        process = current()
+        return process.clock.monotonic_ns(process.world.now_ns) / SECOND_NS
+
+    yield Patch(time, "time", wall)
     yield Patch(time, "time_ns", wall_ns)
     for name in ("monotonic", "perf_counter", "process_time", "thread_time"):
-        yield Patch(time, name, in_seconds(monotonic_ns))
+        yield Patch(time, name, monotonic)
         yield Patch(time, f"{name}_ns", monotonic_ns)
     yield from _clock_gettime(wall_ns, monotonic_ns)
-    yield from _calendar(seam, in_seconds(wall_ns))
+    yield from _calendar(seam, wall)
     yield Patch(time, "sleep", lambda seconds: _sleep(current(), seconds))
 
 

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.kernel.descriptors import Table
 from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.kernel.paths import At
 from glitchgrid.simulation.kernel.process import Process
@@ -45,7 +44,7 @@ class Embryos:
     def __init__(self, installed: "Installed", modules: "Modules") -> None:
         self._installed = installed
         self._modules = modules
-        self._waiting: dict[str, deque[tuple[Process, Table]]] = defaultdict(deque)
+        self._waiting: dict[str, deque[Process]] = defaultdict(deque)
         self._watched: list[tuple[str, Process]] = []
         self._imported_before: dict[Process, list[str]] = {}
         self._read: dict[Process, dict[str, None]] = {}
@@ -73,7 +72,7 @@ class Embryos:
             process = kernel.start(nowhere, lambda names=names: self._grow(names))  # type: ignore[misc]
             process.has_own_modules = True
             self._read[process] = {}
-            self._waiting[kind].append((process, kernel.table(process)))
+            self._waiting[kind].append(process)
             kernel.run(IMPORTS_NS_MAX, lambda process=process: process.main_thread.is_parked)  # type: ignore[misc]
         self._installed.settle()
         self._installed.files.asked = None
@@ -91,6 +90,8 @@ class Embryos:
     def _has_asked(self, at: At) -> None:
         """A process has asked for a path."""
         process = self._installed.process()
+        if not process.has_own_modules:
+            return
         try:
             path = os.path.normpath(os.path.join(at.start.path(), at.path))
         except OSError:
@@ -100,14 +101,14 @@ class Embryos:
         elif process not in self._imported_before and self._installed.files.files.is_own(path):
             self._imported_before[process] = self._modules.whole()
 
-    def take(self, kind: str, main: Main, machine: Machine) -> tuple[Process, Table] | None:
+    def take(self, kind: str, main: Main, machine: Machine) -> Process | None:
         """One of that kind, which will run `main` when it goes on; None where there is none left that would do."""
         waiting = self._waiting[kind]
-        if not waiting or any(machine.disk.is_own(path) for path in self._read[waiting[0][0]]):
+        if not waiting or any(machine.disk.is_own(path) for path in self._read[waiting[0]]):
             return None
-        process, table = waiting.popleft()
+        process = waiting.popleft()
         process.kept[_NEXT] = main
-        return process, table
+        return process
 
 
 def _up_to_its_reactor(names: list[str]) -> list[str]:

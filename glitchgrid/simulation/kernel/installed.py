@@ -175,12 +175,11 @@ class Installed:
             kind = " ".join(arguments)
             embryo = self.embryos.take(kind, body, host)
             if embryo is not None:
-                process, table = embryo
-                self._chances.forget(process)
-                self.files.forget(process)
-                self._running().adopt(process, table, host)
-                process.unpark(process.main_thread)
-                return process
+                self._chances.forget(embryo)
+                self.files.forget(embryo)
+                self._running().adopt(embryo, host)
+                embryo.unpark(embryo.main_thread)
+                return embryo
             process = self._started(host, body, own_modules)
             self.embryos.watch(kind, process)
             return process
@@ -265,10 +264,12 @@ class Installed:
         return self.process() if self.seam.applies() else None
 
     def process(self) -> Process:
-        return self.current()[0]
+        # Asked for at each system call: so nothing is called for it.
+        return self.kernel.context.current  # type: ignore[union-attr, return-value]
 
     def current(self) -> tuple[Process, Table]:
-        return self._running().current()
+        process: Process = self.kernel.context.current  # type: ignore[union-attr, assignment]
+        return process, process.table
 
     def stack(self) -> Stack:
         return self._running().stack()

@@ -47,7 +47,6 @@ class Kernel:
         self._seam = seam
         self._home = os.getcwd() if home is None else home
         self._hub = getcurrent()
-        self._tables: dict[Process, Table] = {}
 
     @property
     def machines(self) -> Mapping[str, Machine]:
@@ -82,45 +81,43 @@ class Kernel:
 
         :param files: its descriptors; its output is kept where there are none.
         """
-        table = Table()
-        process = Process(host, self._seam, self._hub, self._next_pid, main, lambda: self._ended(process, table))
+        process = Process(host, self._seam, self._hub, self._next_pid, main, lambda: self._ended(process))
         process.parent = parent
         if parent is not None:
             parent.children.append(process)
-        self._take(process, table)
+        self._take(process)
         for descriptor, file in (self._console(process) if files is None else files).items():
-            table.place(file, descriptor)
+            process.table.place(file, descriptor)
         return process
 
     def fork(self, parent: Process, main: Callable[[], object]) -> Process:
         """A process with what another one has open, and does with signals."""
-        before = self._tables[parent]
+        before = parent.table
         descriptors = list(before)
         child = self.start(
             self.hosts[parent.host.name], main, parent=parent, files={each: before.file(each) for each in descriptors}
         )
         for each in descriptors:
-            self._tables[child].set_inheritable(each, before.get_inheritable(each))
+            child.table.set_inheritable(each, before.get_inheritable(each))
         child.handlers = dict(parent.handlers)
         return child
 
-    def adopt(self, process: Process, table: Table, host: Machine) -> None:
+    def adopt(self, process: Process, host: Machine) -> None:
         """Let a process be of this world that was made in another one, and waits."""
-        process.move(host, self._next_pid, lambda: self._ended(process, table))
-        self._take(process, table)
+        process.move(host, self._next_pid, lambda: self._ended(process))
+        self._take(process)
         for descriptor, file in self._console(process).items():
-            table.place(file, descriptor)
+            process.table.place(file, descriptor)
 
     @property
     def _next_pid(self) -> int:
         return FIRST_PID + len(self.processes)
 
-    def _take(self, process: Process, table: Table) -> None:
+    def _take(self, process: Process) -> None:
         if any(each.alive and each.host is process.host for each in self.processes):
             process.name = f"{process.host.name}/{process.pid}"
         self.processes.append(process)
-        self._tables[process] = table
-        self.files_of(process).list_process(process, table)
+        self.files_of(process).list_process(process, process.table)
 
     def _console(self, process: Process) -> dict[int, OpenFile]:
         output = self.output[process] = Output()
@@ -131,17 +128,13 @@ class Kernel:
         console = Console(output, tell)
         return {0: NoWriting(), 1: console, 2: console}
 
-    def _ended(self, process: Process, table: Table) -> None:
+    def _ended(self, process: Process) -> None:
         if process.host.is_powered:
-            table.close_all()
+            process.table.close_all()
             children.ended(process)
             self.hosts[process.host.name].one_has_ended()
         else:
-            table.vanish()
-
-    def table(self, process: Process) -> Table:
-        """A process's descriptors."""
-        return self._tables[process]
+            process.table.vanish()
 
     def lose(self, machine: Machine) -> None:
         """A machine has lost its power: all that it ran and all that it had open is gone."""
@@ -155,7 +148,7 @@ class Kernel:
     def current(self) -> tuple[Process, Table]:
         """It, and its descriptors."""
         process = cast("Process", self.context.current)
-        return process, self._tables[process]
+        return process, process.table
 
     def stack(self) -> Stack:
         process = cast("Process", self.context.current)

@@ -155,7 +155,7 @@ class Running:
 
     @property
     def _tables(self) -> "Sequence[Any]":
-        return [self._kernel.table(each) for each in self._processes]
+        return [each.table for each in self._processes]
 
     def break_connections(self, other: Host) -> int:
         """Reset the connections with another machine. Returns how many there were."""

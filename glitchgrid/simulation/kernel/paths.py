@@ -75,12 +75,14 @@ class Walk:
         """The directory that has the last part of a path, and that part."""
         if not at.path:
             raise error(errno.ENOENT)
-        if len(os.fsencode(at.path)) >= PATH_BYTES_MAX:
+        if _is_longer(at.path, PATH_BYTES_MAX - 1):
             raise error(errno.ENAMETOOLONG)
         here = self._root if at.path.startswith("/") else at.start
         *parts, last = [part for part in at.path.split("/") if part] or [""]
         for part in parts:
-            node = self.find(At(here, part), follows=True).node
+            node = self._step(here, part)
+            if isinstance(node, Link):
+                node = self.find(At(here, part), follows=True).node
             if node is None:
                 raise error(errno.ENOENT)
             if not isinstance(node, Directory):
@@ -93,6 +95,11 @@ class Walk:
             return here
         if name == "..":
             return here.parent
-        if len(os.fsencode(name)) > NAME_BYTES_MAX:
+        if _is_longer(name, NAME_BYTES_MAX):
             raise error(errno.ENAMETOOLONG)
         return here.look_up(name)
+
+
+def _is_longer(name: str, most: int) -> bool:
+    """Than so many bytes. No character has more than four."""
+    return len(name) * 4 > most and len(os.fsencode(name)) > most

@@ -91,7 +91,10 @@ class Epoll(OpenFile):
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
         most = None if maxevents == -1 else maxevents
         timeout_ns = None if timeout is None or timeout < 0 else int(timeout * SECOND_NS)
-        return wait(self._process, [self], lambda: self._collected(most), timeout_ns) or []
+        if timeout_ns == 0 or any(map(self._ready, list(self._candidates))):
+            take_a_turn(self._process)
+            return self._collected(most)
+        return self._process.wait_for_change([self], lambda: self._collected(most), timeout_ns) or []
 
     def __enter__(self) -> Self:
         self._require_open()
@@ -141,7 +144,9 @@ class Epoll(OpenFile):
                 ready.append((descriptor, mask))
             else:
                 self._candidates.pop(descriptor, None)
-        for descriptor, _ in ready[:most] if most is not None and most < len(ready) else ():
+        if most is None or most >= len(ready):
+            return ready
+        for descriptor, _ in ready[:most]:
             self._candidates[descriptor] = self._candidates.pop(descriptor)  # behind those that were left out
         return ready[:most]
 
@@ -213,8 +218,13 @@ def _events(table: Table, descriptor: int) -> int:
 
 
 def wait(process: Process, files: Sequence[OpenFile], ready: Any, timeout_ns: int | None) -> Any:
-    """Wait until something is ready. What does not wait takes a turn's time: who polls in a loop must not stop time."""
+    """Wait until something is ready."""
     if timeout_ns == 0 or ready():
-        process.sleep(process.host.turn_ns())
+        take_a_turn(process)
         return ready()
-    return process.wait_for(files, ready, timeout_ns)
+    return process.wait_for_change(files, ready, timeout_ns)
+
+
+def take_a_turn(process: Process) -> None:
+    """What does not wait takes a turn's time: who polls in a loop must not stop time."""
+    process.sleep(process.host.turn_ns())

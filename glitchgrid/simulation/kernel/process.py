@@ -9,12 +9,14 @@ would act.
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from glitchgrid.simulation.event_queue import Event
 from glitchgrid.simulation.host import Host
+from glitchgrid.simulation.kernel.descriptors import Table
 from glitchgrid.simulation.kernel.seam import Seam
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ class Thread:
     :ivar is_parked: whether it waits, and may be woken.
     """
 
-    __slots__ = ("event", "greenlet", "ident", "is_parked", "locals", "number", "process")
+    __slots__ = ("event", "greenlet", "ident", "is_parked", "locals", "number", "process", "wake")
 
     def __init__(self, process: "Process", number: int, hub: greenlet, body: Callable[[], None]) -> None:
         self.process = process
@@ -52,6 +54,7 @@ class Thread:
         self.is_parked = False
         self.event: Event | None = None
         self.locals: dict[object, Any] = {}
+        self.wake = partial(process.unpark, self)
 
     @property
     def is_ready(self) -> bool:
@@ -62,6 +65,7 @@ class Thread:
 class Process:
     """:param main: what it does; its end is the process's, with status 0, or 1 after an exception.
     :param ended: is told once of the end.
+    :ivar table: its descriptors.
     :ivar has_own_modules: whether it imports what it needs for itself.
     :ivar status: None while it runs; its exit status, or a signal's number below 0.
     :ivar failure: the exception that ended it, if one did.
@@ -83,6 +87,7 @@ class Process:
         self.clock = host.clock
         self.pid = pid
         self.name = host.name
+        self.table = Table()
         self.has_own_modules = False
         self.alive = True
         self.status: int | None = None
@@ -212,22 +217,27 @@ class Process:
 
         :returns: that, or None for a time-out.
         """
-        found = ready()
-        if found:
-            return found
+        return ready() or self.wait_for_change(files, ready, timeout_ns)
+
+    def wait_for_change(
+        self, files: Iterable[Watched], ready: Callable[[], T], timeout_ns: int | None = None
+    ) -> T | None:
+        """As `wait_for`, where `ready` has just said nothing."""
         thread = self.thread
         watched = list(files)
         for file in watched:
-            file.watchers[thread] = lambda: self.unpark(thread)
-        end_ns = None if timeout_ns is None else self.world.now_ns + self.clock.until(timeout_ns)
+            file.watchers[thread] = thread.wake
+        world = self.world
+        end_ns = None if timeout_ns is None else world.now_ns + self.clock.until(timeout_ns)
         try:
-            while not found:
-                left_ns = None if end_ns is None else end_ns - self.world.now_ns
+            while True:
+                left_ns = None if end_ns is None else end_ns - world.now_ns
                 if left_ns is not None and left_ns <= 0:
                     return None
                 self.park(left_ns)
                 found = ready()
-            return found
+                if found:
+                    return found
         finally:
             for file in watched:
                 file.watchers.pop(thread, None)

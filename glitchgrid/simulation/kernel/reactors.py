@@ -16,7 +16,7 @@ class SharedReactor:
     """
 
     def __init__(self, belongings: Belongings, name: str) -> None:
-        from twisted.internet import process  # noqa: PLC0415 - behind the seam
+        from twisted.internet import process, tcp  # noqa: PLC0415 - behind the seam
         from twisted.internet.main import installReactor  # noqa: PLC0415
         from twisted.logger import globalLogBeginner, globalLogPublisher  # noqa: PLC0415
         from twisted.python import log, threadable  # noqa: PLC0415
@@ -28,6 +28,8 @@ class SharedReactor:
         belongings.add(Place(self.reactor, "__dict__", dict))
         belongings.add(Place(threadable, "ioThread", lambda: None))
         belongings.add(Place(process, "reapProcessHandlers", dict))
+        # What a process closes to take, and end, a connection for which it has no descriptor.
+        belongings.add(Place(tcp._reservedFD, "_fileDescriptor", lambda: None))  # noqa: SLF001
         for owner, attribute in (
             (globalLogPublisher, "_observers"),
             (globalLogBeginner, "__dict__"),

@@ -27,6 +27,7 @@ class Patch(NamedTuple):
 
 class Seam:
     """:ivar is_inside: whether a process of the world runs just now: whoever switches to one says so.
+    :ivar thread: the real one in which it runs.
     :ivar in_c: is told when a process goes on, and when it gives way: for what C code asks.
     :ivar settlers: are told of each thread that goes on after another one.
 
@@ -38,7 +39,7 @@ class Seam:
         self.settlers: list[Callable[[Any], None]] = []
         self.in_c: Callable[[bool], None] | None = None
         self._resident: object = None
-        self._thread: int | None = None
+        self.thread: int | None = None
         self._patched: dict[tuple[int, str], Function] = {}
 
     def enter(self, thread: object) -> None:
@@ -46,7 +47,7 @@ class Seam:
         if thread is not self._resident:
             self.settle(thread)
         self.is_inside = True
-        self._thread = _real_ident()
+        self.thread = _real_ident()
         if self.in_c is not None:
             self.in_c(True)
 
@@ -85,7 +86,7 @@ class Seam:
         return getattr(owner, name) if found is None else found
 
     def applies(self) -> bool:
-        return self.is_inside and _real_ident() == self._thread
+        return self.is_inside and _real_ident() == self.thread
 
 
 class Asked:
@@ -105,7 +106,8 @@ class Asked:
         self.__doc__ = original.__doc__
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if self._seam.is_inside and self._seam.applies():
+        seam = self._seam
+        if seam.is_inside and _real_ident() == seam.thread:
             return self._answer(*arguments, **named)
         return self._original(*arguments, **named)
 

@@ -32,9 +32,11 @@ T = TypeVar("T")
 PASSED_MAX = 253
 """So many descriptors fit into one message (unix(7), SCM_MAX_FD)."""
 
-_FLAGS = socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-_INERT = socket.MSG_NOSIGNAL | socket.MSG_CMSG_CLOEXEC
-_KNOWN = _INERT | socket.MSG_PEEK | socket.MSG_DONTWAIT | socket.MSG_WAITALL | socket.MSG_TRUNC
+# Numbers, and no members of an enumeration: these are asked for at each call, and those take long to combine.
+_FLAGS = int(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+_PEEK, _DONTWAIT, _WAITALL = int(socket.MSG_PEEK), int(socket.MSG_DONTWAIT), int(socket.MSG_WAITALL)
+_INERT = int(socket.MSG_NOSIGNAL | socket.MSG_CMSG_CLOEXEC)
+_UNKNOWN = ~(_INERT | _PEEK | _DONTWAIT | _WAITALL | int(socket.MSG_TRUNC))
 _INT = struct.calcsize("i")
 _HEADER = socket.CMSG_LEN(0)
 
@@ -271,7 +273,7 @@ class WorldSocket(Socket):
 
     def _wait(self, call: Callable[[], T], mask: int, flags: int = 0) -> T:
         process, _ = self.system.current()
-        timeout_ns = 0 if flags & socket.MSG_DONTWAIT else _in_ns(self._timeout_s)
+        timeout_ns = 0 if flags & _DONTWAIT else _in_ns(self._timeout_s)
         file = self._open()
         if timeout_ns is None and not file.is_blocking:
             timeout_ns = 0  # somebody has set O_NONBLOCK behind its back
@@ -280,17 +282,21 @@ class WorldSocket(Socket):
     def _received(self, size: int, flags: int) -> Received:
         if size < 0:
             raise ValueError("negative buffersize in recv")
-        _require_known(flags)
-        peek = bool(flags & socket.MSG_PEEK)
+        if not flags and self._timeout_s == 0:  # as reactors ask, all the time: it waits for nothing
+            return self._open().receive(size)
+        flags = _known(flags)
+        peek = bool(flags & _PEEK)
         received = self._wait(lambda: self._open().receive(size, peek=peek), IN, flags)
-        if flags & socket.MSG_WAITALL and 0 < len(received.data) < size:
+        if flags & _WAITALL and 0 < len(received.data) < size:
             more = self._received(size - len(received.data), flags)
             return received._replace(data=received.data + more.data)
         return received
 
     def _sent(self, data: Any, flags: int, address: Any = None, files: Sequence[OpenFile] = ()) -> int:
-        _require_known(flags)
         view = bytes(data)
+        if not flags and self._timeout_s == 0:
+            return self._open().send(view, address, files)
+        flags = _known(flags)
         return self._wait(lambda: self._open().send(view, address, files), OUT, flags)
 
     def _files_in(self, ancdata: Iterable[Any]) -> list[OpenFile]:
@@ -392,7 +398,9 @@ def _in_ns(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * SECOND_NS)
 
 
-def _require_known(flags: int) -> None:
+def _known(flags: int) -> int:
     """:raises NotImplementedError: for what is not modelled."""
-    if flags & ~_KNOWN:
-        raise NotImplementedError(f"socket flags {flags & ~_KNOWN:#x} are not modelled")
+    number = int(flags)
+    if number & _UNKNOWN:
+        raise NotImplementedError(f"socket flags {number & _UNKNOWN:#x} are not modelled")
+    return number
