@@ -1,13 +1,19 @@
 """How fast the simulated world is: runs a minute of processor time, where that time goes, what memory they leave.
 
-The seeds are a campaign's own, faults and all. Processor time of this process is what counts: it runs alone, one run
-after another, and what else the machine does matters less. Time is sampled (see sampler.py); what the standard
-library does counts for whoever called it.
+The seeds are a campaign's own, faults and all, and they are run as a campaign runs them: in a process of their own,
+which forks for some of them at a time (see glitchgrid.lab.campaign.serving). The forks' processor time is what counts:
+one runs at a time, one run after another, and what else the machine does matters less. Time is sampled (see
+sampler.py); what the standard library does counts for whoever called it.
+
+    python -c "from benchmarks.simulation import main; main()" SEEDS
+
+is that process. It prints an object of JSON a line: how many runs are done of how many, and at last what was found.
 """
 
-import gc
+import json
 import resource
 import signal
+import sys
 import sysconfig
 import time
 from collections import Counter
@@ -15,20 +21,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from attrs import frozen
+from attrs import asdict, evolve, frozen
 
-from benchmarks.sampler import EVERY_CPU_S, Stack, stack_of
-from glitchgrid.lab.campaign.run import run_seed
-from glitchgrid.lab.campaign.workers import prepare
-from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.place import here
+
+Stack = tuple[tuple[str, str, int], ...]
+"""As benchmarks.sampler has it, which imports twistd: and nothing is imported here before the seam."""
 
 CHECKOUT = Path(__file__).parents[1]
 LONG_STEPS = 100
 SHORT_STEPS = 20
 SHORT_PER_MINUTE_MIN, LONG_PER_MINUTE_MIN = 400, 100
 SIMULATOR_SHARE_MAX = 0.15
-WARM_UP_SEEDS = 5
+RUNS_A_FORK = 100
+"""As many as a campaign's process runs in each of its forks."""
+
+FORK_S_MAX = 3600
 LOOKS = 10
 """So often memory is looked at."""
 
@@ -61,6 +71,16 @@ class Speed:
     operations: int
     events: int
     virtual_s: float
+
+    def plus(self, other: "Speed") -> "Speed":
+        return Speed(
+            self.steps,
+            self.seeds + other.seeds,
+            self.cpu_s + other.cpu_s,
+            self.operations + other.operations,
+            self.events + other.events,
+            self.virtual_s + other.virtual_s,
+        )
 
     @property
     def per_minute(self) -> float:
@@ -105,7 +125,7 @@ class Found:
             "",
             f"{share}{_verdict(self.world_share <= SIMULATOR_SHARE_MAX)}.",
             "",
-            "| after runs | resident memory, MiB |",
+            "| runs of a fork | its resident memory, MiB |",
             "|---|---|",
         ]
         lines += [f"| {runs} | {mib:.1f} |" for runs, mib in self.resident_mib]
@@ -117,39 +137,101 @@ def _verdict(is_met: bool) -> str:
 
 
 def measure_simulation(seeds: int, progress: Callable[[int, int], None]) -> Found:
-    """Run `seeds` short runs and a tenth as many long ones, and some of both again under the sampler."""
+    """Run `seeds` short runs and a tenth as many long ones, and some of the short ones again under the sampler.
+
+    :raises RuntimeError: where the process that does it has failed.
+    """
+    import subprocess  # noqa: PLC0415 - not before the seam, which is put in where this module is imported, too
+
+    from glitchgrid.lab.place.environment import environment, own_hash_seed  # noqa: PLC0415
+
+    command = [sys.executable, "-c", "from benchmarks.simulation import main; main()", str(seeds)]
+    found: dict[str, Any] = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(own_hash_seed()), text=True) as process:
+        assert process.stdout is not None, "it is a pipe"
+        for line in process.stdout:
+            found = json.loads(line)
+            if "done" in found:
+                progress(found["done"], found["of"])
+    if process.returncode or "speeds" not in found:
+        raise RuntimeError(f"the process that runs seeds has ended with status {process.returncode}")
+    return Found(
+        [Speed(**speed) for speed in found["speeds"]],
+        [(room, share) for room, share in found["shares"]],
+        [(runs, mib) for runs, mib in found["resident_mib"]],
+    )
+
+
+def main() -> None:
+    """What the process does in which seeds are run."""
+    from glitchgrid.simulation.kernel.place import without_chance  # noqa: PLC0415
+
+    without_chance()
+    here.begin()
+    seeds = int(sys.argv[-1])
     long_seeds = seeds // 10
-    total = seeds + 2 * long_seeds
-    prepare()
-    for seed in range(WARM_UP_SEEDS):
-        run_seed(str(seed), GridLayout(steps=SHORT_STEPS))
+    parts = [(SHORT_STEPS, seeds, False), (LONG_STEPS, long_seeds, False), (SHORT_STEPS, long_seeds, True)]
+    total = sum(count for _, count, _ in parts)
+    speeds: list[Speed] = []
+    rooms: Counter[str] = Counter()
     resident: list[tuple[int, float]] = []
+    for steps, count, is_sampled in parts:
+        speed = Speed(steps, 0, 0.0, 0, 0, 0.0)
+        for first in range(0, count, RUNS_A_FORK):
+            done = _in_a_fork(steps, range(first, min(count, first + RUNS_A_FORK)), is_sampled=is_sampled)
+            speed = speed.plus(done.speed)
+            rooms.update(done.rooms)
+            resident = resident or list(done.resident_mib)
+            print(json.dumps({"done": sum(each.seeds for each in (*speeds, speed)), "of": total}), flush=True)
+        speeds.append(speed)
+    shares = [(room, count / rooms.total()) for room, count in rooms.most_common()]
+    found = Found(speeds[:2], shares, resident)
+    print(json.dumps(asdict(found)), flush=True)
 
-    def after_short(done: int) -> None:
-        progress(done, total)
-        if done % max(1, seeds // LOOKS) == 0:
-            resident.append((done, _resident_mib()))
 
-    short = _speed(SHORT_STEPS, seeds, after_short)
-    long = _speed(LONG_STEPS, long_seeds, lambda done: progress(seeds + done, total))
-    with _sampled() as seen:
-        _speed(SHORT_STEPS, long_seeds, lambda done: progress(seeds + long_seeds + done, total))
-    return Found((short, long), _shares(seen), resident)
+@frozen
+class Done:
+    """What one fork has seen."""
+
+    speed: Speed
+    rooms: "Counter[str]"
+    resident_mib: Sequence[tuple[int, float]]
 
 
-def _speed(steps: int, seeds: int, after_each: Callable[[int], None]) -> Speed:
+def _in_a_fork(steps: int, seeds: range, *, is_sampled: bool) -> Done:
+    from glitchgrid.lab.place import rest  # noqa: PLC0415 - nothing before the seam
+    from glitchgrid.lab.register import system  # noqa: F401, PLC0415
+    from glitchgrid.testing.forks import forked  # noqa: PLC0415
+
+    rest.begin()
+
+    def work() -> Done:
+        if not is_sampled:
+            return _run(steps, seeds)
+        with _sampled() as seen:
+            done = _run(steps, seeds)
+        return evolve(done, rooms=_rooms(seen))
+
+    return forked(work, FORK_S_MAX)
+
+
+def _run(steps: int, seeds: range) -> Done:
+    from glitchgrid.lab.campaign.run import perform  # noqa: PLC0415
+    from glitchgrid.lab.plan.swarm import draw_plan  # noqa: PLC0415
+    from glitchgrid.lab.register.layout import GridLayout  # noqa: PLC0415
+    from glitchgrid.lab.register.plans import PLANS  # noqa: PLC0415
+
     operations = events = duration_ns = 0
-    cpu_s = 0.0
-    for seed in range(seeds):
-        began_s = time.process_time()
-        result = run_seed(str(seed), GridLayout(steps=steps))
-        gc.collect()
-        cpu_s += time.process_time() - began_s
+    resident: list[tuple[int, float]] = []
+    for number, seed in enumerate(seeds, 1):
+        result = perform(draw_plan(str(seed), GridLayout(steps=steps), PLANS), keep_trace=False)
         operations += result.operations
         events += result.events
         duration_ns += result.duration_ns
-        after_each(seed + 1)
-    return Speed(steps, seeds, cpu_s, operations, events, duration_ns / NS_PER_S)
+        if number % max(1, len(seeds) // LOOKS) == 0:
+            resident.append((number, _resident_mib()))
+    speed = Speed(steps, len(seeds), time.process_time(), operations, events, duration_ns / NS_PER_S)
+    return Done(speed, Counter(), resident)
 
 
 def _resident_mib() -> float:
@@ -159,6 +241,8 @@ def _resident_mib() -> float:
 
 @contextmanager
 def _sampled() -> "Iterator[Counter[Stack]]":
+    from benchmarks.sampler import EVERY_CPU_S, stack_of  # noqa: PLC0415 - nothing before the seam
+
     seen: Counter[Stack] = Counter()
 
     def look(_: int, frame: FrameType | None) -> None:
@@ -173,11 +257,11 @@ def _sampled() -> "Iterator[Counter[Stack]]":
         signal.signal(signal.SIGPROF, before)
 
 
-def _shares(seen: "Counter[Stack]") -> list[tuple[str, float]]:
+def _rooms(seen: "Counter[Stack]") -> "Counter[str]":
     rooms: Counter[str] = Counter()
     for stack, count in seen.items():
         rooms[_room(stack)] += count
-    return [(room, count / rooms.total()) for room, count in rooms.most_common()]
+    return rooms
 
 
 def _room(stack: Stack) -> str:

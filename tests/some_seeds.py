@@ -10,6 +10,9 @@ which some function was called.
 import gc
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,11 +21,14 @@ import click
 
 from glitchgrid.lab.campaign.campaign import Summary, Task, perform
 from glitchgrid.lab.campaign.workers import prepare
+from glitchgrid.lab.place.changes import changed
 from glitchgrid.lab.register.layout import Wanted
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict
 
 ROOT = Path(__file__).parents[1]
+NAME = "tests.some_seeds"
+"""Whatever this module is called where it is a program."""
 
 
 def run(seeds: int) -> Summary:
@@ -38,6 +44,24 @@ def run(seeds: int) -> Summary:
     return summary
 
 
+@contextmanager
+def noting(path: str) -> Iterator[None]:
+    """Where a run is: write down in which files functions were called."""
+    called: set[str] = set()
+
+    def note(frame: FrameType, _event: str, _argument: Any) -> None:
+        if frame.f_code.co_name != "<module>":
+            called.add(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+        with open(path, "a", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in called)
+
+
 @click.command()
 @click.argument("seeds", type=int)
 @click.option("--write", type=click.Path(path_type=Path))
@@ -45,15 +69,11 @@ def run(seeds: int) -> Summary:
 @click.option("--modules", is_flag=True)
 def main(seeds: int, write: Path | None, baseline: Path | None, *, modules: bool) -> None:
     """Run them."""
-    called: set[str] = set()
-
-    def note(frame: FrameType, _event: str, _argument: Any) -> None:
-        if frame.f_code.co_name != "<module>":
-            called.add(frame.f_code.co_filename)
-
-    sys.setprofile(note if modules else None)
-    summary = run(seeds)
-    sys.setprofile(None)
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file, ExitStack() as stack:
+        if modules:
+            stack.enter_context(changed(f"{NAME}:noting", file.name))
+        summary = run(seeds)
+        called = set(file.read().splitlines())
     if write is not None:
         write.write_text(json.dumps(summary.as_reached()), encoding="utf-8")
     if baseline is not None:

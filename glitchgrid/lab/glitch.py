@@ -1,7 +1,7 @@
 """Deliberate bugs of a system, for its oracles to find: overrides of its functions, in place for a while."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -40,12 +40,30 @@ class Glitch:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Switched on, until the end of the block. What is started meanwhile has the bug."""
+        """Switched on, until the end of the block. What is started meanwhile has the bug, in runs elsewhere, too."""
         with ExitStack() as stack:
+            stack.enter_context(_noted(self.name))
             for override in self.overrides:
                 original = getattr(override.owner, override.name)
                 stack.enter_context(patch.object(override.owner, override.name, override.make(original)))
             yield
+
+
+_on: list[str] = []
+
+
+@contextmanager
+def _noted(name: str) -> Iterator[None]:
+    _on.append(name)
+    try:
+        yield
+    finally:
+        _on.remove(name)
+
+
+def names_on() -> Sequence[str]:
+    """The names of those that are switched on in this process."""
+    return tuple(_on)
 
 
 def switched_on(glitches: Mapping[str, Glitch], name: str | None) -> AbstractContextManager[None]:

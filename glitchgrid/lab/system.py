@@ -10,6 +10,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -19,14 +20,17 @@ from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.glitch import Glitch
 from glitchgrid.lab.layout import CLIENTS, Layout
 from glitchgrid.lab.picture.model import Lane, Operation, Stair
+from glitchgrid.lab.place import here, logs
+from glitchgrid.lab.place.commands import Read, twistd
+from glitchgrid.lab.place.inside import Inside, run_inside
 from glitchgrid.lab.plan.plan import Environment, Plan
 from glitchgrid.lab.plan.simpler import Simpler
 from glitchgrid.lab.plan.vocabulary import Vocabulary
 from glitchgrid.lab.trace.transcript import Reader
 from glitchgrid.lab.verdict import Judgement, Oracles
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process, Program
-from glitchgrid.simulation.world import World
+from glitchgrid.simulation.kernel.kernel import Kernel
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
 
 US_NS = 1000
 FAULT = "fault: "
@@ -40,7 +44,7 @@ class Run(Protocol):
     """The run that goes on, for a deployment that takes part in it."""
 
     @property
-    def world(self) -> World:
+    def world(self) -> Kernel:
         """The machines, and what lies between them."""
 
     @property
@@ -71,36 +75,53 @@ class Run(Protocol):
 class Deployment(ABC):
     """A system on the machines of one run: what faults act on, and what oracles look at.
 
+    :ivar clients: the machine of all clients, and `talkers` is the process on it.
     :ivar by_name: servers are told the keepers' names, and not their addresses.
     """
+
+    talkers: Inside
 
     def __init__(self, run: Run, layout: Layout) -> None:
         self.run = run
         self.world = run.world
-        self.machines: Sequence[Machine] = [self.world.machine(name) for name in layout.machines]
+        self.machines: Sequence[Machine] = [self.world.host(name) for name in layout.machines]
         by_name = self.world.machines
         self.servers: Sequence[Machine] = [by_name[name] for name in layout.servers]
         self.keepers: Sequence[Machine] = [by_name[name] for name in layout.keepers]
         self.clients = by_name[CLIENTS]
         self.by_name = False
+        self._begun: set[Machine] = set()
+        self._read: Read = {}
 
     def surround(self, environment: Environment) -> None:
         """Set what stays the same throughout a run."""
         self.by_name = environment.by_name
-        self.world.network.set_usual(environment.latency_us * US_NS, environment.loss_per_mille)
-        rng = self.world.rng("surroundings")
-        for machine in self.machines:
-            machine.cuts_segments = environment.cuts_segments
-            machine.clock.usual_ppm = rng.between(-environment.drift_ppm, environment.drift_ppm)
-            machine.clock.drift(0, None)
-            machine.disk.slowness = environment.disk_slowness
+        surround(self.world, self.machines, environment)
 
     def start(self, machine: Machine) -> None:
         """Start a machine's program, unless it runs; where it is about to end, once it has."""
-        if machine.process is None:
-            machine.start(self.program(machine))
-        elif machine.process.is_terminating:
-            machine.when_free = lambda: self.start(machine)
+        running = machine.process
+        if running is not None:
+            if running.is_terminating:
+                machine.when_free = lambda: self.start(machine)
+        elif machine in self._begun:
+            machine.start_again()
+        else:
+            self._begun.add(machine)
+            machine.run(lambda: self.launch(machine))
+
+    def start_clients(self) -> None:
+        """Start what all clients run in."""
+        self.talkers = run_inside(self.world, self.clients, self.clients_program)
+
+    def are_clients_over(self) -> bool:
+        """Have the clients begun, and done all that they wanted to?"""
+        return self.talkers.has_begun and self.have_clients_ended()
+
+    def twistd(self, machine: Machine, *arguments: str) -> Process:
+        """Run a program by its twistd command line, in the foreground; what it logs, `logged` is told."""
+        argv = ["twistd", "-n", "--pidfile=", "--logger", logs.OBSERVER, *arguments]
+        return here.installed().run_program(machine, twistd(self._read), argv, own_modules=False)
 
     def start_all(self) -> None:
         for machine in self.servers:
@@ -119,11 +140,11 @@ class Deployment(ABC):
         """How many operations the clients have called."""
 
     @abstractmethod
-    def program(self, machine: Machine) -> Program:
-        """What runs on a server."""
+    def launch(self, machine: Machine) -> Process:
+        """Start a server's program, as by `twistd`. It is called for each start."""
 
     @abstractmethod
-    def clients_program(self, process: Process) -> IService:
+    def clients_program(self, process: Inside) -> IService:
         """All clients: they begin when this service starts."""
 
     @abstractmethod
@@ -139,6 +160,10 @@ class Deployment(ABC):
         """The run is over."""
 
     # What it may say.
+
+    def attached(self) -> AbstractContextManager[object]:
+        """Within this the run lives: for what looks into its programs."""
+        return nullcontext()
 
     def before_clients(self) -> None:
         """The servers have been started, the clients have not."""
@@ -158,6 +183,10 @@ class Deployment(ABC):
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
         """A server has logged something."""
 
+    def expects(self, event: Mapping[str, Any], process: Process) -> bool:
+        """May a server log this, although it is critical, or a failure?"""
+        return False
+
     def excuses(self, stated: str) -> bool:
         """May this statement of the servers not hold just now?"""
         return False
@@ -165,6 +194,17 @@ class Deployment(ABC):
     def stairs(self) -> Sequence[Stair]:
         """The values that the servers held, over time, where the run is to be drawn."""
         return ()
+
+
+def surround(kernel: Kernel, machines: Sequence[Machine], environment: Environment) -> None:
+    """Set what stays the same throughout a run, from now on."""
+    kernel.network.set_usual(environment.latency_us * US_NS, environment.loss_per_mille)
+    rng = kernel.rng("surroundings")
+    for machine in machines:
+        machine.cuts_segments = environment.cuts_segments
+        machine.clock.usual_ppm = rng.between(-environment.drift_ppm, environment.drift_ppm)
+        machine.clock.drift(kernel.now_ns, None)
+        machine.disk.slowness = environment.disk_slowness
 
 
 @frozen

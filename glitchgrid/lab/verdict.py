@@ -13,8 +13,11 @@ LOG = "log"
 LIVENESS = "liveness"
 """Somebody waits, and nothing comes."""
 
-RUN = ("determinism", "Escape", "Stuck")
-"""Oracles of the run itself: it was not the same again, left the world, or went round in circles."""
+HANG = "hang"
+"""Nothing goes on in a run, and it does not end."""
+
+RUN = ("determinism", HANG, "Stuck")
+"""Oracles of the run itself: it was not the same again, hung, or went round in circles."""
 
 
 class Verdict(enum.Enum):

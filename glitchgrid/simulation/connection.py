@@ -16,7 +16,7 @@ SEND_BUFFER_BYTES = 256 * 1024
 SEGMENT_BYTES = (1, 3, 20, 100, 536, 1460)
 
 
-IN, OUT, HUNG_UP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
+IN, OUT = select.EPOLLIN, select.EPOLLOUT
 
 
 class Way(Protocol):
@@ -41,7 +41,6 @@ class Holder(Protocol):
 class End:
     """One end of a connection.
 
-    :ivar has_ended: the other end has finished, and everything before that was read.
     :ivar has_finished: this end sends nothing more.
     :ivar was_reset: there is no connection any more.
     """
@@ -59,7 +58,6 @@ class End:
         self.was_reset = False
         self._is_closed = False
         self._is_gone = False
-        self._ignores = False
         self._ended = False
         self._unread: deque[bytes] = deque()
         self._unread_bytes = 0
@@ -70,20 +68,11 @@ class End:
 
     # The program's side.
 
-    @property
-    def events(self) -> int:
-        """What it is ready for, in epoll's terms."""
-        is_over = (self._ended or self._ignores) and not self._unread_bytes
-        mask = IN if is_over or self._unread_bytes else 0
-        if self.was_reset or self.room:
-            mask |= OUT
-        if self.was_reset or (is_over and self.has_finished):
-            mask |= HUNG_UP
-        return mask
-
-    @property
-    def has_ended(self) -> bool:
-        return (self._ended or self._ignores) and not self._unread_bytes
+    def open_events(self) -> int | None:
+        """What it is ready for, in epoll's terms, while both ends may still send; None afterwards."""
+        if self._ended or self.was_reset:
+            return None
+        return (IN if self._unread_bytes else 0) | (OUT if self.room else 0)
 
     @property
     def has_unread(self) -> bool:
@@ -125,11 +114,6 @@ class End:
     def peek(self, size_max: int) -> bytes:
         """What `read` would return."""
         return b"".join(self._unread)[:size_max]
-
-    @property
-    def is_ending(self) -> bool:
-        """The other end has finished, whether all was read or not."""
-        return self._ended or self._ignores
 
     def write(self, data: bytes) -> None:
         if not data:
@@ -194,9 +178,6 @@ class End:
             self.has_finished = True
             self.flow.send(self.peer.ended)
 
-    def ignore(self) -> None:
-        self._ignores = True
-
     def close(self, *, reset: bool) -> None:
         """The program lets go. Unread data makes that a reset, as it does on Linux."""
         self._is_closed = True
@@ -227,9 +208,8 @@ class End:
         self._host.world.note(self._host.name, f"received {self.number} {brief(segment)}")
         if self.peer.captured is not None:
             self.peer.captured.arrived.append(Piece(self._host.world.now_ns, segment))
-        if not self._ignores:
-            self._unread.append(segment)
-            self._unread_bytes += len(segment)
+        self._unread.append(segment)
+        self._unread_bytes += len(segment)
         self._changed()
 
     def ended(self) -> None:

@@ -10,14 +10,10 @@ from glitchgrid.simulation.trace import Trace
 
 
 class Running(Protocol):
-    """Whose code runs: the time functions say what its machine's clocks say, and its threads may wait."""
+    """Whose code runs: the time functions say what its machine's clocks say."""
 
     @property
     def clock(self) -> Clock: ...
-
-    spare_descriptors: int
-
-    def block(self, duration_ns: int) -> None: ...
 
 
 class RunContext(EventQueue):

@@ -11,6 +11,7 @@ from typing import Any
 
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.layout import Layout
+from glitchgrid.lab.place.environment import own_hash_seed
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.verdict import Finding, Verdict
@@ -50,16 +51,10 @@ class Elsewhere:
         if self._zygote is None or self._test != layout.test:
             self.close()
             test = find(layout.test)
-            self._zygote = Zygote(test.address, test.settings, _hash_seed())
+            self._zygote = Zygote(test.address, test.settings, own_hash_seed())
             self._zygote.begin(test, (), {})
             self._test = layout.test
         return self._zygote
-
-
-def _hash_seed() -> int:
-    """This process's, where somebody has chosen one: who runs seeds a second time elsewhere chooses another."""
-    chosen = os.environ.get("PYTHONHASHSEED", "")
-    return int(chosen) if chosen.isdecimal() else 0
 
 
 def _result(answer: dict[str, Any]) -> Result:

@@ -12,12 +12,13 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, TypeVar
 
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.layout import Layout
+from glitchgrid.lab.place.watch import listed, where
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.verdict import Finding, Verdict
 from glitchgrid.simulation.kernel.installed import Installed
@@ -30,7 +31,6 @@ RESULT_BYTES_MAX = 1 << 30
 DUMPED_WITHIN_S = 2
 """So long a run that hangs may take to say where it is."""
 
-FRAMES_TOLD = 8
 WARM_UP = "warm-up"
 SPARE = 10
 """So many more processes of each program are made ready, where faults end some."""
@@ -92,7 +92,9 @@ class Forks:
         timeout_s = self._test.settings.timeout_s
         if not self._test.settings.fork:
             with watched(timeout_s, lambda where: self._told(_hung(plan, timeout_s, where))):
-                return work()
+                result = work()
+                self._installed.end()
+                return result
         try:
             return forked(work, timeout_s)
         except Hung as hung:
@@ -120,8 +122,7 @@ def watched(timeout_s: float, hangs: Callable[[str], object]) -> Iterator[None]:
 
     def watch() -> None:
         if not done.wait(timeout_s):
-            frames = traceback.extract_stack(sys._current_frames()[watched_thread])  # noqa: SLF001 - there is no other way
-            hangs(_listed(f'File "{each.filename}", line {each.lineno} in {each.name}' for each in reversed(frames)))
+            hangs(where(watched_thread))
             os._exit(1)
 
     watching = threading.Thread(target=watch, daemon=True)
@@ -217,11 +218,7 @@ def _where(pid: int, dump: IO[bytes]) -> str:
         if text.count("\n") > 1:
             break
         select.select([], [], [], 0.02)
-    return _listed(line.strip() for line in text.splitlines() if line.startswith("  File"))
-
-
-def _listed(frames: Iterable[str]) -> str:
-    return "\n".join(f"  {each}" for each in list(frames)[:FRAMES_TOLD]) or "  (it does not say where)"
+    return listed(line.strip() for line in text.splitlines() if line.startswith("  File"))
 
 
 def _hung(plan: Plan, timeout_s: float, where: str) -> Result:

@@ -6,7 +6,7 @@ from typing import Any
 
 from glitchgrid.lab.faults.fault import MS_NS, Fault
 from glitchgrid.lab.plan.plan import Environment, Planned
-from glitchgrid.lab.system import FAULT, US_NS
+from glitchgrid.lab.system import FAULT, surround
 from glitchgrid.lab.trace.recording import Span
 from glitchgrid.simulation.kernel.kernel import Kernel
 from glitchgrid.simulation.kernel.machine import Machine
@@ -33,11 +33,6 @@ class Stage:
         self._is_quiet = False
 
     @property
-    def acted_on(self) -> Any:
-        """Itself: its machines are the kernel's, and faults are written for those of the other world."""
-        return self
-
-    @property
     def servers(self) -> Sequence[Machine]:
         return [self.world.machines[name] for name in self._targets]
 
@@ -57,14 +52,7 @@ class Stage:
 
     def surround(self, environment: Environment) -> None:
         """What stays the same throughout a run."""
-        kernel = self.world
-        kernel.network.set_usual(environment.latency_us * US_NS, environment.loss_per_mille)
-        rng = kernel.context.rng("surroundings")
-        for machine in self.machines:
-            machine.cuts_segments = environment.cuts_segments
-            machine.clock.usual_ppm = rng.between(-environment.drift_ppm, environment.drift_ppm)
-            machine.clock.drift(kernel.now_ns, None)
-            machine.disk.slowness = environment.disk_slowness
+        surround(self.world, self.machines, environment)
 
     def carry_out(self, faults: Sequence[Planned], targets: Sequence[str], until_ms: int) -> None:
         """From now on. Those that go on after `until_ms` are ended then."""
@@ -78,7 +66,7 @@ class Stage:
         if self._is_quiet:
             return
         self.world.context.note("fault", f"{planned.fault}")
-        did_something = planned.fault.begin(self.acted_on)
+        did_something = planned.fault.begin(self)
         self.reached[FAULT + planned.fault.kind] += did_something
         span = Span(planned, self.world.now_ns, not did_something)
         self.spans.append(span)
@@ -95,7 +83,7 @@ class Stage:
             return
         self.world.context.note("fault", f"end of {span.planned.fault}")
         span.end_ns = self.world.now_ns
-        if span.planned.fault.end(self.acted_on):
+        if span.planned.fault.end(self):
             self.reached[FAULT + span.planned.fault.kind] += 1
             span.was_idle = False
 

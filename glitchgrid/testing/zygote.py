@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from glitchgrid.simulation import native
+from glitchgrid.lab.place.environment import environment
 from glitchgrid.simulation.kernel.place import HASH_SEED
 from glitchgrid.testing.decorator import Address, Simulated
 from glitchgrid.testing.errors import WorldError
@@ -45,7 +45,7 @@ class Zygote:
             [sys.executable, "-c", PROGRAM, str(writing)],
             stdin=subprocess.PIPE,
             pass_fds=[writing],
-            env=_environment(hash_seed),
+            env=environment(hash_seed),
             text=True,
             start_new_session=True,  # Ctrl-C is for whoever waits for it
         )
@@ -168,11 +168,3 @@ class _Lines:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
-
-
-def _environment(hash_seed: int) -> dict[str, str]:
-    """As this process's, with what it imports from, and hashes that are the same each time."""
-    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
-    library = native.find()
-    for_c = {} if library is None else native.environment(library, os.environ)
-    return os.environ | for_c | {"PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)}

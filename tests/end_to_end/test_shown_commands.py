@@ -29,8 +29,8 @@ LINKED = (
     *(".venv", "docs", "workload", "tests", "benchmarks", "examples"),
     *("pyproject.toml", "glitchgrid", "setup.py", "scripts"),
 )
-TIMEOUT_S = 300
-PAGE_S = 900
+TIMEOUT_S = 900
+PAGE_S = 1800
 PORTS_LOCK = Path(tempfile.gettempdir()) / f"glitchgrid-shown-commands-{os.getuid()}.lock"
 UNTIL_INTERRUPTED = re.compile(r"(?:\w+=\S+ )*glitchgrid up\b(?:.* --port (\d+))?.*")
 GRID_PORT = "8000"

@@ -168,15 +168,23 @@ def _has_worked(pid: int, seconds: float) -> bool:
 
 
 def processor_s(pid: int) -> float:
-    """How much processor time a process has used."""
+    """How much processor time a process has used, and those that it has started and that run still."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own_s = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own_s + sum(map(processor_s, children_of(pid)))
+
+
+def children_of(pid: int) -> list[int]:
+    return [
+        int(child)
+        for path in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in path.read_text(encoding="ascii").split()
+    ]
 
 
 def workers_of(pid: int) -> list[int]:
-    """The processes that run a campaign's seeds."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    """The processes that see to a campaign's seeds, each with one of its own that runs them."""
+    return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -185,6 +193,8 @@ def test_workers_end_with_their_campaign(number: signal.Signals, tmp_path: Path)
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as campaign:
         wait_until(lambda: len(workers_of(campaign.pid)) == 2, "two workers")
         workers = workers_of(campaign.pid)
+        wait_until(lambda: all(map(children_of, workers)), "each has a process that runs seeds")
+        workers += [child for worker in workers for child in children_of(worker)]
         campaign.send_signal(number)
         _, said = campaign.communicate(timeout=TIMEOUT_S)
     wait_until(lambda: not any(map(alive, workers)), f"{workers} are gone")

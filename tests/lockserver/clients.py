@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 
 from glitchgrid.lab.history.operation import UNKNOWN, Operation, Outcome
 from glitchgrid.lab.limits import whole
+from glitchgrid.lab.place.inside import Inside
 from glitchgrid.lab.plan.plan import Habits
-from glitchgrid.simulation.process import Process
 from glitchgrid.simulation.random_stream import RandomStream
+from tests.lockserver.server import PORT
 
-PORT = 4000
 TRY_AGAIN_S = 0.05
 OUTCOMES: dict[str | None, Outcome] = {"granted": Outcome.OK, "free": Outcome.OK, "busy": Outcome.FAILED}
 
@@ -119,9 +119,7 @@ class _Question(LineOnlyReceiver):
 class LockClient(Service):
     """:ivar left: how often it will take the lock."""
 
-    def __init__(
-        self, name: str, process: Process, address: str, habits: LockHabits, left: int, held: Holdings
-    ) -> None:
+    def __init__(self, name: str, process: Inside, address: str, habits: LockHabits, left: int, held: Holdings) -> None:
         self._name = name
         self._reactor = process.reactor
         self._rng = process.world.rng(f"client {name}")

@@ -4,8 +4,9 @@ A client sends lines, ``take NAME NUMBER`` or ``give NAME NUMBER``, and hears ``
 or ``failed``. Its numbers grow; what has come late, over a connection that the client has left, has an old one.
 """
 
+import os
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, succeed
@@ -14,21 +15,38 @@ from twisted.internet.protocol import Factory
 from twisted.internet.threads import deferToThreadPool
 from twisted.protocols.basic import LineOnlyReceiver
 
+PORT = 4000
 NAME = "holder"
 NAME_BYTES_MAX = 64
 WAITING_MAX = 50
 
 
-class Directory(Protocol):
-    """Where the lock server keeps its file."""
+class Directory:
+    """Where the lock server keeps its file. It is there, and the disk has its name."""
 
-    def open(self, name: str) -> Any: ...
+    def __init__(self, path: str) -> None:
+        self._path = path
 
-    def create(self, name: str) -> Any: ...
+    def read(self, name: str) -> bytes:
+        """:raises FileNotFoundError: where there is no such file."""
+        with open(self._inside(name), "rb") as file:
+            return file.read(NAME_BYTES_MAX)
 
-    def replace(self, source: str, target: str) -> None: ...
+    def write(self, name: str, data: bytes) -> None:
+        """Returns once the file outlives a loss of power."""
+        with open(self._inside(f"{name}.new"), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(self._inside(f"{name}.new"), self._inside(name))
+        directory = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
-    def fsync_directory(self) -> None: ...
+    def _inside(self, name: str) -> str:
+        return os.path.join(self._path, name)
 
 
 class HolderFile:
@@ -40,25 +58,13 @@ class HolderFile:
     def load(self) -> str:
         """The holder; empty for nobody."""
         try:
-            file = self._directory.open(NAME)
+            return self._directory.read(NAME).decode("ascii")
         except FileNotFoundError:
             return ""
-        try:
-            text: str = file.read(NAME_BYTES_MAX).decode("ascii")
-        finally:
-            file.close()
-        return text
 
     def save(self, holder: str) -> None:
         """Returns once the holder outlives a loss of power."""
-        file = self._directory.create(f"{NAME}.new")
-        try:
-            file.write(holder.encode("ascii"))
-            file.fsync()
-        finally:
-            file.close()
-        self._directory.replace(f"{NAME}.new", NAME)
-        self._directory.fsync_directory()
+        self._directory.write(NAME, holder.encode("ascii"))
 
 
 class Lock:

@@ -1,12 +1,14 @@
 """The lock server, as the laboratory has to be told of it."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar
 
 from attrs import evolve, field, frozen
 from twisted.application.service import IService, MultiService
-from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.error import ReactorNotRunning
 
 from glitchgrid.lab.checkers.judging import judge
 from glitchgrid.lab.checkers.model import IMPOSSIBLE, Model, State
@@ -18,8 +20,10 @@ from glitchgrid.lab.glitch import Glitch, Override
 from glitchgrid.lab.history.operation import History, Operation
 from glitchgrid.lab.layout import CLIENTS, Layout, Link
 from glitchgrid.lab.limits import whole
+from glitchgrid.lab.patching import patched
 from glitchgrid.lab.picture.model import Lane, LaneKind
 from glitchgrid.lab.picture.model import Operation as Drawn
+from glitchgrid.lab.place.inside import Inside
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.plan.simpler import plainer_environment
 from glitchgrid.lab.plan.vocabulary import Vocabulary
@@ -27,10 +31,11 @@ from glitchgrid.lab.system import Acts, Deployment, Run, System, fault_lines
 from glitchgrid.lab.trace.transcript import Message
 from glitchgrid.lab.verdict import LIVENESS, LOG, STATEMENT, Judgement, Oracles
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process, Program
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
 from glitchgrid.simulation.random_stream import RandomStream
-from tests.lockserver.clients import PORT, Holdings, LockClient, LockHabits, draw_habits
+from tests.lockserver import server
+from tests.lockserver.clients import Holdings, LockClient, LockHabits, draw_habits
 from tests.lockserver.server import HolderFile, LockService
 
 SERVES_S = 20
@@ -97,23 +102,27 @@ class LockDeployment(Deployment):
         self._clients: list[LockClient] = []
         self._services: list[LockService] = []
 
-    def program(self, machine: Machine) -> Program:
-        return self._serve
+    def launch(self, machine: Machine) -> Process:
+        return self.twistd(machine, "--python", str(Path(__file__).with_name("lock.tac")))
 
-    def _serve(self, process: Process) -> IService:
-        disk = process.machine.disk.mount(process)
-        service = LockService(process.reactor, TCP4ServerEndpoint(process.reactor, PORT), disk, process.pool())
-        self._services.append(service)
-        return service
+    def attached(self) -> AbstractContextManager[object]:
+        """Its services are to be looked at, at the end."""
+        make = server.LockService
 
-    def clients_program(self, process: Process) -> IService:
+        def keep(*arguments: Any) -> LockService:
+            self._services.append(make(*arguments))
+            return self._services[-1]
+
+        return patched(server, "LockService", keep)
+
+    def clients_program(self, process: Inside) -> IService:
         clients = MultiService()
         habits = habits_of(self.run.plan)
         for number in range(habits.clients):
             self._add(clients, f"c{number + 1}", process, habits, layout_of(self.run.plan).turns)
         return clients
 
-    def _add(self, clients: MultiService, name: str, process: Process, habits: LockHabits, turns: int) -> None:
+    def _add(self, clients: MultiService, name: str, process: Inside, habits: LockHabits, turns: int) -> None:
         client = LockClient(name, process, self.servers[0].address, habits, turns, self.held)
         self._clients.append(client)
         client.setServiceParent(clients)
@@ -123,15 +132,13 @@ class LockDeployment(Deployment):
 
     def finish(self) -> None:
         """One client more takes the lock from a server that is well, once."""
-        (server,) = self.servers
-        server.calm()
-        server.kill()
-        self.start(server)
-        process = self.clients.process
-        assert process is not None
+        (machine,) = self.servers
+        machine.calm()
+        machine.kill()
+        self.start(machine)
         last = MultiService()
-        self._add(last, "last", process, habits_of(self.run.plan), 1)
-        process.run(last.startService)
+        self._add(last, "last", self.talkers, habits_of(self.run.plan), 1)
+        self.talkers.run(last.startService)
         if not self.run.go_on(SERVES_S * SECOND_NS, self.have_clients_ended):
             self.run.find(LIVENESS, f"the lock is not to be had {SERVES_S} s after all is well")
         self.run.system_is_over()
@@ -143,6 +150,11 @@ class LockDeployment(Deployment):
         self.run.reached[WAITED] += self.held.had_to_wait > 0
         self.run.reached[FOUND] += any(service.lock.holder for service in self._services[1:-1])
         return Judgement(proves_nothing=not self.held.count)
+
+    def expects(self, event: Mapping[str, Any], process: Process) -> bool:
+        """Twisted minds a second SIGTERM."""
+        failure = event.get("log_failure")
+        return failure is not None and failure.check(ReactorNotRunning) is not None
 
     @property
     def history(self) -> str:

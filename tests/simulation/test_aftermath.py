@@ -14,12 +14,12 @@ from glitchgrid.lab.plan.swarm import draw_plan
 from glitchgrid.lab.register.habits import ClientHabits
 from glitchgrid.lab.register.kinds import HARMLESS
 from glitchgrid.lab.register.layout import GridLayout
-from glitchgrid.lab.register.oracles.holdings import too_many
+from glitchgrid.lab.register.oracles import holdings
 from glitchgrid.lab.register.oracles.log_lines import Lines
 from glitchgrid.lab.register.plans import CALM
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict
-from glitchgrid.simulation.process import Held
+from glitchgrid.simulation.kernel.machine import Held
 from glitchgrid.simulation.random_stream import RandomStream
 
 PLAIN = Environment(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=100, disk_slowness=1, by_name=True)
@@ -56,38 +56,38 @@ for _kind in HARMLESS:
 
 
 class HoldingsTests(SynchronousTestCase):
-    def problems(self, held: Held, connections: int | None = 0) -> list[str]:
-        process: Any = SimpleNamespace(held=held)
-        return too_many(process, SimpleNamespace(), connections)  # type: ignore[arg-type]
+    def problems(self, held: Held, connections: int | None = 0, *, timers: int = 0) -> list[str]:
+        self.patch(holdings, "timers", lambda _machine: timers)
+        machine: Any = SimpleNamespace(process=SimpleNamespace(held=held))
+        return holdings.too_many(machine, SimpleNamespace(), connections)  # type: ignore[arg-type]
 
     def test_a_port_and_nothing_else(self) -> None:
         self.assertEqual(self.problems(Held(0, 1, 0, 0)), [])
 
     def test_what_is_more_than_that(self) -> None:
         self.assertEqual(
-            self.problems(Held(2, 2, 3, 1)), ["2 connections", "2 listening sockets", "3 timers", "1 threads"]
+            self.problems(Held(2, 2, 1, 0), timers=3),
+            ["2 connections", "2 listening sockets", "3 timers", "1 threads"],
         )
 
     def test_a_connection_may_have_a_timer(self) -> None:
-        self.assertEqual(self.problems(Held(2, 1, 2, 0), None), [])
-        self.assertEqual(self.problems(Held(2, 1, 3, 0), None), ["3 timers"])
+        self.assertEqual(self.problems(Held(2, 1, 0, 0), None, timers=2), [])
+        self.assertEqual(self.problems(Held(2, 1, 0, 0), None, timers=3), ["3 timers"])
 
-    def test_one_file(self) -> None:
-        self.assertEqual(self.problems(Held(0, 1, 0, 0, files=1)), [])
-        self.assertEqual(self.problems(Held(0, 1, 0, 0, files=2)), ["2 open files"])
+    def test_a_control_has_no_file(self) -> None:
+        self.assertEqual(self.problems(Held(0, 1, 0, 1)), ["1 open files"])
 
 
 class Process:
     name = "control1"
-
-    def __init__(self) -> None:
-        self.machine = SimpleNamespace(name="control1", disk=SimpleNamespace(refused=None))
+    host = SimpleNamespace(name="control1")
 
 
 class LinesTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.found: list[str] = []
-        self.lines = Lines(self.found.append)
+        self.refused: list[Any] = []
+        self.lines = Lines(self.found.append, self.refused.__contains__)
         self.process: Any = Process()
 
     def log(self, text: str, level: LogLevel = LogLevel.info, **fields: Any) -> None:
@@ -116,7 +116,7 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("never that it had failed", self.found[0])
 
     def test_in_the_end_all_have_answered(self) -> None:
-        machine: Any = SimpleNamespace(name="control1", process=self.process)
+        machine: Any = SimpleNamespace(name="control1", processes=[self.process])
         self.fails()
         self.lines.all_are_well([machine])
         self.assertEqual(
@@ -125,9 +125,9 @@ class LinesTests(SynchronousTestCase):
         )
 
     def test_who_runs_has_said_so_once(self) -> None:
-        machine: Any = SimpleNamespace(name="control1", process=self.process)
+        machine: Any = SimpleNamespace(name="control1", processes=[self.process])
         self.log("control serves {vaults} by ...")
-        self.lines.all_are_well([machine, SimpleNamespace(name="vault1", process=None)])  # type: ignore[list-item]
+        self.lines.all_are_well([machine, SimpleNamespace(name="vault1", processes=[])])  # type: ignore[list-item]
         self.assertEqual(self.found, [])
         self.log("control serves {vaults} by ...")
         self.assertIn("twice", self.found[0])
@@ -139,7 +139,7 @@ class LinesTests(SynchronousTestCase):
     def test_a_store_fails_with_its_disk(self) -> None:
         self.log("store failed: {reason}; ...", LogLevel.error, reason="EIO")
         self.assertIn("had refused nothing", self.found.pop())
-        self.process.machine.disk.refused = self.process
+        self.refused.append(self.process)
         self.log("store failed: {reason}; ...", LogLevel.error, reason="EIO")
         self.assertEqual(self.found, [])
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.simulation import event_queue
+from glitchgrid.simulation.context import RunContext
 from glitchgrid.simulation.event_queue import EventQueue, Stuck
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.simulation.trace import Trace
-from glitchgrid.simulation.world import World
 
 
 class DrawTests(SynchronousTestCase):
@@ -19,7 +19,7 @@ class DrawTests(SynchronousTestCase):
         self.assertEqual([rng.below(1000) for _ in range(4)], [943, 798, 249, 513])
 
     def test_streams_do_not_touch_each_other(self) -> None:
-        world, other = World("1"), World("1")
+        world, other = RunContext("1"), RunContext("1")
         for _ in range(100):
             other.rng("b").below(10)
         self.assertEqual([world.rng("a").below(1000) for _ in range(9)], [other.rng("a").below(1000) for _ in range(9)])

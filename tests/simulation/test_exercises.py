@@ -1,5 +1,7 @@
 """Exercises: the product passes all, each notices what it is there for, and neighbouring runs share them out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from attrs import evolve
@@ -10,6 +12,8 @@ from glitchgrid import control
 from glitchgrid.http import face, intake, service
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.patching import patched
+from glitchgrid.lab.place.changes import changed
 from glitchgrid.lab.plan.swarm import draw_plan
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.plans import KILL
@@ -45,46 +49,68 @@ class CourseTests(SynchronousTestCase):
             reached |= result.reached.keys()
         self.assertEqual({name for name in reached if name.startswith(DONE)}, set(turns.LINES))
 
-    def only(self, exercise: Exercise) -> Result:
-        self.patch(turns, "EXERCISES", (exercise,))
-        return run(0)
+    def only(self, name: str) -> Result:
+        with changed(f"{__name__}:with_this_alone", name):
+            return run(0)
 
     def test_what_one_breaks_on_purpose_has_to_break(self) -> None:
-        states = frozenset({"control: two addresses lead to one vault"})
-        never = Exercise("never", lambda _bench: differs("one", 1, 1), states)
-        (finding,) = self.only(never).findings
+        (finding,) = self.only("never").findings
         self.assertEqual(
             (finding.oracle, finding.message),
             ("exercise", "never: it was not stated that control: two addresses lead to one vault"),
         )
 
     def test_what_another_one_breaks_is_no_excuse(self) -> None:
-        doubled = next(each for each in EXERCISES if each.name == "two addresses of one vault")
-        findings = self.only(evolve(doubled, states=frozenset())).findings
+        findings = self.only("doubled").findings
         self.assertIn("property", [finding.oracle for finding in findings])
 
     def test_the_first_that_finds_something_is_the_last(self) -> None:
-        def wrong(_bench: Bench) -> Problems:
-            yield from differs("one", 1, 2)
-            yield from differs("another", 1, 2)
+        self.assertEqual([finding.message for finding in self.only("wrong").findings], ["wrong: one: 1, and not 2"])
 
-        self.assertEqual(
-            [finding.message for finding in self.only(Exercise("wrong", wrong)).findings], ["wrong: one: 1, and not 2"]
-        )
+
+def _wrong(_bench: Bench) -> Problems:
+    yield from differs("one", 1, 2)
+    yield from differs("another", 1, 2)
+
+
+OWN = {
+    "never": Exercise(
+        "never", lambda _bench: differs("one", 1, 1), frozenset({"control: two addresses lead to one vault"})
+    ),
+    "doubled": evolve(
+        next(each for each in EXERCISES if each.name == "two addresses of one vault"), states=frozenset()
+    ),
+    "wrong": Exercise("wrong", _wrong),
+}
+
+
+@contextmanager
+def with_this_alone(name: str) -> Iterator[None]:
+    """For whoever runs it: there is no other exercise."""
+    with patched(turns, "EXERCISES", (OWN[name],)):
+        yield
+
+
+@contextmanager
+def with_something_else(number: int) -> Iterator[None]:
+    """For whoever runs it: one of the changes below, and the exercise alone that has to notice."""
+    name, owner, attribute, instead = CHANGES[number]
+    place = [exercise.name for exercise in EXERCISES].index(name)
+    with patched(owner, attribute, instead), patched(turns, "EXERCISES", EXERCISES[place : place + 1]):
+        yield
 
 
 class NoticeTests(SynchronousTestCase):
-    def assert_noticed(self, name: str, owner: Any, attribute: str, instead: Any) -> None:
-        self.patch(owner, attribute, instead)
-        place = [exercise.name for exercise in EXERCISES].index(name)
-        self.patch(turns, "EXERCISES", EXERCISES[place : place + 1])
-        messages = [finding.message for finding in run(0).findings if finding.oracle == "exercise"]
+    def assert_noticed(self, number: int, name: str) -> None:
+        with changed(f"{__name__}:with_something_else", number):
+            result = run(0)
+        messages = [finding.message for finding in result.findings if finding.oracle == "exercise"]
         self.assertTrue(messages and messages[0].startswith(name), (name, messages))
 
 
-def _add(number: int, name: str, owner: Any, attribute: str, instead: Any) -> None:
+def _add(number: int, name: str) -> None:
     def test(self: NoticeTests) -> None:
-        self.assert_noticed(name, owner, attribute, instead)
+        self.assert_noticed(number, name)
 
     setattr(NoticeTests, f"test_{number}_{name.replace(' ', '_')}", test)
 
@@ -106,32 +132,32 @@ def _for_all_that_wait(self: Any, number: int, voter: str, answer: Any) -> None:
     _store_answered(self, number, voter, answer)
 
 
-for _number, _each in enumerate(
-    (
-        ("vaults that are behind", coordinator.Coordinator, "_reaches_floor", lambda _self, _value: True),
-        ("strange answers", connections, "BODY_BYTES_MAX", 10**6),
-        ("two addresses of one vault", Doubles, "report", lambda *_: None),
-        ("vaults that have forgotten", ReadRound, "has_lost", False),
-        ("connections that break", exchange, "connection_broke", lambda _failure: False),
-        ("a vault that rests", atomic, "REST_MAX_S", 5.0),
-        ("a vault that rests", atomic, "REST_FIRST_S", 0.2),
-        ("a vault that lags", atomic, "LAGGING_S", 1.0),
-        ("operations that nobody decides", atomic, "OPERATION_TIMEOUT_S", 5.0),
-        ("files that a vault finds", slots, "SEQUENCE_MAX", 10**6),
-        ("files that a vault finds", slots, "_check_neighbours", lambda *_: None),
-        ("a disk that fails a start", valuefile, "_with_cure", lambda error: error.strerror),
-        ("a start that hangs", service, "STOP_TIMEOUT_S", 2.0),
-        ("an end with something in progress", service.FaceService, "stopService", Service.stopService),
-        ("reports", service.FaceService, "_report", lambda _self: None),
-        ("a control that tells that it serves", control, "READY_AGAIN_S", 100.0),
-        ("lists of vaults", address, "VAULTS_MAX", 65),
-        ("many too many connections", face, "TURNED_AWAY_MAX", 101),
-        ("many requests at once", intake, "PIPELINED_MAX", 17),
-        ("a read that a write overtakes", healing.Healing, "held", lambda _self, _value: []),
-        ("a write that is overtaken", rounds.StoreRound, "acknowledge", _all_are_exact),
-        ("a decrease before the floor is known", rounds.StoreRound, "expire", lambda _self: None),
-        ("a read that is outgrown", healing.Healing, "hear", lambda *_: None),
-        ("a vault that answers late", coordinator.Coordinator, "store_answered", _for_all_that_wait),
-    )
-):
-    _add(_number, *_each)
+CHANGES: tuple[tuple[str, Any, str, Any], ...] = (
+    ("vaults that are behind", coordinator.Coordinator, "_reaches_floor", lambda _self, _value: True),
+    ("strange answers", connections, "BODY_BYTES_MAX", 10**6),
+    ("two addresses of one vault", Doubles, "report", lambda *_: None),
+    ("vaults that have forgotten", ReadRound, "has_lost", False),
+    ("connections that break", exchange, "connection_broke", lambda _failure: False),
+    ("a vault that rests", atomic, "REST_MAX_S", 5.0),
+    ("a vault that rests", atomic, "REST_FIRST_S", 0.2),
+    ("a vault that lags", atomic, "LAGGING_S", 1.0),
+    ("operations that nobody decides", atomic, "OPERATION_TIMEOUT_S", 5.0),
+    ("files that a vault finds", slots, "SEQUENCE_MAX", 10**6),
+    ("files that a vault finds", slots, "_check_neighbours", lambda *_: None),
+    ("a disk that fails a start", valuefile, "_with_cure", lambda error: error.strerror),
+    ("a start that hangs", service, "STOP_TIMEOUT_S", 2.0),
+    ("an end with something in progress", service.FaceService, "stopService", Service.stopService),
+    ("reports", service.FaceService, "_report", lambda _self: None),
+    ("a control that tells that it serves", control, "READY_AGAIN_S", 100.0),
+    ("lists of vaults", address, "VAULTS_MAX", 65),
+    ("many too many connections", face, "TURNED_AWAY_MAX", 101),
+    ("many requests at once", intake, "PIPELINED_MAX", 17),
+    ("a read that a write overtakes", healing.Healing, "held", lambda _self, _value: []),
+    ("a write that is overtaken", rounds.StoreRound, "acknowledge", _all_are_exact),
+    ("a decrease before the floor is known", rounds.StoreRound, "expire", lambda _self: None),
+    ("a read that is outgrown", healing.Healing, "hear", lambda *_: None),
+    ("a vault that answers late", coordinator.Coordinator, "store_answered", _for_all_that_wait),
+)
+
+for _number, (_name, *_) in enumerate(CHANGES):
+    _add(_number, _name)

@@ -69,7 +69,7 @@ class World:
         self._box = Box()
         process = self._box.start(lambda _: None)
         self._table = process.table
-        self._box.world.current = process  # type: ignore[assignment]
+        self._box.world.current = process
         self._calls = self._box.calls
         self.root = "/u/v/w"
         mask = os.umask(0)

@@ -20,13 +20,12 @@ class Vault:
         self.sequence = 1
         self.data: bytes | None = None
         self.store: Any = SimpleNamespace(is_open=True, value=0)
-        self.machine: Any = SimpleNamespace(
-            name=name, process=object(), disk=SimpleNamespace(changes=0, durable=lambda _name: self.data)
-        )
+        self.process: Any = SimpleNamespace(alive=True)
+        self.machine: Any = SimpleNamespace(name=name, disk=SimpleNamespace(changes=0, durable=lambda _name: self.data))
 
     def begin(self, invariant: Invariant) -> None:
         """Start, and begin to store something."""
-        invariant.watch(self.machine, self.store)
+        invariant.watch(self.machine, self.store, self.process)
         self.observer = invariant.observer(self.machine)
         self.observer.sync_began(1, stores=1)
 
@@ -76,10 +75,10 @@ class InvariantTests(SynchronousTestCase):
         vault = self.vaults[2]
         vault.make_durable(6)
         vault.observer.store_is_idle()
-        vault.machine.process = object()
+        vault.process.alive = False
         self.invariant.check()
         self.assertEqual(self.invariant.broken, [])
-        self.invariant.watch(vault.machine, vault.store)
+        vault.process.alive = True
         self.assert_broken("vault2 is idle, shows 5 and holds 6 durably")
 
     def test_a_vault_says_that_it_holds_what_it_does_not(self) -> None:

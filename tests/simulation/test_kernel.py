@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from greenlet import getcurrent
+from greenlet import GreenletExit, getcurrent
 
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.kernel.process import Process
 from glitchgrid.simulation.kernel.seam import Asked, Patch, Seam
-from glitchgrid.simulation.world import World
+from tests.simulation.hosts import Hosts
 
 MS = 1_000_000
 
@@ -19,7 +19,7 @@ class Box:
     """A world with one machine, whose processes say what they do and when."""
 
     def __init__(self) -> None:
-        self.world = World("a seed")
+        self.world = Hosts("a seed")
         self.host: Host = self.world.machine("a")
         self.seam = Seam()
         self.said: list[tuple[int, str]] = []
@@ -136,3 +136,41 @@ def test_what_is_asked_does_not_become_a_method() -> None:
 
     assert Holder().measure([1, 2]) == 2
     assert Holder.measure.__name__ == "len"
+
+
+def test_a_wait_is_as_long_as_the_machines_clock_says_and_no_longer(box: Box) -> None:
+    """Where a clock runs fast, what it measures takes less of the world's time, whatever kind of wait it is."""
+    box.host.clock.drift(0, 1_000_000)
+
+    def main(process: Process) -> None:
+        process.sleep(100 * MS)
+        box.say("slept")
+        process.wait_for([], lambda: False, 100 * MS)
+        box.say("waited")
+
+    box.process(main)
+    box.run()
+    assert box.said == [(50, "slept"), (100, "waited")]
+
+
+def test_at_the_end_of_its_world_a_process_is_ended_whatever_it_catches(box: Box) -> None:
+    """The garbage collector does not see into a greenlet that waits: what it refers to would stay."""
+    ended: list[str] = []
+
+    def main(process: Process) -> None:
+        try:
+            try:
+                process.park()
+            except GreenletExit:
+                ended.append("caught")
+                process.park()
+        finally:
+            ended.append("tidied up")
+
+    process = box.process(main)
+    threads = [each.greenlet for each in process.threads.values()]
+    box.run()
+    process.let_go()
+    assert ended == ["caught", "tidied up"]
+    assert all(each.dead for each in threads)
+    assert not process.threads

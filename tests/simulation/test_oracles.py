@@ -8,11 +8,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.cli import main
 from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.place.changes import replaced
 from glitchgrid.lab.plan.swarm import draw_plan
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.oracles.names import HISTORY, ORACLES
 from glitchgrid.lab.register.simulated.deployment import JudgedGrid
-from glitchgrid.lab.register.system import REGISTER, Register
+from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.system import Deployment, Run, System
 from glitchgrid.lab.verdict import STATEMENT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "simulation.md").read_text(encoding="utf-8")
@@ -23,6 +25,15 @@ def rows(heading: str) -> set[str]:
     """What the table below that row of headings has rows for."""
     table = PAGE.partition(f"\n| oracle | {heading} |\n")[2].partition("\n\n")[0]
     return {name for row in NAMES.findall(table) for name in row.split(", ")}
+
+
+class Somebody(JudgedGrid):
+    def finish(self) -> None:
+        self.run.find("somebody", "something is wrong")
+
+
+def deploy_somebody(_system: System, run: Run) -> Deployment:
+    return Somebody(run)
 
 
 class OracleTests(SynchronousTestCase):
@@ -39,13 +50,8 @@ class OracleTests(SynchronousTestCase):
 
     def test_nobody_else_finds_anything(self) -> None:
         plan = draw_plan("1", GridLayout(steps=1), REGISTER.plans)
-
-        class Somebody(JudgedGrid):
-            def finish(self) -> None:
-                self.run.find("somebody", "something is wrong")
-
-        self.patch(Register, "deploy", lambda _system, run: Somebody(run))
-        self.assertRaises(AssertionError, run_plan, plan)
+        with replaced("glitchgrid.lab.register.system:Register", "deploy", deploy_somebody):
+            self.assertRaises(AssertionError, run_plan, plan)
 
     def test_what_a_broken_assumption_excuses_is_of_the_register(self) -> None:
         self.assertEqual({HISTORY, STATEMENT, "invariant"}, set(ORACLES.excused))

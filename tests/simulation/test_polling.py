@@ -2,6 +2,7 @@
 
 import errno
 import select
+from collections.abc import Callable
 
 import pytest
 
@@ -140,3 +141,23 @@ def test_who_polls_in_a_loop_does_not_stop_time(box: Box) -> None:
     process = box.process(main)
     box.run()
     assert process.status == 0
+
+
+@pytest.mark.parametrize(
+    ("wait", "took_us"),
+    [
+        (lambda process, table: Epoll(process, table).poll(0.0101), 11_000),
+        (lambda process, table: Poll(process, table).poll(10.1), 11_000),
+        (lambda process, table: select_ready(process, table, ([], [], []), 0.0101005), 10_101),
+    ],
+)
+def test_a_time_out_is_rounded_up_as_linux_has_it(
+    box: Box, wait: Callable[[Process, Table], object], took_us: int
+) -> None:
+    def main(process: Process) -> None:
+        wait(process, Table())
+        box.say(f"after {box.world.now_ns // 1000}")
+
+    box.process(main)
+    box.run()
+    assert [what for _, what in box.said] == [f"after {took_us}"]

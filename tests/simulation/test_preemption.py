@@ -29,7 +29,7 @@ from glitchgrid.simulation.kernel.schedules import Given, Pct, Random, Spot
 from glitchgrid.simulation.kernel.seam import Seam
 from glitchgrid.simulation.kernel.threads import Lock, Threads
 from glitchgrid.simulation.random_stream import RandomStream
-from glitchgrid.simulation.world import World
+from tests.simulation.hosts import Hosts
 
 MS = 1_000_000
 LATE_MS = 100_000
@@ -320,7 +320,7 @@ class Box:
     """A world with one machine, and code with points."""
 
     def __init__(self, seed: str = "a seed") -> None:
-        self.world = World(seed)
+        self.world = Hosts(seed)
         self.host = self.world.machine("a")
         self.seam = Seam()
         self.points = Points(self.seam, lambda: self.world.current)  # type: ignore[arg-type,return-value]

@@ -1,14 +1,14 @@
 """Two machines, and the stacks of their networks, for tests of sockets as open files."""
 
 from glitchgrid.simulation.kernel.stack import Stack
-from glitchgrid.simulation.world import World
+from tests.simulation.hosts import Hosts
 
 MS = 1_000_000
 
 
 class TwoMachines:
     def __init__(self) -> None:
-        self.world = World("a seed")
+        self.world = Hosts("a seed")
         self.a, self.b = self.world.machine("a"), self.world.machine("b")
         self.stacks: dict[str, Stack] = {}
         for each in (self.a, self.b):

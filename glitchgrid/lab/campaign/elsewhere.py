@@ -21,11 +21,12 @@ from glitchgrid.lab.campaign.workers import prepare
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.glitch import switched_on
 from glitchgrid.lab.layout import Layout
+from glitchgrid.lab.place.environment import own_hash_seed
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.system import System
 
-HASH_SEEDS = ("1", "2")
+HASH_SEEDS = (1, 2)
 """One of them is another one than ours, whatever ours is."""
 
 
@@ -33,14 +34,13 @@ class Elsewhere:
     """Another process that runs seeds. It ends with this one, whose end closes its standard input."""
 
     def __init__(self) -> None:
-        ours = os.environ.get("PYTHONHASHSEED")
-        other = next(seed for seed in HASH_SEEDS if seed != ours)
+        other = next(seed for seed in HASH_SEEDS if seed != own_hash_seed())
         self._process = subprocess.Popen(
             [sys.executable, "-m", "glitchgrid.lab.campaign.elsewhere"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONHASHSEED": other},
+            env=os.environ | {"PYTHONHASHSEED": str(other)},
             start_new_session=True,  # Ctrl-C is for whoever waits for it
         )
 

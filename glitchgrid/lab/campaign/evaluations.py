@@ -12,8 +12,8 @@ from typing import Any
 
 import antithesis.assertions as sdk
 
+from glitchgrid.lab.patching import patched
 from glitchgrid.lab.properties import Seen
-from glitchgrid.simulation.containment import patched
 
 LABORATORY = ("glitchgrid.lab", "glitchgrid.commands", "glitchgrid.cli")
 

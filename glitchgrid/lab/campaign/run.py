@@ -1,49 +1,82 @@
-"""One run: carries out a plan on a system, and collects the findings."""
+"""One run: carries out a plan on a system, and collects the findings.
+
+It is done in a process of its own (`serving`), in which the seam was put in before anything else was imported. Whoever
+asks for a run elsewhere has it done there.
+"""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-from twisted.logger import LogLevel, formatEvent, globalLogPublisher
+from twisted.logger import LogLevel, formatEvent
 
-from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.evaluations import collecting
+from glitchgrid.lab.campaign.placed import ask
+from glitchgrid.lab.campaign.request import Request
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.faults.fault import MS_NS
+from glitchgrid.lab.glitch import names_on
 from glitchgrid.lab.layout import Layout
+from glitchgrid.lab.place import here, logs
+from glitchgrid.lab.place.watch import STILL_S
 from glitchgrid.lab.plan.plan import Plan, Planned
 from glitchgrid.lab.plan.swarm import draw_plan
 from glitchgrid.lab.properties import Seen
 from glitchgrid.lab.system import FAULT, SHOWED, US_NS, Run, system_of
 from glitchgrid.lab.trace.recording import Recording, Span
-from glitchgrid.lab.verdict import LIVENESS, LOG, STATEMENT, Finding, Judgement, Verdict
+from glitchgrid.lab.verdict import HANG, LIVENESS, LOG, STATEMENT, Finding, Judgement, Verdict
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.containment import Escape, contained
 from glitchgrid.simulation.event_queue import Stuck
-from glitchgrid.simulation.process import Process
-from glitchgrid.simulation.world import World
+from glitchgrid.simulation.kernel.kernel import Kernel
+from glitchgrid.simulation.kernel.process import Process
 
 RUN_S = 600
 """How long the clients may take, in the run's own time."""
 
 
 def run_seed(seed: str, layout: Layout, *, keep_trace: bool = False) -> Result:
-    """The run that a seed stands for."""
+    """The run that a seed stands for. The system's glitches that are switched on here are there, too."""
     runner = system_of(layout).runner
     if runner is not None:
         result: Result = runner.run_seed(seed, layout, keep_trace=keep_trace)
         return result
-    return run_plan(draw_plan(seed, layout, system_of(layout).plans), keep_trace=keep_trace)
+    return ask(layout, seed=seed, keep_trace=keep_trace, glitches=tuple(names_on()))
 
 
 def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
-    """The run that a plan describes."""
+    """The run that a plan describes. The system's glitches that are switched on here are there, too."""
     runner = system_of(plan.layout).runner
     if runner is not None:
         result: Result = runner.run_plan(plan, keep_trace=keep_trace)
         return result
-    return _Run(plan, keep_trace=keep_trace).result()
+    return ask(plan.layout, plan, keep_trace=keep_trace, glitches=tuple(names_on()))
+
+
+def planned(request: Request) -> Plan:
+    """What is asked for, as a plan."""
+    if request.plan is not None:
+        return request.plan
+    return draw_plan(request.seed, request.layout, system_of(request.layout).plans)
+
+
+def perform(plan: Plan, *, keep_trace: bool, glitches: tuple[str, ...] = ()) -> Result:
+    """Carry out a plan in this process, in which systems run."""
+    known = system_of(plan.layout).glitches
+    with ExitStack() as stack:
+        for name in glitches:
+            stack.enter_context(known[name].on())
+        return _Run(plan, keep_trace=keep_trace).result()
+
+
+def hung(plan: Plan, where: str) -> Result:
+    """Of a run in which nothing goes on: nothing else is known of it."""
+    message = (
+        f"nothing has happened for {STILL_S} s of real time: something runs on and on and asks nothing of its system. "
+        f"It was, innermost first, at\n{where}"
+    )
+    finding = Finding(HANG, message)
+    return Result(plan, Verdict.VIOLATION, (finding,), digest="", operations=0, events=0, duration_ns=0)
 
 
 class _Run(Run):
@@ -51,7 +84,9 @@ class _Run(Run):
     the servers that did not hold: those disturb nothing. Any other finding is enough to look at."""
 
     def __init__(self, plan: Plan, *, keep_trace: bool) -> None:
-        self._world = World(plan.seed, keep_trace=keep_trace)
+        self._installed = here.installed()
+        # What its programs find where they begin is not to depend on where this process was started.
+        self._world = self._installed.new_kernel(plan.seed, keep_trace=keep_trace, home="/")
         self._plan = plan
         self._reached: Counter[str] = Counter()
         self._is_quiet = False
@@ -66,35 +101,35 @@ class _Run(Run):
     def result(self) -> Result:
         world, deployment = self._world, self._deployment
         try:
-            listening = _listening(self._logged)
             stated = collecting(self._system.package, self._stated, self._broke)
-            # The garbage collector rests within the containment, and so nothing is heard of what went before.
-            with contained(world), listening, stated:
-                try:
-                    self._live()
-                finally:
-                    world.end()
-        except (Escape, Stuck) as error:
+            with logs.heard_by(self._logged), stated, deployment.attached():
+                self._live()
+        except Stuck as error:
             self.find(type(error).__name__, str(error))
+        finally:
+            self._installed.settle()
         judgement = deployment.judge()
         self._findings += judgement.findings
-        return Result(
+        context = world.context
+        result = Result(
             plan=self._plan,
             verdict=self._verdict(judgement),
             findings=tuple(self._findings),
-            digest=world.trace.digest,
+            digest=context.trace.digest,
             operations=deployment.operations,
-            events=world.events,
+            events=context.events,
             duration_ns=world.now_ns,
-            reached=self._reached,
+            reached=Counter(self._reached),
             history=deployment.history,
-            trace=tuple(world.trace.lines),
+            trace=tuple(context.trace.lines),
             recording=self._recording(),
-            stated=self._stated,
+            stated=Counter(self._stated),
         )
+        self._installed.leave()
+        return result
 
     def _recording(self) -> Recording | None:
-        capture = self._world.capture
+        capture = self._world.context.capture
         if capture is None:
             return None
         end_ns = self._over_ns or self._world.now_ns
@@ -103,7 +138,7 @@ class _Run(Run):
     # What deployments have of it.
 
     @property
-    def world(self) -> World:
+    def world(self) -> Kernel:
         return self._world
 
     @property
@@ -126,14 +161,12 @@ class _Run(Run):
         look = self._deployment.look
 
         def after_each_event() -> bool:
-            interruption.check()
             look()
             return until()
 
         return self._world.run(duration_ns, after_each_event)
 
     def let_pass(self, duration_ns: int, until: Callable[[], bool]) -> bool:
-        interruption.check()
         return self._world.run(duration_ns, until)
 
     def system_is_over(self) -> None:
@@ -148,8 +181,8 @@ class _Run(Run):
         for planned in plan.faults:
             world.after(planned.at_ms * MS_NS, self._begin, planned)
         deployment.before_clients()
-        deployment.clients.start(deployment.clients_program)
-        if not self.go_on(RUN_S * SECOND_NS, deployment.have_clients_ended):
+        deployment.start_clients()
+        if not self.go_on(RUN_S * SECOND_NS, deployment.are_clients_over):
             self.find(LIVENESS, f"the clients had not ended after {RUN_S} s")
         self._end_faults()
         deployment.finish()
@@ -206,19 +239,10 @@ class _Run(Run):
             self._broken.add(stated)
             self.find(STATEMENT, stated)
 
-    def _logged(self, event: dict[str, Any]) -> None:
-        current = self._world.current
-        if isinstance(current, Process) and current.machine is not self._deployment.clients:
-            self._deployment.logged(event, current)
-        if event.get("log_failure") is not None or event.get("log_level") is LogLevel.critical:
-            failure = event.get("log_failure")
+    def _logged(self, event: dict[str, Any], process: Process) -> None:
+        if process.host is not self._deployment.clients:
+            self._deployment.logged(event, process)
+        failure = event.get("log_failure")
+        is_bad = failure is not None or event.get("log_level") is LogLevel.critical
+        if is_bad and not self._deployment.expects(event, process):
             self.find(LOG, f"{formatEvent(event)}: {failure.getErrorMessage() if failure else ''}")
-
-
-@contextmanager
-def _listening(observer: Any) -> Iterator[None]:
-    globalLogPublisher.addObserver(observer)
-    try:
-        yield
-    finally:
-        globalLogPublisher.removeObserver(observer)

@@ -72,10 +72,12 @@ def _told(line: str, result: Result) -> str:
             what = f"receives {f'{text!r}' if text else f'{length} bytes'} on connection {connection}"
         case ["write", file, offset, length, digest]:
             what = f"writes {length} bytes ({digest}) into {file}, from {offset} on"
-        case ["fsync" | "fdatasync", "."]:
-            what = "syncs its directory"
-        case ["fsync" | "fdatasync", file]:
+        case ["sync"]:
+            what = "syncs a directory"
+        case ["sync", file]:
             what = f"syncs {file}"
+        case ["sync", file, "fails"]:
+            what = f"syncs {file}, which fails"
         case ["accept", connection, "from", other]:
             what = f"accepts connection {connection}, of {other}"
         case ["reset", connection]:

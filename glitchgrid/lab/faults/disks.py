@@ -8,7 +8,7 @@ from attrs import field, frozen
 from glitchgrid.lab.faults.fault import DURATIONS_MS, MS_NS, Fault, OfKeeper, Scope, Stage
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import whole
-from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
 
 STALL_MS_MAX = 60_000

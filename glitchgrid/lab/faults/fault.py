@@ -9,9 +9,9 @@ from attrs import field, frozen
 
 from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import text
-from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.kernel.kernel import Kernel
+from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
-from glitchgrid.simulation.world import World
 
 MS_NS = 1_000_000
 US_NS = 1000
@@ -22,7 +22,7 @@ DURATIONS_MS = (10, 100, 500, 2000, 5000)
 class Stage(Protocol):
     """What faults act on: the machines of a system, and the world in which they are."""
 
-    world: World
+    world: Kernel
 
     @property
     def servers(self) -> Sequence[Machine]:

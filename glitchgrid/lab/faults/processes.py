@@ -9,7 +9,7 @@ from glitchgrid.lab.faults.fault import US_NS, Fault, OfKeeper, OfServer, Scope,
 from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import whole
 from glitchgrid.simulation.clock import MILLION, SECOND_NS
-from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
 
 HOUR_S = 3600
@@ -172,13 +172,16 @@ class ProcessorVaries(Throttle):
 
 @frozen
 class DescriptorsRunOut(OfServer):
-    """Its process may open no socket beyond those that it has: EMFILE, at accept and at connect."""
+    """Its process may open nothing beyond what it has: EMFILE, at accept and at connect.
+
+    One that does not listen yet is left alone: it would not start, and nobody would start it again.
+    """
 
     kind = "descriptors run out"
 
     def begin(self, stage: Stage) -> bool:
         process = self.on(stage).process
-        if process is not None:
+        if process is not None and process.held.listening:
             process.descriptors_max = len(process.sockets)
             process.descriptors_missed = 0
         return False

@@ -11,7 +11,7 @@ from glitchgrid.lab.faults.fault import OfKeeper, Stage
 from glitchgrid.lab.faults.processes import PowerLoss
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import whole
-from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.value import VALUE_MAX
 

@@ -8,6 +8,7 @@ overrides, what is done wrong, and what comes of it.
 """
 
 import contextlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -29,6 +30,7 @@ from glitchgrid.protocol.coordinator import Coordinator
 from glitchgrid.protocol.quorum import Vote
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.register.atomic import AtomicRegister
+from glitchgrid.storage.disk import LocalFile
 from glitchgrid.storage.slots import Slot, encode_file
 from glitchgrid.storage.store import Store
 from glitchgrid.storage.valuefile import VALUE_NAME, ValueFile
@@ -103,7 +105,7 @@ def _acknowledge_after_failed_fsync(original: Any) -> Any:
 def _no_rewrite_at_recovery(original: Any) -> Any:
     def write_anew(self: Any, slot: Any) -> None:
         try:
-            self._file = self._disk.open(VALUE_NAME)
+            self._file = LocalFile(os.open(os.path.join(self._disk.path, VALUE_NAME), os.O_RDWR | os.O_CLOEXEC))
         except FileNotFoundError:
             original(self, slot)
             return

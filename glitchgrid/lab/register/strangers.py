@@ -7,6 +7,7 @@ from attrs import field, frozen
 from glitchgrid.lab.faults.fault import OfKeeper, Stage
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import one_of
+from glitchgrid.lab.place.inside import run_inside
 from glitchgrid.lab.register.scripted.stranger import WAYS, stranger
 from glitchgrid.simulation.random_stream import RandomStream
 
@@ -26,7 +27,7 @@ class Stranger(OfKeeper):
     def begin(self, stage: Stage) -> bool:
         machine = self.on(stage)
         machine.kill()
-        machine.start(stranger(self.how))
+        run_inside(stage.world, machine, stranger(self.how), again=False)
         return True
 
     def end(self, stage: Stage) -> bool:

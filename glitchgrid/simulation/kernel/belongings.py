@@ -36,7 +36,7 @@ class Place(NamedTuple):
     def as_now(cls, owner: Any, name: str) -> Self:
         """A new process finds a copy of what is there now."""
         value = getattr(owner, name)
-        return cls(owner, name, lambda: copy(value))
+        return cls(owner, name, value.copy if isinstance(value, dict | list | set) else lambda: copy(value))
 
 
 def _exchanger(places: list[Place]) -> Callable[[list[Any]], list[Any]]:
@@ -162,6 +162,7 @@ def interpreter() -> list[Place]:
         Place.as_now(sys, "unraisablehook"),
         Place.as_now(threading, "excepthook"),
         *(Place(sys, name, lambda: None) for name in ("stdin", "stdout", "stderr")),
+        *(Place(sys, name, lambda: None) for name in ("__stdin__", "__stdout__", "__stderr__")),
         Place(threading, "_active", dict),
         Place(threading, "_limbo", dict),
         Place(threading, "_counter", lambda: itertools.count(1).__next__),

@@ -1,6 +1,7 @@
 """Descriptors: what they stand for, and a process's table of them."""
 
 import errno
+import functools
 import os
 import select
 import stat
@@ -16,7 +17,10 @@ DESCRIPTORS_MAX = 1024
 
 
 def error(number: int) -> OSError:
-    return OSError(number, os.strerror(number))
+    return OSError(number, _told(number))
+
+
+_told = functools.cache(os.strerror)
 
 
 class OpenFile:
@@ -104,13 +108,14 @@ class OpenFile:
 class Table:
     """A process's descriptors, the lowest free one for each new file, as POSIX has it.
 
+    :ivar files: what they stand for.
     :ivar most: they are all below this.
     :ivar missed: how often one more was wanted.
     :ivar frozen_at: so many there were when it was frozen; None where it is not.
     """
 
     def __init__(self) -> None:
-        self._files: dict[int, OpenFile] = {}
+        self.files: dict[int, OpenFile] = {}
         self._inheritable: dict[int, None] = {}
         self.most = DESCRIPTORS_MAX
         self.missed = 0
@@ -123,25 +128,25 @@ class Table:
         :raises OSError: EMFILE where there is none left.
         """
         descriptor = least
-        while descriptor in self._files:
+        while descriptor in self.files:
             descriptor += 1
         self._require(descriptor)
-        self._files[descriptor] = file
+        self.files[descriptor] = file
         file.hold()
         return descriptor
 
     def require_room(self) -> None:
         """:raises OSError: EMFILE where there is no descriptor left."""
-        self._require(next(each for each in count() if each not in self._files))
+        self._require(next(each for each in count() if each not in self.files))
 
     def _require(self, descriptor: int) -> None:
-        if descriptor >= self.most or (self.frozen_at is not None and len(self._files) >= self.frozen_at):
+        if descriptor >= self.most or (self.frozen_at is not None and len(self.files) >= self.frozen_at):
             self.missed += 1
             raise error(errno.EMFILE)
 
     def freeze(self) -> None:
         """Let there be no more than there are."""
-        self.frozen_at = len(self._files)
+        self.frozen_at = len(self.files)
 
     def unfreeze(self) -> None:
         self.frozen_at = None
@@ -149,8 +154,8 @@ class Table:
     def place(self, file: OpenFile, descriptor: int, *, inheritable: bool = True) -> None:
         """Let a descriptor stand for a file, as dup2 does: what it stood for is let go."""
         file.hold()
-        before = self._files.pop(descriptor, None)
-        self._files[descriptor] = file
+        before = self.files.pop(descriptor, None)
+        self.files[descriptor] = file
         self.set_inheritable(descriptor, inheritable)
         if before is not None:
             before.dropped(self)
@@ -158,18 +163,18 @@ class Table:
 
     def file(self, descriptor: int) -> OpenFile:
         """:raises OSError: EBADF where the descriptor stands for nothing."""
-        found = self._files.get(descriptor)
+        found = self.files.get(descriptor)
         if found is None:
             raise error(errno.EBADF)
         return found
 
     def find(self, descriptor: int) -> OpenFile | None:
-        return self._files.get(descriptor)
+        return self.files.get(descriptor)
 
     def close(self, descriptor: int) -> None:
         """:raises OSError: EBADF where the descriptor stands for nothing."""
         file = self.file(descriptor)
-        del self._files[descriptor]
+        del self.files[descriptor]
         self._inheritable.pop(descriptor, None)
         file.dropped(self)
         file.release()
@@ -187,17 +192,17 @@ class Table:
             self._inheritable.pop(descriptor, None)
 
     def close_all(self) -> None:
-        for descriptor in list(self._files):
+        for descriptor in list(self.files):
             self.close(descriptor)
 
     def vanish(self) -> None:
-        for file in self._files.values():
+        for file in self.files.values():
             file.vanish()
-        self._files.clear()
+        self.files.clear()
         self._inheritable.clear()
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self.files)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._files))
+        return iter(sorted(self.files))

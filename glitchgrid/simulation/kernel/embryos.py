@@ -75,8 +75,13 @@ class Embryos:
             self._waiting[kind].append(process)
             kernel.run(IMPORTS_NS_MAX, lambda process=process: process.main_thread.is_parked)  # type: ignore[misc]
         self._installed.settle()
+        self.learn_no_more()
+
+    def learn_no_more(self) -> None:
+        """Nobody will ask for what was learned."""
         self._installed.files.asked = None
         self._watched.clear()
+        self._imported_before.clear()
 
     def _grow(self, names: Sequence[str]) -> object:
         process = self._installed.process()

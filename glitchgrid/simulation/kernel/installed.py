@@ -69,6 +69,7 @@ class Installed:
             raise RuntimeError(f"imported before the world could put itself in their way: {', '.join(early)}")
         self.seam = Seam()
         self.kernel: Kernel | None = None
+        self._left: list[Kernel] = []
         self.at_exit = AtExit(self.process)
         self._chances = Chances(self.process)
         self._identities = Identities(self.process)
@@ -110,7 +111,8 @@ class Installed:
             return belongings, lambda: None
         from glitchgrid.simulation.kernel.reactors import SharedReactor  # noqa: PLC0415
 
-        return belongings, SharedReactor(belongings, self._reactor_name).begin
+        shared = SharedReactor(belongings, self._reactor_name)
+        return belongings, lambda: shared.begin(self.process())
 
     def _patches(self) -> Iterator[Patch]:
         yield from clocks.patches(self.seam, self.process)
@@ -133,9 +135,12 @@ class Installed:
         """The spec of a module that no finder finds by its name, so that it gets preemption points if it is to."""
         return spec if self._finder is None else self._finder.pointed(spec)
 
-    def new_kernel(self, seed: str, *, keep_trace: bool = False) -> Kernel:
-        """A new world: what runs from now on, runs in it."""
-        self.kernel = Kernel(seed, self.seam, keep_trace=keep_trace)
+    def new_kernel(self, seed: str, *, keep_trace: bool = False, home: str | None = None) -> Kernel:
+        """A new world: what runs from now on, runs in it.
+
+        :param home: as `Kernel` takes it.
+        """
+        self.kernel = Kernel(seed, self.seam, keep_trace=keep_trace, home=home)
         if self.native is not None:
             self.native.seed(seed)
             self.seam.in_c = self._in_c
@@ -253,6 +258,23 @@ class Installed:
         except SystemExit as exit_:
             process.exit(exit_.code if isinstance(exit_.code, int) else 1)
         raise AssertionError("an interpreter ends by SystemExit, and nothing comes behind it")
+
+    def end(self) -> None:
+        """The world is over, and nobody looks at its processes any more: leave nothing of it behind."""
+        kernel = self._running()
+        kernel.end()
+        for process in kernel.processes:
+            self.files.forget(process)
+        self.kernel = None
+
+    def leave(self) -> None:
+        """The world is over, and this real process ends before long: leave all as it is.
+
+        Its threads are kept. To let them go would run the code that they have for their end.
+        """
+        self.settle()
+        self._left.append(self._running())
+        self.kernel = None
 
     def settle(self) -> None:
         """Put in place what belongs to whoever is outside of all processes."""

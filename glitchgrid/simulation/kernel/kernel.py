@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 from greenlet import getcurrent
 
 from glitchgrid.simulation.context import RunContext
+from glitchgrid.simulation.event_queue import Event
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.kernel import children
 from glitchgrid.simulation.kernel.console import Console, NoWriting, Output
@@ -19,6 +20,7 @@ from glitchgrid.simulation.kernel.seam import Seam
 from glitchgrid.simulation.kernel.stack import Stack
 from glitchgrid.simulation.names import Names
 from glitchgrid.simulation.network import Network
+from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.simulation.trace import brief
 
 FIRST_PID = 100
@@ -43,6 +45,7 @@ class Kernel:
         self.network = Network(self.context)
         self.names = Names(self.hosts)
         self.processes: list[Process] = []
+        self._running: dict[str, list[Process]] = {}
         self.output: dict[Process, Output] = {}
         self._seam = seam
         self._home = os.getcwd() if home is None else home
@@ -57,12 +60,24 @@ class Kernel:
     def now_ns(self) -> int:
         return self.context.now_ns
 
+    def rng(self, name: str) -> RandomStream:
+        """The stream of that name."""
+        return self.context.rng(name)
+
+    def after(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> Event:
+        """Let something happen in so many nanoseconds, outside of all processes."""
+        return self.context.after(delay_ns, function, *arguments)
+
+    def note(self, who: str, what: str) -> None:
+        """Put a line into the trace."""
+        self.context.note(who, what)
+
     def host(self, name: str) -> Machine:
         """The machine of that name, which is made when it is first asked for."""
         found = self.hosts.get(name)
         if found is None:
             address = f"10.0.0.{len(self.hosts) + 1}"
-            found = Machine(self, self.context, self.network, self.names, self.hosts, name, address)
+            found = Machine(self, self.context, self.network, self.names, name, address)
             given = {"/etc/hosts": HOSTS % (address.encode(), name.encode()), "/etc/resolv.conf": b""}
             found.disk = FileSystem(self.context, name, found.clock, given=given, home=self._home)
             self.hosts[name] = found
@@ -114,8 +129,12 @@ class Kernel:
         return FIRST_PID + len(self.processes)
 
     def _take(self, process: Process) -> None:
-        if any(each.alive and each.host is process.host for each in self.processes):
+        there = self._running[process.host.name] = [
+            each for each in self._running.get(process.host.name, ()) if each.alive
+        ]
+        if there:
             process.name = f"{process.host.name}/{process.pid}"
+        there.append(process)
         self.processes.append(process)
         self.files_of(process).list_process(process, process.table)
 
@@ -164,3 +183,12 @@ class Kernel:
 
     def run(self, duration_ns: int, done: Callable[[], bool] | None = None) -> bool:
         return self.context.run(duration_ns, done)
+
+    def end(self) -> None:
+        """The world is over, and another one is to run in this real process: leave nothing of its threads behind.
+
+        The garbage collector does not see into a greenlet that waits, so what one refers to would stay for ever.
+        """
+        for each in self.processes:
+            each.let_go()
+        self._seam.settle(None)

@@ -21,13 +21,17 @@ class Resettable(Protocol):
 
 
 class ListeningFile(InternetFile):
-    """A socket that may listen."""
+    """A socket that may listen.
+
+    :ivar listens_since_ns: in the world's time.
+    """
 
     def __init__(self, stack: Stack, family: int, kind: int, proto: int) -> None:
         super().__init__(stack, family, kind, proto)
         self._queue: deque[Any] | None = None
         self._backlog = 0
         self._expected = 0
+        self.listens_since_ns = 0
 
     @property
     def _may_listen(self) -> bool:
@@ -43,6 +47,7 @@ class ListeningFile(InternetFile):
             if any(each.is_listening for each in self._ports.at(self.local)):
                 raise error(errno.EADDRINUSE)
             self._queue = deque()
+            self.listens_since_ns = self.stack.host.world.now_ns
         self._backlog = min(max(0, backlog), BACKLOG_MAX)
 
     def accept(self) -> Any:

@@ -1,10 +1,12 @@
 """A machine of the world: a host with programs, which faults end, stop and switch off, and which are run again."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from glitchgrid.simulation.connection import End
 from glitchgrid.simulation.host import Host
 from glitchgrid.simulation.kernel.filesystem import FileSystem
+from glitchgrid.simulation.kernel.nodes import Directory, File
 from glitchgrid.simulation.kernel.process import Process
 from glitchgrid.simulation.kernel.tcp import Tcp
 
@@ -28,11 +30,19 @@ class Machine(Host):
         self.when_free: Callable[[], object] | None = None
         self._kernel = kernel
         self._programs: list[tuple[Start, Process]] = []
+        self._passing: list[Process] = []
 
-    def run(self, start: Start) -> Process:
-        """Start a program, now, and again whenever `start_again` finds that it has ended."""
+    def run(self, start: Start, *, again: bool = True) -> Process:
+        """Switch it on, if need be, and start a program.
+
+        :param again: whether it is started again whenever `start_again` finds that it has ended.
+        """
+        self.is_powered = True
         process = self._start(start)
-        self._programs.append((start, process))
+        if again:
+            self._programs.append((start, process))
+        else:
+            self._passing = [*(each for each in self._passing if each.alive), process]
         return process
 
     def start_again(self) -> None:
@@ -50,12 +60,26 @@ class Machine(Host):
     @property
     def process(self) -> "Running | None":
         """What runs on it, as one; None where nothing does."""
-        alive = [process for _, process in self._programs if process.alive]
+        alive = self.processes
         return Running(self._kernel, self, alive) if alive else None
+
+    @property
+    def processes(self) -> Sequence[Process]:
+        """What runs on it, one by one."""
+        return [each for each in self._all if each.alive]
+
+    @property
+    def _all(self) -> Sequence[Process]:
+        return [*(process for _, process in self._programs), *self._passing]
+
+    def listener(self, port: int) -> Tcp | None:
+        """What takes connections of TCP there."""
+        there = self._kernel.stacks[self.name].tcp.having(port)
+        return next((each for each in there if each.is_listening), None)
 
     def kill(self) -> None:
         """kill -9 for each of its programs: the kernel closes what they had open, and keeps what they had written."""
-        for _, process in self._programs:
+        for process in self._all:
             process.kill(SIGKILL)
 
     def cut_power(self) -> None:
@@ -69,7 +93,7 @@ class Machine(Host):
     @property
     def disk_has_refused(self) -> bool:
         """Whether what runs on it now was told of an error by its disk, other than a missing file."""
-        return any(process.alive and process is self.disk.refused for _, process in self._programs)
+        return any(process.alive and process is self.disk.refused for process in self._all)
 
     def calm(self) -> None:
         """Let it be well again, and what runs on it, run. Nobody waits for its end any more."""
@@ -125,7 +149,7 @@ class Running:
             each.resume_threads()
 
     @property
-    def sockets(self) -> Sequence[object]:
+    def sockets(self) -> Sequence[Any]:
         """All that they have open."""
         return [table.file(descriptor) for table in self._tables for descriptor in table]
 
@@ -157,15 +181,39 @@ class Running:
     def _tables(self) -> "Sequence[Any]":
         return [each.table for each in self._processes]
 
-    def break_connections(self, other: Host) -> int:
-        """Reset the connections with another machine. Returns how many there were."""
+    @property
+    def held(self) -> "Held":
+        """What they have just now."""
+        files = self.sockets
+        listening = sum(isinstance(each, Tcp) and each.is_listening for each in files)
+        return Held(
+            connections=sum(isinstance(each, Tcp) for each in files) - listening,
+            listening=listening,
+            threads=sum(len(each.threads) - 1 for each in self._processes),
+            files=sum(isinstance(each.node, (Directory, File)) for each in files),
+        )
+
+    def connections_to(self, other: Host) -> Sequence[End]:
+        """This end of each connection with another machine, whoever has made it."""
         ends = [
             file.end
-            for table in self._tables
-            for file in (table.file(descriptor) for descriptor in table)
+            for file in self.sockets
             if isinstance(file, Tcp) and file.end is not None and not file.end.was_reset
         ]
-        found = [end for end in ends if end.peer.host is other]
+        return [end for end in ends if end.peer.host is other]
+
+    def break_connections(self, other: Host) -> int:
+        """Reset the connections with another machine. Returns how many there were."""
+        found = self.connections_to(other)
         for end in found:
             end.break_off()
         return len(found)
+
+
+class Held(NamedTuple):
+    """What processes have taken that they must give back: sockets, threads beside the main ones, files, directories."""
+
+    connections: int
+    listening: int
+    threads: int
+    files: int

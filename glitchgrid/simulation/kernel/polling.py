@@ -1,18 +1,19 @@
 """epoll, poll and select, level-triggered, on the files of a process."""
 
 import errno
+import math
 import select
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from glitchgrid.simulation.clock import SECOND_NS
+from glitchgrid.simulation.clock import MILLION
 from glitchgrid.simulation.kernel.descriptors import ERR, HUP, IN, OUT, PRI, OpenFile, Table, error
 from glitchgrid.simulation.kernel.process import Process
 
 ALWAYS = ERR | HUP
 """What is reported whether it was asked for or not."""
 
-MS_NS = 1_000_000
+MS_NS, US_NS = 1_000_000, 1000
 _READABLE, _WRITABLE = IN | HUP | ERR, OUT | ERR
 
 
@@ -22,6 +23,8 @@ def descriptor_of(file: Any) -> int:
     :raises TypeError: for what has none.
     :raises ValueError: for what has none any more.
     """
+    if type(file) is int and file >= 0:
+        return file
     found = file if isinstance(file, int) else file.fileno()
     if not isinstance(found, int):
         raise TypeError("argument must be an int, or have a fileno() method")
@@ -90,7 +93,7 @@ class Epoll(OpenFile):
         if maxevents < -1 or maxevents == 0:
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
         most = None if maxevents == -1 else maxevents
-        timeout_ns = None if timeout is None or timeout < 0 else int(timeout * SECOND_NS)
+        timeout_ns = None if timeout is None or timeout < 0 else _rounded_up(timeout * 1000, MS_NS)
         if timeout_ns == 0 or any(map(self._ready, list(self._candidates))):
             take_a_turn(self._process)
             return self._collected(most)
@@ -124,14 +127,15 @@ class Epoll(OpenFile):
     def _check(self, descriptor: int) -> None:
         if self._ready(descriptor):
             self._candidates[descriptor] = None
-            self.changed()
+            if self.watchers:
+                self.changed()
 
     def _ready(self, descriptor: int) -> int:
         found = self._interest.get(descriptor)
         if found is None:
             return 0
         file, mask = found
-        if self._table.find(descriptor) is not file:
+        if self._table.files.get(descriptor) is not file:
             self._drop(descriptor)  # it was closed, and the kernel forgets it by itself
             return 0
         return file.events & (mask | ALWAYS)
@@ -173,7 +177,7 @@ class Poll:
     def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
         """:param timeout: in milliseconds."""
         files = [file for file in map(self._table.find, self._masks) if file is not None]
-        timeout_ns = None if timeout is None or timeout < 0 else int(timeout * MS_NS)
+        timeout_ns = None if timeout is None or timeout < 0 else _rounded_up(timeout, MS_NS)
         return wait(self._process, files, self._ready, timeout_ns) or []
 
     def _ready(self) -> list[tuple[int, int]]:
@@ -208,8 +212,13 @@ def select_ready(process: Process, table: Table, asked: Sequence[Iterable[Any]],
         ]
         return (found[0], found[1], found[2]) if any(found) else None
 
-    timeout_ns = None if timeout is None else int(timeout * SECOND_NS)
+    timeout_ns = None if timeout is None else _rounded_up(timeout * MILLION, US_NS)
     return wait(process, files, ready, timeout_ns) or ([], [], [])
+
+
+def _rounded_up(timeout: float, unit_ns: int) -> int:
+    """A time-out of so many units, which the calls take no parts of: Python rounds them up."""
+    return math.ceil(timeout) * unit_ns
 
 
 def _events(table: Table, descriptor: int) -> int:

@@ -7,6 +7,8 @@ would act.
 """
 
 import signal
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -30,6 +32,10 @@ IDENT_STEP = 0x1000
 
 _IGNORED = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT, signal.SIGSTOP}
 """Signals that end nobody who has no handler for them."""
+
+
+def _say_nothing(*_raised: object) -> None:
+    """What a process that is over raises, nobody reads."""
 
 
 class Watched(Protocol):
@@ -77,6 +83,7 @@ class Process:
     :ivar told_of_signals: is called with the number of each signal that has a handler (signal.set_wakeup_fd).
     :ivar started_ns: when it has begun, in the world's time.
     :ivar kept: what is kept for it alone, by whoever keeps something.
+    :ivar when_let_go: is called, as the process, before a thread of it is ended that the end of the world finds.
     """
 
     def __init__(
@@ -101,6 +108,7 @@ class Process:
         self.told_of_signals: Callable[[int], None] | None = None
         self.handlers: dict[int, Handler] = {signal.SIGPIPE: signal.SIG_IGN}
         self.kept: dict[object, Any] = {}
+        self.when_let_go: list[Callable[[], object]] = []
         self._seam = seam
         self._hub = hub
         self._main = main
@@ -171,7 +179,7 @@ class Process:
         if self._is_paused or (self._are_threads_paused and thread is not self.main_thread):
             self._missed.append((thread, woken))
             return
-        before, self.world.current = self.world.current, self  # type: ignore[assignment]
+        before, self.world.current = self.world.current, self
         self._seam.enter(thread)
         try:
             thread.greenlet.switch(woken)
@@ -182,16 +190,20 @@ class Process:
             self.threads.pop(thread.greenlet, None)
 
     def park(self, timeout_ns: int | None = None) -> bool:
-        """Let the thread whose code runs wait until it is woken, or for so long by the machine's clock.
+        """Let the thread whose code runs wait until it is woken, or for so long by the world's time.
 
         Signals' handlers run behind it, in the main thread.
 
         :returns: whether it was woken; False for a time-out.
         """
-        thread = self.thread
+        return self._park(self.thread, timeout_ns)
+
+    def _park(self, thread: Thread, timeout_ns: int | None) -> bool:
+        if not self.alive:
+            raise GreenletExit
         thread.is_parked = True
         if timeout_ns is not None:
-            thread.event = self.world.after(max(0, self.clock.until(max(0, timeout_ns))), self._go_on, thread, False)
+            thread.event = self.world.after(max(0, timeout_ns), self._go_on, thread, False)
         woken: bool = self._hub.switch()
         thread.is_parked = False
         if self._pending and thread is self.main_thread:
@@ -208,6 +220,7 @@ class Process:
         thread.event = self.world.after(0, self._go_on, thread, True)
 
     def sleep(self, duration_ns: int) -> None:
+        """For so long by the machine's clock."""
         end_ns = self.world.now_ns + self.clock.until(duration_ns)
         while self.world.now_ns < end_ns:
             self.park(end_ns - self.world.now_ns)
@@ -215,6 +228,7 @@ class Process:
     def wait_for(self, files: Iterable[Watched], ready: Callable[[], T], timeout_ns: int | None = None) -> T | None:
         """Let the thread wait until `ready` says something true; it is asked whenever one of the files has changed.
 
+        :param timeout_ns: by the machine's clock.
         :returns: that, or None for a time-out.
         """
         return ready() or self.wait_for_change(files, ready, timeout_ns)
@@ -234,7 +248,7 @@ class Process:
                 left_ns = None if end_ns is None else end_ns - world.now_ns
                 if left_ns is not None and left_ns <= 0:
                     return None
-                self.park(left_ns)
+                self._park(thread, left_ns)
                 found = ready()
                 if found:
                     return found
@@ -324,9 +338,27 @@ class Process:
         self._ended()
 
     def let_go(self) -> None:
-        """The run is over: throw away what is left of its threads."""
+        """The world is over: end what is left of its threads.
+
+        What they do at their end (their `finally` blocks, and whoever catches everything) is done by a dead process:
+        it has no descriptors, and whatever waits is ended again.
+        """
         self.alive = False
-        for each in list(self.threads):
-            if not each.dead and each:
-                each.throw()
+        for each in list(self.threads.values()):
+            if not each.greenlet.dead and each.greenlet:
+                self._end(each)
         self.threads.clear()
+        self._missed.clear()
+        self.kept.clear()
+
+    def _end(self, thread: Thread) -> None:
+        before, self.world.current = self.world.current, self
+        self._seam.enter(thread)
+        try:
+            sys.excepthook = threading.excepthook = _say_nothing
+            for end in self.when_let_go:
+                end()
+            thread.greenlet.throw()
+        finally:
+            self._seam.leave()
+            self.world.current = before

@@ -58,10 +58,11 @@ class AtExit:
 
 
 def _streams() -> None:
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the program runs
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc] # noqa: SIM115 - until its end
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         stream = open(descriptor, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def interpreter(main: Main, arguments: Sequence[str], at_exit: AtExit) -> Main:

@@ -3,9 +3,12 @@
 With modules of its own a process needs none of this: Twisted installs a reactor in it as anywhere.
 """
 
+import sys
+import warnings
 from typing import Any
 
 from glitchgrid.simulation.kernel.belongings import Belongings, Place
+from glitchgrid.simulation.kernel.process import Process
 
 
 class SharedReactor:
@@ -18,27 +21,94 @@ class SharedReactor:
     def __init__(self, belongings: Belongings, name: str) -> None:
         from twisted.internet import process, tcp  # noqa: PLC0415 - behind the seam
         from twisted.internet.main import installReactor  # noqa: PLC0415
-        from twisted.logger import globalLogBeginner, globalLogPublisher  # noqa: PLC0415
+        from twisted.internet.posixbase import PosixReactorBase  # noqa: PLC0415
         from twisted.python import log, threadable  # noqa: PLC0415
         from twisted.python.reflect import namedAny  # noqa: PLC0415
 
         kind: Any = namedAny(name)
         self.reactor = kind.__new__(kind)
         installReactor(self.reactor)
+        if issubclass(kind, PosixReactorBase):
+            _remove_in_order(PosixReactorBase)
         belongings.add(Place(self.reactor, "__dict__", dict))
         belongings.add(Place(threadable, "ioThread", lambda: None))
         belongings.add(Place(process, "reapProcessHandlers", dict))
         # What a process closes to take, and end, a connection for which it has no descriptor.
         belongings.add(Place(tcp._reservedFD, "_fileDescriptor", lambda: None))  # noqa: SLF001
-        for owner, attribute in (
-            (globalLogPublisher, "_observers"),
-            (globalLogBeginner, "__dict__"),
-            (log.theLogPublisher, "__dict__"),
-            (log, "defaultObserver"),
-        ):
+        logging = _Logging()
+        belongings.add(Place(logging, "state", logging.fresh))
+        for owner, attribute in ((log.theLogPublisher, "__dict__"), (log, "defaultObserver")):
             belongings.add(Place.as_now(owner, attribute))
 
-    def begin(self) -> Any:
+    def begin(self, process: Process) -> Any:
         """The reactor of the process whose code runs, made anew."""
         self.reactor.__init__()
+        process.when_let_go.append(self._stop)
         return self.reactor
+
+    def _stop(self) -> None:
+        """Its loop catches whatever is raised within it, and would go on. There is no other word that it heeds at once,
+        and behind it there is nothing left to take back.
+        """
+        self.reactor._started = False  # noqa: SLF001
+        self.reactor._signals = _NoSignals()  # noqa: SLF001
+
+
+class _NoSignals:
+    def install(self) -> None:
+        """There are none."""
+
+    uninstall = install
+
+
+def _remove_in_order(kind: Any) -> None:
+    """What a reactor disconnects at its end it keeps in sets, whose order is that of addresses in memory."""
+    remove_all = kind._removeAll  # noqa: SLF001 - what all reactors' `removeAll` come down to
+
+    def in_order(self: Any, readers: Any, writers: Any) -> Any:
+        return sorted(remove_all(self, readers, writers), key=lambda each: each.fileno())
+
+    kind._removeAll = in_order  # noqa: SLF001
+
+
+class _Logging:
+    """Who listens to what is logged, and what was logged before anybody did, as one thing."""
+
+    def __init__(self) -> None:
+        from twisted.logger import (  # noqa: PLC0415 - behind the seam, and once: a process may have its own
+            LogBeginner,
+            LogPublisher,
+            globalLogBeginner,
+            globalLogPublisher,
+        )
+
+        self._kinds: tuple[Any, Any] = LogPublisher, LogBeginner
+        self._beginner: Any = globalLogBeginner
+        self._publisher: Any = globalLogPublisher
+        outside = globalLogBeginner._temporaryObserver  # noqa: SLF001 - as below
+        self._others = [each for each in globalLogPublisher._observers if each is not outside]  # noqa: SLF001
+
+    @property
+    def state(self) -> tuple[Any, dict[str, Any]]:
+        return self._publisher._observers, vars(self._beginner)  # noqa: SLF001 - both are the interpreter's only ones
+
+    @state.setter
+    def state(self, state: tuple[Any, dict[str, Any]]) -> None:
+        self._publisher._observers, self._beginner.__dict__ = state  # noqa: SLF001
+
+    def fresh(self) -> tuple[Any, dict[str, Any]]:
+        publisher = self._kinds[0](*self._others)
+        beginner = self._kinds[1](publisher, _StandardError(), sys, warnings)
+        return publisher._observers, vars(beginner) | {"_publisher": self._publisher}  # noqa: SLF001
+
+
+class _StandardError:
+    """The standard error of whoever writes to it."""
+
+    def write(self, text: str) -> None:
+        if sys.stderr is not None:
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        if sys.stderr is not None:
+            sys.stderr.flush()

@@ -197,8 +197,10 @@ class Tcp(ListeningFile):
     @property
     def events(self) -> int:
         end = self.end
-        if end is not None and not (end.is_ending or end.was_reset or self._shut or self._error):
-            return (IN if end.has_unread else 0) | (OUT if end.room else 0)  # as most are, most of the time
+        if end is not None and not (self._shut or self._error):
+            events = end.open_events()
+            if events is not None:
+                return events  # as most are, most of the time
         if self._queue is not None:
             return IN if self._queue else 0
         mask = ERR if self._error else 0

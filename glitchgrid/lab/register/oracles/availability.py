@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from glitchgrid.lab.register.oracles.contract import majority
 from glitchgrid.lab.register.oracles.wellness import Wellness
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.disk import SYNC_NS
+from glitchgrid.simulation.drive import SYNC_NS
 from glitchgrid.simulation.random_stream import DOUBLINGS_MAX
 
 JUDGED = "an operation was judged by how it went"

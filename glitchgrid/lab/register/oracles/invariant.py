@@ -26,14 +26,15 @@ from attrs import define, field, frozen
 from glitchgrid.lab.register.oracles.contract import majority
 from glitchgrid.observer import Observer
 from glitchgrid.outcome import StoreOutcome, StoreRequest
-from glitchgrid.simulation.host import Host
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
 from glitchgrid.storage.record import RecordDamaged
 from glitchgrid.storage.slots import decode_file
 from glitchgrid.storage.store import Store
-from glitchgrid.storage.valuefile import VALUE_NAME
 from glitchgrid.value import NOTHING_STORED
+
+VALUE = "/data/value"
+"""Where each vault keeps its value."""
 
 
 @frozen
@@ -75,16 +76,6 @@ class _Seen:
     unguarded: set[int] = field(factory=set)
     """What was stored without the guard: it may be less than what was there."""
 
-    @property
-    def stands(self) -> bool:
-        """Has nothing happened to this vault? That is so after most events, and is found out quickly here."""
-        shown, store = self.shown, self.store
-        return (
-            shown == self.durable
-            and self.changes == self.machine.disk.changes
-            and (store is None or not store.is_open or store.value == shown)
-        )
-
 
 @define
 class Invariant:
@@ -113,21 +104,21 @@ class Invariant:
     ) -> "Invariant":
         return cls([_Seen(machine) for machine in machines], now_ns, all_are_guarded, [] if keep_changes else None)
 
-    def observer(self, machine: Host) -> Observer:
+    def observer(self, machine: Machine) -> Observer:
         """What a vault that runs there has to tell."""
         return _Listener(self, self._seen(machine))
 
-    def watch(self, machine: Host, store: Store) -> None:
+    def watch(self, machine: Machine, store: Store, process: Process) -> None:
         """A vault has started: its values are that store's from now on."""
         seen = self._seen(machine)
-        seen.store, seen.process, seen.is_idle = store, seen.machine.process, True
+        seen.store, seen.process, seen.is_idle = store, process, True
 
-    def _seen(self, machine: Host) -> _Seen:
+    def _seen(self, machine: Machine) -> _Seen:
         return next(each for each in self.vaults if each.machine is machine)
 
     def answers(self, seen: _Seen, outcome: StoreOutcome) -> None:
         """A vault is about to say what it holds."""
-        durable = _held(seen.machine.disk.durable(VALUE_NAME))
+        durable = _held(seen.machine.disk.durable(VALUE))
         # Where two stores that share a sync lower the value, the first of them never was on the disk.
         if outcome.value > durable and durable not in seen.unguarded:
             self.find(f"{seen.machine.name} answers that it holds {outcome.value}, and holds {durable} durably")
@@ -141,7 +132,14 @@ class Invariant:
             return
         changed = False
         for seen in self.vaults:
-            changed = (not seen.stands and self._look(seen)) or changed
+            shown, store = seen.shown, seen.store
+            if (
+                shown == seen.durable
+                and seen.changes == seen.machine.disk.changes
+                and (store is None or not store.is_open or store.value == shown)
+            ):
+                continue  # nothing has happened to it. So it is after most events, and is found out quickly here.
+            changed = self._look(seen) or changed
         if changed:
             self._compare()
             self._keep()
@@ -169,7 +167,7 @@ class Invariant:
         changed = False
         if disk.changes != seen.changes:
             seen.changes = disk.changes
-            data = disk.durable(VALUE_NAME)
+            data = disk.durable(VALUE)
             durable = seen.durable if data is seen.data else _held(data)
             seen.data = data
             if durable < seen.durable and durable not in seen.unguarded:
@@ -178,7 +176,7 @@ class Invariant:
                 self.find(f"{seen.machine.name} holds {durable} durably, and nobody has ever written that")
             changed = durable != seen.durable
             seen.durable = durable
-        runs = seen.process is not None and seen.machine.process is seen.process
+        runs = seen.process is not None and seen.process.alive
         if runs and seen.store is not None and seen.store.is_open:
             shown = seen.store.value
             changed = changed or shown != seen.shown
@@ -231,7 +229,7 @@ def shown(store: Store | None) -> int:
 
 def durable_identity(machine: Machine) -> bytes | None:
     """What a vault calls itself, as its disk has it; None where the disk has no such thing."""
-    data = machine.disk.durable(VALUE_NAME)
+    data = machine.disk.durable(VALUE)
     try:
         return None if data is None else decode_file(data).record.identity.encode("ascii")
     except RecordDamaged:

@@ -14,8 +14,8 @@ from typing import Any
 
 from twisted.logger import LogLevel, formatEvent
 
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
 
 LEVELS: Mapping[str, LogLevel] = {
     "control serves ": LogLevel.info,
@@ -32,6 +32,7 @@ LEVELS: Mapping[str, LogLevel] = {
     "not everything ended within ": LogLevel.warn,
     "{first} and {second} are one vault ": LogLevel.error,
     "a majority of the vaults holds at most ": LogLevel.error,
+    "{line}": LogLevel.critical,
 }
 """The lines that control and the vaults log, by their beginnings, and their levels."""
 
@@ -40,15 +41,22 @@ TWISTEDS = re.compile(
     r"(Face|_Gate|_Scripted) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)"
     r"|(Timing|Forcibly timing) out client: "
     r"|EMFILE |Re-reserving EMFILE |Could not accept "
+    r"|Received SIGTERM, shutting down\.|Server Shut Down\.|set uid/gid "
 )
-"""What Twisted says of a server's port and connections."""
+"""What Twisted says of a server's port and connections, and twistd of its end."""
+
+TWISTDS = ("twistd {version} ", "reactor class: ", "Main loop terminated.")
+"""What twistd says at each start and each end, as it stands in its code."""
 
 
 class Lines:
-    """:param find: is told of a line that should not be there, or is missing."""
+    """:param find: is told of a line that should not be there, or is missing.
+    :param was_refused: whether the disk has refused something to a process.
+    """
 
-    def __init__(self, find: Callable[[str], object]) -> None:
+    def __init__(self, find: Callable[[str], object], was_refused: Callable[[Process], bool]) -> None:
         self._find = find
+        self._was_refused = was_refused
         self._failing: dict[Process, set[str]] = {}
         self._begun: set[Process] = set()
         self.heard: dict[str, list[str]] = {}
@@ -59,11 +67,13 @@ class Lines:
         text = event.get("log_format")
         if not text or event.get("log_failure"):
             return
-        heard = self.heard.get(process.machine.name)
+        heard = self.heard.get(process.host.name)
         if heard is not None:
             heard.append(formatEvent(dict(event)))
         begin = next((each for each in LEVELS if text.startswith(each)), None)
         if begin is None:
+            if text.startswith(TWISTDS):
+                return
             said = formatEvent(dict(event))
             if not TWISTEDS.match(said):
                 self._find(f"{process.name} logged a line that nobody knows: {said}")
@@ -79,17 +89,13 @@ class Lines:
             self._fails(process, event["vault"])
         elif begin == "vault {vault} answers again":
             self._answers(process, event["vault"])
-        elif begin == "store failed: " and process.machine.disk.refused is not process:
+        elif begin == "store failed: " and not self._was_refused(process):
             self._find(f"{process.name} said that a store failed, and its disk had refused nothing")
 
     def _starts(self, process: Process) -> None:
         if process in self._begun:
             self._find(f"{process.name} said twice that it has started")
         self._begun.add(process)
-
-    def starts_again(self, process: Process) -> None:
-        """Another server is about to start in it."""
-        self._begun.discard(process)
 
     def _fails(self, process: Process, vault: str) -> None:
         failing = self._failing.setdefault(process, set())
@@ -105,11 +111,8 @@ class Lines:
 
     def all_are_well(self, servers: Sequence[Machine]) -> None:
         """All servers are well: each must have logged that it started, and that failing vaults answer again."""
-        for machine in servers:
-            process = machine.process
-            if process is None:
-                continue
+        for process in (process for machine in servers for process in machine.processes):
             if process not in self._begun:
-                self._find(f"{machine.name} runs, and has never said so")
+                self._find(f"{process.name} runs, and has never said so")
             for vault in sorted(self._failing.get(process, ())):
-                self._find(f"{machine.name} has never said that vault {vault} answers again")
+                self._find(f"{process.name} has never said that vault {vault} answers again")

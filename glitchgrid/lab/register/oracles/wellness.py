@@ -7,11 +7,11 @@ those that talk to it find out by their time-outs.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from glitchgrid.lab.layout import Link
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.event_queue import EventQueue
-from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.kernel.machine import Machine
 
 SETTLES_NS = 8 * SECOND_NS
 """After a fault. A connection that it has broken unseen costs whoever uses it a time-out of a second, and a rest; there
@@ -21,10 +21,17 @@ STARTED_NS = SECOND_NS
 """After a start that no fault has brought about: control may have come before its vaults."""
 
 
-class Wellness:
-    """:param ports: where each server listens."""
+class Time(Protocol):
+    @property
+    def now_ns(self) -> int: ...
 
-    def __init__(self, time: EventQueue, ports: Mapping[Machine, int]) -> None:
+
+class Wellness:
+    """:param time: of the world.
+    :param ports: where each server listens.
+    """
+
+    def __init__(self, time: Time, ports: Mapping[Machine, int]) -> None:
         self._time = time
         self._ports = {machine.name: (machine, port) for machine, port in ports.items()}
         self._troubles: Counter[str | Link] = Counter()
@@ -63,7 +70,10 @@ class Wellness:
         if found is None:
             return since_ns
         machine, port = found
-        process, listener = machine.process, machine.listener(port)
-        if process is None or process.is_terminating or listener is None or machine.disk.refused is process:
+        listener = machine.listener(port)
+        if listener is None or machine.disk_has_refused:
+            return None
+        process = machine.process
+        if process is None or process.is_terminating:
             return None
         return max(since_ns, listener.listens_since_ns + STARTED_NS)

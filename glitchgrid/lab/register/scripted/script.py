@@ -13,9 +13,9 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from glitchgrid.lab.place.inside import Inside, Program
 from glitchgrid.lab.register.layout import VAULT_PORT
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.process import Process, Program
 from glitchgrid.tap import BACKLOG
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
@@ -122,7 +122,7 @@ class Script:
 class _ScriptedConnection(Protocol):
     transport: Any
 
-    def __init__(self, script: Script, process: Process) -> None:
+    def __init__(self, script: Script, process: Inside) -> None:
         self._script = script
         self._process = process
         self._heard = b""
@@ -178,7 +178,7 @@ class _ScriptedConnection(Protocol):
 class _Scripted(Factory):
     noisy = False
 
-    def __init__(self, script: Script, process: Process) -> None:
+    def __init__(self, script: Script, process: Inside) -> None:
         self._script = script
         self._process = process
         self.connections: list[_ScriptedConnection] = []
@@ -189,7 +189,7 @@ class _Scripted(Factory):
 
 
 class _Listens(Service):
-    def __init__(self, script: Script, process: Process) -> None:
+    def __init__(self, script: Script, process: Inside) -> None:
         self._factory = _Scripted(script, process)
         self._endpoint = TCP4ServerEndpoint(process.reactor, VAULT_PORT, BACKLOG)
 
@@ -208,7 +208,7 @@ class _Listens(Service):
 def scripted(script: Script) -> Program:
     """Its program."""
 
-    def program(process: Process) -> IService:
+    def program(process: Inside) -> IService:
         return _Listens(script, process)
 
     return program

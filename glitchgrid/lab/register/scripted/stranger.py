@@ -3,8 +3,8 @@
 Its numbers are such that nobody has written them: a control that takes one for a vote shows it to its clients.
 """
 
+from glitchgrid.lab.place.inside import Program
 from glitchgrid.lab.register.scripted.script import BROKEN, CLOSED, OPEN, Reply, Script, said, scripted
-from glitchgrid.simulation.process import Program
 from glitchgrid.wire import IDENTITY_HEADER
 
 NUMBER = b"8888888888888888"

@@ -15,6 +15,7 @@ the end    SIGTERM, to servers that are idle, busy, or hang in their disks: each
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from signal import SIGTERM
 
 from attrs import evolve
 from twisted.application.service import MultiService
@@ -35,7 +36,7 @@ from glitchgrid.lab.register.simulated.clients import Prober, SimulatedClient
 from glitchgrid.lab.register.simulated.grid import Grid
 from glitchgrid.lab.register.simulated.stops import STOPPED, STOPS, Stops
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.machine import Machine
+from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.network import Slowness
 from glitchgrid.simulation.random_stream import PER_MILLE
 
@@ -128,7 +129,7 @@ class Aftermath:
         busy_ns = max(vault.disk.busy_until_ns for vault in grid.vaults) - self._world.now_ns
         for machine in grid.servers:
             machine.calm()
-            if machine.process is not None and machine.disk.refused is machine.process:
+            if machine.disk_has_refused:
                 machine.kill()  # it takes no store until it is started anew
             grid.start(machine)
         self._go_on(max(0, busy_ns), lambda: False)  # what a disk has begun while it stalled ends with the stall
@@ -166,8 +167,7 @@ class Aftermath:
 
     def _probe(self, values: Sequence[int | None]) -> bool:
         """Have every control read, or write a value."""
-        process = self._grid.clients.process
-        assert process is not None, "the clients run until the end"
+        process = self._grid.talkers
         probers = [
             Prober(process, self._grid.workload, control, value, reads=value is None)
             for control, value in zip(self._grid.controls, values, strict=True)
@@ -204,8 +204,7 @@ class Aftermath:
         self._go_on(settled_s * SECOND_NS, lambda: False)
         # Until now some of what the network lost before may have come late.
         grid.availability.pace = self._pace
-        process = grid.clients.process
-        assert process is not None, "the clients run until the end"
+        process = grid.talkers
         clients = MultiService()
         workload.writes_left = WAVE_WRITES
         for number in range(WAVE_CLIENTS):
@@ -254,8 +253,7 @@ class Aftermath:
         return not problems
 
     def _ask(self, machine: Machine, row: Row) -> Inquiry:
-        grid, process = self._grid, self._grid.clients.process
-        assert process is not None, "the clients run until the end"
+        grid, process = self._grid, self._grid.talkers
         self._reached[ASKED + row.name] += 1
         inquiry = Inquiry(process.reactor, lambda: self._world.now_ns, row, grid.known(machine), lambda _: None)
         endpoint = TCP4ClientEndpoint(process.reactor, machine.address, grid.ports[machine])
@@ -292,7 +290,7 @@ class Aftermath:
             if machine.process is None:
                 self._find("holdings", f"{machine.name} has ended by itself")
                 return False
-            found = too_many(machine.process, self._grid.services[machine.name], connections)
+            found = too_many(machine, self._grid.services[machine.name], connections)
             if found:
                 self._find("holdings", f"{machine.name} holds {', '.join(found)} {when}")
                 is_well = False
@@ -305,9 +303,9 @@ class Aftermath:
         kind = stops.draw()
         self._reached[STOPPED + kind] += 1
         self._go_on(stops.occupy(kind), lambda: False)
-        processes = [machine.process for machine in stops.told if machine.process is not None]
+        processes = [process for machine in stops.told for process in machine.processes]
         for process in processes:
-            process.terminate()
+            process.kill(SIGTERM)
         end_ns = int(stops.within_s * SECOND_NS)
         have_ended = self._go_on(end_ns, lambda: not any(process.alive for process in processes))
         self._go_on(SECOND_NS, lambda: all(inquiry.is_over for _, inquiry in stops.inquiries))

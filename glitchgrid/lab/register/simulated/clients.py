@@ -16,13 +16,13 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from glitchgrid.lab.history.recorder import Recorder
+from glitchgrid.lab.place.inside import Inside
 from glitchgrid.lab.register.habits import PATIENT, ClientHabits
 from glitchgrid.lab.register.layout import CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.register.oracles.availability import Attempt, Availability
 from glitchgrid.lab.register.oracles.invariant import Invariant
 from glitchgrid.lab.register.simulated.connection import Answer, ClientConnection, get, post
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.value import parse_number
 
@@ -61,7 +61,7 @@ class Workload:
 class _Operator(Service):
     """Carries out operations, on a process of the machine that all clients share."""
 
-    def __init__(self, name: str, process: Process, habits: ClientHabits, workload: Workload) -> None:
+    def __init__(self, name: str, process: Inside, habits: ClientHabits, workload: Workload) -> None:
         self._client = name
         self._reactor = process.reactor
         self._rng = process.world.rng(f"client {name}")
@@ -164,7 +164,7 @@ class SimulatedClient(_Operator):
     """Writes and reads, now at this control, now at that, until all writes of the run are made."""
 
     def __init__(
-        self, name: str, process: Process, habits: ClientHabits, workload: Workload, controls: Sequence[Machine]
+        self, name: str, process: Inside, habits: ClientHabits, workload: Workload, controls: Sequence[Machine]
     ) -> None:
         super().__init__(name, process, habits, workload)
         self.controls = controls
@@ -208,7 +208,7 @@ class Prober(_Operator):
     """
 
     def __init__(
-        self, process: Process, workload: Workload, control: Machine, value: int | None, *, reads: bool = True
+        self, process: Inside, workload: Workload, control: Machine, value: int | None, *, reads: bool = True
     ) -> None:
         super().__init__(f"probe {control.name}", process, PATIENT, workload)
         self.control = control
@@ -244,7 +244,7 @@ class Prober(_Operator):
             self._reactor.callLater(PROBE_AGAIN_S, self._write)
 
 
-def store_by_hand(process: Process, workload: Workload, vault: Machine, value: int) -> None:
+def store_by_hand(process: Inside, workload: Workload, vault: Machine, value: int) -> None:
     """Send a store straight to a vault and without the guard, as curl would.
 
     Whatever the vault answers, no majority has acknowledged it: it may take effect now, later or never.

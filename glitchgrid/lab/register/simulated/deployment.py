@@ -71,8 +71,7 @@ class JudgedGrid(Grid):
 
     def _probe(self) -> None:
         """Write and read through each control until that succeeds."""
-        process = self.clients.process
-        assert process is not None, "the clients run until the end"
+        process = self.talkers
         probers = []
         for control in self.controls:
             self.workload.largest += 1

@@ -1,15 +1,18 @@
 """A grid on the machines of a simulated world: vaults, controls, their clients, and the oracles that look on."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from io import StringIO
 from typing import Any
 
 from twisted.application.service import IService, MultiService
+from twisted.logger import formatEvent
 
 from glitchgrid.errors import StartError, StoreDamaged
 from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.layout import CLIENTS
+from glitchgrid.lab.place.inside import Inside
 from glitchgrid.lab.plan.plan import Environment
 from glitchgrid.lab.register.layout import ATOMIC, CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.register.oracles.availability import Availability, Pace
@@ -21,21 +24,32 @@ from glitchgrid.lab.register.oracles.wire import CONTROL, VAULT, Known
 from glitchgrid.lab.register.plans import grid_of, habits_of
 from glitchgrid.lab.register.simulated.clients import SimulatedClient, Workload, store_by_hand
 from glitchgrid.lab.register.simulated.hostile import Hostile
-from glitchgrid.lab.register.simulated.programs import control_program, vault_program
+from glitchgrid.lab.register.simulated.programs import (
+    Attachment,
+    Attachments,
+    attached,
+    control_arguments,
+    vault_arguments,
+)
 from glitchgrid.lab.system import Deployment, Run
 from glitchgrid.lab.verdict import LOG
 from glitchgrid.observer import Observers
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.host import Host
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process, Program
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
 
 UP_S = 2
 """In a run without faults, the clients begin this long after the servers: by then the grid is up."""
 
 
+CANNOT_START = "twistd vault: "
+"""What a vault that does not start logs, by its beginning."""
+
+
 class Grid(Deployment):
-    """:ivar services: what runs on each server, by its machine's name."""
+    """:ivar services: what runs on each server, by its machine's name.
+    :ivar attachments: what looks into the servers of a machine.
+    """
 
     def __init__(self, run: Run) -> None:
         layout = grid_of(run.plan)
@@ -49,7 +63,7 @@ class Grid(Deployment):
             self.vaults,
             lambda: world.now_ns,
             all_are_guarded=layout.protocol == ATOMIC,
-            keep_changes=world.capture is not None,
+            keep_changes=world.context.capture is not None,
         )
         self._history = StringIO()
         recorder = Recorder(self._history, lambda: world.now_ns)
@@ -57,16 +71,24 @@ class Grid(Deployment):
         self.wellness = Wellness(world, self.ports)
         self.availability = Availability(self.wellness, CLIENTS, layout.vault_names, run.find, run.reached)
         self.workload = Workload(recorder, self.invariant, self.availability, lambda: world.now_ns, layout.steps)
-        self.lines = Lines(lambda message: run.find(LOG, message))
+        self.lines = Lines(lambda message: run.find(LOG, message), self._was_refused)
         self.services: dict[str, IService] = {}
         self.hostile: list[Hostile] = []
         self.observer = Coverage(run.reached)
-        self._control = control_program(self._addresses, layout.protocol, self.observer)
+        self.attachments: Attachments = {
+            **{vault.name: self._of_vault(vault) for vault in self.vaults},
+            **{control.name: Attachment(self.observer, self._keep) for control in self.controls},
+        }
 
     # The programs.
 
-    def program(self, machine: Machine) -> Program:
-        return self._watched if machine in self.vaults else self._controlling
+    def launch(self, machine: Machine) -> Process:
+        if machine in self.vaults:
+            return self.twistd(machine, *vault_arguments())
+        return self.twistd(machine, *control_arguments(self._addresses(), self.layout.protocol))
+
+    def attached(self) -> AbstractContextManager[object]:
+        return attached(self.attachments)
 
     def surround(self, environment: Environment) -> None:
         super().surround(environment)
@@ -90,30 +112,24 @@ class Grid(Deployment):
 
     def store_by_hand(self, vault: Machine, value: int) -> None:
         """Send a store to a vault, past all controls and without the guard."""
-        process = self.clients.process
-        assert process is not None, "faults begin once the clients run"
-        process.run(lambda: store_by_hand(process, self.workload, vault, value))
+        self.talkers.run(lambda: store_by_hand(self.talkers, self.workload, vault, value))
 
     def _addresses(self) -> Sequence[str]:
         """What controls are told of the vaults."""
         return [vault.name if self.by_name else vault.address for vault in self.vaults]
 
-    def _watched(self, process: Process) -> IService:
-        service = vault_program(
-            process,
-            lambda error: self._cannot_start(process.machine, error),
-            Observers(self.observer, self.invariant.observer(process.machine)),
-        )
-        self.invariant.watch(process.machine, service.store)
-        self.services[process.name] = service
-        return service
+    def _of_vault(self, vault: Machine) -> Attachment:
+        def served(service: Any, process: Process) -> None:
+            self.invariant.watch(vault, service.store, process)
+            self._keep(service, process)
 
-    def _controlling(self, process: Process) -> IService:
-        service = self._control(process)
-        self.services[process.name] = service
-        return service
+        observer = Observers(self.observer, self.invariant.observer(vault))
+        return Attachment(observer, served, lambda error: self._cannot_start(vault, error))
 
-    def _cannot_start(self, vault: Host, error: StartError) -> None:
+    def _keep(self, service: IService, process: Process) -> None:
+        self.services[process.host.name] = service
+
+    def _cannot_start(self, vault: Machine, error: StartError) -> None:
         """Disks are full here, or fail; but they do not rot, and no crash damages what a vault has written."""
         if isinstance(error, StoreDamaged):
             self.invariant.find(f"{vault.name} does not start: {error}")
@@ -125,7 +141,7 @@ class Grid(Deployment):
         if not self.run.plan.faults and self.availability.pace is not None:
             self.run.go_on(UP_S * SECOND_NS, lambda: False)
 
-    def clients_program(self, process: Process) -> IService:
+    def clients_program(self, process: Inside) -> IService:
         service = MultiService()
         habits = habits_of(self.run.plan)
         for number in range(habits.clients):
@@ -164,3 +180,17 @@ class Grid(Deployment):
 
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
         self.lines.logged(event, process)
+
+    def expects(self, event: Mapping[str, Any], process: Process) -> bool:
+        """A vault that does not start says why; and it starts unless its disk has refused something.
+
+        What servers beside the grid say, is for those to judge who have started them.
+        """
+        if event.get("log_failure") is not None:
+            return False
+        if self.world.machines[process.host.name] not in self.servers:
+            return True
+        return self._was_refused(process) and formatEvent(dict(event)).startswith(CANNOT_START)
+
+    def _was_refused(self, process: Process) -> bool:
+        return self.world.machines[process.host.name].disk.refused is process

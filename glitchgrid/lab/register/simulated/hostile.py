@@ -12,10 +12,10 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.python.failure import Failure
 
+from glitchgrid.lab.place.inside import Inside
 from glitchgrid.lab.register.oracles.availability import Availability
 from glitchgrid.lab.register.oracles.wire import BY_NAME, HOSTILE, Inquiry, Known
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.kernel.machine import Machine
 
 PAUSE_MS = 100
 
@@ -37,7 +37,7 @@ class Hostile(Service):
     def __init__(
         self,
         name: str,
-        process: Process,
+        process: Inside,
         servers: dict[Machine, int],
         know: Know,
         availability: Availability,

@@ -1,119 +1,97 @@
-"""The product's two programs, for machines of a simulated world: built by what the twistd plugins call, too."""
+"""The product's two programs on machines of a simulated world: by their twistd command lines, as operators run them.
 
-import socket
-from collections.abc import Callable, Sequence
+What looks into them is attached from outside, where their command lines make the servers: observers, and for exercises
+what no option of theirs says.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from twisted.application.service import IService
-from twisted.internet.endpoints import TCP4ServerEndpoint
-from zope.interface import implementer
+from attrs import field, frozen
 
-from glitchgrid.clock import run_on_monotonic_clock
+from glitchgrid import control_tap, vault_tap
 from glitchgrid.control import control_service
-from glitchgrid.errors import DataDirectoryInUse, StartError
+from glitchgrid.errors import StartError
+from glitchgrid.http.service import FaceService
+from glitchgrid.lab.patching import patched
+from glitchgrid.lab.place import here
 from glitchgrid.lab.register.layout import CONTROL_PORT, VAULT_PORT
-from glitchgrid.observer import Observer
-from glitchgrid.simulation.disk import Mount
-from glitchgrid.simulation.process import Process, Program
-from glitchgrid.storage.disk import IDisk
-from glitchgrid.tap import BACKLOG
-from glitchgrid.vault import VaultService, vault_service
-from glitchgrid.vaults.address import VaultAddress
-from glitchgrid.vaults.names import ThreadResolver
+from glitchgrid.observer import UNOBSERVED, Observer
+from glitchgrid.simulation.kernel.process import Process
+from glitchgrid.vault import vault_service
 
 VAULT_TIMEOUT_S = 1.0
-COULD_NOT_START = 1
-IDENTITY_DIGITS = 32
+"""What `twistd control` has where its command line says nothing."""
+
+DATA = "/data"
+"""The data directory of each vault."""
+
+VALUE = f"{DATA}/value"
 
 
-@implementer(IDisk)
-class SimulatedDisk:
-    """A vault's data directory on a machine's disk."""
-
-    path = "/data"
-
-    def __init__(self, mount: Mount) -> None:
-        self._mount = mount
-
-    def claim(self) -> None:
-        try:
-            self._mount.lock()
-        except BlockingIOError as error:
-            raise DataDirectoryInUse(self.path) from error
-
-    def release(self) -> None:
-        self._mount.unlock()
-
-    def open(self, name: str) -> Any:
-        return self._mount.open(name)
-
-    def create(self, name: str) -> Any:
-        return self._mount.create(name)
-
-    def replace(self, source: str, target: str) -> None:
-        self._mount.replace(source, target)
-
-    def fsync_directory(self) -> None:
-        self._mount.fsync_directory()
+def vault_arguments() -> Sequence[str]:
+    """What comes behind ``twistd``."""
+    return "vault", "--port", str(VAULT_PORT), "--data-dir", DATA
 
 
-def vault_program(process: Process, cannot_start: Callable[[StartError], object], observer: Observer) -> VaultService:
-    """``twistd vault --data-dir /data``"""
-    run_on_monotonic_clock(process.reactor)
-    identities = process.world.rng(f"identity {process.name}")
-    return vault_service(
-        process.reactor,
-        TCP4ServerEndpoint(process.reactor, VAULT_PORT, BACKLOG),
-        f"tcp:{VAULT_PORT}",
-        SimulatedDisk(process.machine.disk.mount(process)),
-        process.pool(),  # type: ignore[arg-type]
-        lambda: "".join(identities.pick("0123456789abcdef") for _ in range(IDENTITY_DIGITS)),
-        _leave(process, cannot_start),
-        observer=observer,
-    )
+def control_arguments(vaults: Sequence[str], protocol: str) -> Sequence[str]:
+    """What comes behind ``twistd``.
+
+    :param vaults: their names or addresses.
+    """
+    there = ",".join(f"{vault}:{VAULT_PORT}" for vault in vaults)
+    return "control", "--port", str(CONTROL_PORT), "--vaults", there, "--protocol", protocol
 
 
-def control_program(vaults: Callable[[], Sequence[str]], protocol: str, observer: Observer) -> Program:
-    """``twistd control --vaults ... --protocol ...``
+@frozen
+class Attachment:
+    """What is attached to the servers of one machine.
 
-    :param vaults: gives their names or addresses, when a control starts.
+    :ivar served: is told of each server that is made there, and of its process.
+    :ivar cannot_start: is told why one does not start. Its process is told, too.
+    :ivar instead: arguments of the server that its command line does not have, by their names.
     """
 
-    def program(process: Process) -> IService:
-        run_on_monotonic_clock(process.reactor)
-        process.reactor.installNameResolver(resolver(process))
-        return control_service(
-            process.reactor,
-            TCP4ServerEndpoint(process.reactor, CONTROL_PORT, BACKLOG),
-            f"tcp:{CONTROL_PORT}",
-            [VaultAddress(vault, VAULT_PORT) for vault in vaults()],
-            protocol,
-            VAULT_TIMEOUT_S,
-            _leave(process),
-            observer=observer,
-        )
-
-    return program
+    observer: Observer = UNOBSERVED
+    served: Callable[[Any, Process], object] = lambda _service, _process: None
+    cannot_start: Callable[[StartError], object] = lambda _error: None
+    instead: Mapping[str, Any] = field(factory=dict)
 
 
-def resolver(process: Process) -> ThreadResolver:
-    """The product's own, with threads and names of the world."""
-
-    def getaddrinfo(name: str, port: int, type: int) -> list[tuple[Any, ...]]:  # noqa: A002 - as the real one has it
-        address = process.look_up(name)
-        if address is None:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, type, 0, "", (address, port))]
-
-    return ThreadResolver(
-        process.reactor, lambda _, work: process.in_thread(work, lambda _is_well, _result: None), getaddrinfo
-    )
+Attachments = dict[str, Attachment]
+"""By the names of machines."""
 
 
-def _leave(process: Process, cannot_start: Callable[[StartError], object] = lambda _error: None) -> Any:
-    def fatal(error: StartError) -> None:
-        cannot_start(error)
-        process.world.note(process.name, f"cannot start: {error}")
-        process.reactor.callLater(0, process.exit, COULD_NOT_START)
+@contextmanager
+def attached(attachments: Attachments) -> Iterator[None]:
+    """Attach them to what is started until the end of the block."""
+    # There, and not where they are defined: the options have imported them by their names.
+    with (
+        patched(vault_tap, "vault_service", _attaching(vault_service, attachments)),
+        patched(control_tap, "control_service", _attaching(control_service, attachments)),
+    ):
+        yield
 
-    return fatal
+
+def _attaching(make: Callable[..., FaceService], attachments: Attachments) -> Callable[..., FaceService]:
+    signature = inspect.signature(make)
+
+    def make_attached(*arguments: Any, **options: Any) -> FaceService:
+        process = here.installed().process()
+        found = attachments.get(process.host.name)
+        if found is None:
+            return make(*arguments, **options)
+        given = signature.bind(*arguments, **options).arguments
+        fatal = given["fatal"]
+
+        def cannot_start(error: StartError) -> None:
+            found.cannot_start(error)
+            fatal(error)
+
+        service = make(**{**given, "fatal": cannot_start, "observer": found.observer, **found.instead})
+        found.served(service, process)
+        return service
+
+    return make_attached

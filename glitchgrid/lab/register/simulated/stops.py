@@ -1,6 +1,7 @@
 """SIGTERM at the end of a run: to servers that are idle, that have work in progress, or whose work hangs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from signal import SIGTERM
 from typing import Any
 
 from glitchgrid.lab.faults.fault import MS_NS
@@ -9,8 +10,8 @@ from glitchgrid.lab.register.oracles.wire import BY_NAME, GET, Expected, Inquiry
 from glitchgrid.lab.register.simulated.grid import Grid
 from glitchgrid.lab.register.simulated.programs import VAULT_TIMEOUT_S
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
 
@@ -83,8 +84,8 @@ class Stops:
         for process in processes:
             if process.alive:
                 yield f"{process.name} had not ended {self.within_s:g} s after SIGTERM, as {self._kind}"
-            elif process.exit_status:
-                yield f"{process.name} ended with {process.exit_status} after SIGTERM, as {self._kind}"
+            elif process.status != -SIGTERM:
+                yield f"{process.name} ended with {process.status} after SIGTERM, as {self._kind}"
 
     # Each says how long it takes until all is ready for SIGTERM, in seconds.
 

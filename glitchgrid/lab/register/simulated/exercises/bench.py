@@ -1,33 +1,33 @@
 """Machines beside the grid, and what exercises do with them."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from signal import SIGTERM
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import IService
-from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 from twisted.python.failure import Failure
 
-from glitchgrid.clock import run_on_monotonic_clock
-from glitchgrid.control import control_service
-from glitchgrid.errors import StartError
+from glitchgrid.lab.patching import patched
+from glitchgrid.lab.place.inside import run_inside
 from glitchgrid.lab.register.layout import ATOMIC, CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.register.oracles.contract import VALUE_MAX
-from glitchgrid.lab.register.oracles.holdings import too_many
+from glitchgrid.lab.register.oracles.holdings import timers, too_many
 from glitchgrid.lab.register.oracles.wire import CONTROL, GET, VAULT, Expected, Inquiry, Known, Row, post
 from glitchgrid.lab.register.scripted.script import Script, scripted
 from glitchgrid.lab.register.simulated.grid import Grid
-from glitchgrid.lab.register.simulated.programs import VAULT_TIMEOUT_S, SimulatedDisk, resolver
+from glitchgrid.lab.register.simulated.programs import (
+    VALUE,
+    VAULT_TIMEOUT_S,
+    Attachment,
+    control_arguments,
+    vault_arguments,
+)
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.simulation.containment import patched
-from glitchgrid.simulation.machine import Machine
-from glitchgrid.simulation.process import Process, Program
-from glitchgrid.storage.disk import IDisk
-from glitchgrid.tap import BACKLOG
-from glitchgrid.vault import vault_service
-from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.kernel.process import Process
 
 BENCH = "bench"
 """What the names of machines beside the grid begin with."""
@@ -41,10 +41,24 @@ OVER_S = 120.0
 LEFT_S = 0.1
 """A client that has left is known to have left by then."""
 
+NOBODYS = "65534"
+"""A group that is not the one of whoever starts it."""
+
 IDENTITY = "0123456789abcdef" * 2
 
-BEGINNINGS = ("control serves ", f"vault {IDENTITY} holds ", "Face starting on ", "_Gate starting on ")
-"""What is logged of each start."""
+BEGINNINGS = (
+    "twistd ",
+    "reactor class: ",
+    "control serves ",
+    f"vault {IDENTITY} holds ",
+    "Face starting on ",
+    "_Gate starting on ",
+    "set uid/gid ",
+    "Received SIGTERM, ",
+    "Main loop terminated.",
+    "Server Shut Down.",
+)
+"""What is logged of each start and each end, and why there is none."""
 
 Problems = Generator[str, None, None]
 
@@ -81,15 +95,17 @@ class Bench:
         self._world = grid.world
         self._go_on = go_on
         self.number = number
-        self.server = grid.world.machine(BENCH)
+        self.server = grid.world.host(BENCH)
         self._spare: list[Machine] = []
         self.others: list[Machine] = []
         self.log: list[str] = []
         self.fatal: list[str] = []
         self.is_ready = 0
         self._service: Any = None
-        self._program: Program | None = None
+        self._process: Process | None = None
+        self._arguments: Sequence[str] = ()
         self._kind = CONTROL
+        self._stalls_s = 0.0
 
     def clear(self) -> None:
         """Take everything away."""
@@ -111,9 +127,9 @@ class Bench:
             if script.name == b"":
                 script.name = b"script%d" % number
             if number == len(self._spare):
-                self._spare.append(self._world.machine(f"{BENCH}{number + 1}"))
+                self._spare.append(self._world.host(f"{BENCH}{number + 1}"))
             machine = self._spare[number]
-            machine.start(scripted(script))
+            run_inside(self._world, machine, scripted(script), again=False)
             self.others.append(machine)
         self.wait(STARTED_S, lambda: all(machine.listener(VAULT_PORT) is not None for machine in self.others))
 
@@ -137,82 +153,77 @@ class Bench:
         hosts = [machine.name if by_name else machine.address for machine in self.others]
         hosts[: len(names)] = names
 
-        def program(process: Process) -> IService:
-            run_on_monotonic_clock(process.reactor)
-            process.reactor.installNameResolver(resolver(process))
-            return control_service(
-                process.reactor,
-                TCP4ServerEndpoint(process.reactor, CONTROL_PORT, BACKLOG),
-                f"tcp:{CONTROL_PORT}",
-                [VaultAddress(host, VAULT_PORT) for host in hosts],
-                ATOMIC,
-                timeout_s,
-                self._fatal_in(process),
-                report_every_s,
-                value_max,
-                self._say_ready if tells else None,
-                self._grid.observer,
-            )
-
-        self._start(program, CONTROL)
+        options = ["--vault-timeout", f"{timeout_s:g}", "--value-max", str(value_max), "--report-every"]
+        arguments = [*control_arguments(hosts, ATOMIC), *options, str(report_every_s)]
+        # To find out whether it serves it reads, and exercises count what vaults are asked.
+        self._start(CONTROL, arguments, {"ready": self._say_ready if tells else None})
 
     def _say_ready(self) -> None:
         self.is_ready += 1
 
-    def vault(self, *, listens_first: bool = False, wait: bool = True) -> None:
-        """Start a vault."""
+    def vault(self, *, listens_first: bool = False, wait: bool = True, stalls_s: float = 0.0) -> None:
+        """Start a vault.
 
-        def program(process: Process) -> IService:
-            run_on_monotonic_clock(process.reactor)
-            service = vault_service(
-                process.reactor,
-                TCP4ServerEndpoint(process.reactor, VAULT_PORT, BACKLOG),
-                f"tcp:{VAULT_PORT}",
-                self.disk(process),
-                process.pool(),  # type: ignore[arg-type]
-                lambda: IDENTITY,
-                self._fatal_in(process),
-                observer=self._grid.observer,
-            )
-            if listens_first:
-                service.listens_first = True
-            return service
+        :param listens_first: it is to give up its privileges, and so it takes its port before anything else.
+        :param stalls_s: so long its disk stalls from when its service starts: what comes before that is twistd's.
+        """
+        self._stalls_s = stalls_s
+        first = ["--gid", NOBODYS] if listens_first else []
+        self._start(VAULT, [*first, *vault_arguments()], {"new_identity": lambda: IDENTITY}, wait=wait)
 
-        self._start(program, VAULT, wait=wait)
-
-    def disk(self, process: Process) -> IDisk:
-        return SimulatedDisk(process.machine.disk.mount(process))
-
-    def _start(self, program: Program, kind: str, *, wait: bool = True) -> None:
-        def keeping(process: Process) -> IService:
-            self._service = service = program(process)
-            return service
-
-        self._kind, self._program = kind, program
+    def _start(self, kind: str, arguments: Sequence[str], instead: Mapping[str, Any], *, wait: bool = True) -> None:
+        self._kind, self._arguments = kind, arguments
         self.log = self._grid.lines.heard[BENCH] = []
-        self.server.start(keeping)
+        self._grid.attachments[BENCH] = Attachment(
+            self._grid.observer, self._served, lambda error: self.fatal.append(str(error)), instead
+        )
+        self._service = None
+        self._process = self.server.run(self._launch, again=False)
         if wait:
             self.wait(STARTED_S, lambda: self.listens or self.server.process is None)
 
+    def _launch(self) -> Process:
+        return self._grid.twistd(self.server, *self._arguments)
+
+    def _served(self, service: Any, _process: Process) -> None:
+        self._service = self._service or service
+        if self._stalls_s:
+            start, stalls_s = service.startService, self._stalls_s
+
+            def start_on_a_stalled_disk() -> None:
+                self.stall(stalls_s)
+                start()
+
+            service.startService = start_on_a_stalled_disk
+
+    def stall(self, for_s: float) -> None:
+        """Let the server's disk answer nothing for so long."""
+        self.server.disk.stalled_until_ns = int((self.now_s + for_s) * SECOND_NS)
+
     def another(self) -> None:
-        """Start the same server once more, in the process that runs."""
-        again = self._program
-        assert again is not None, "a server stands on the bench"
-        self._grid.lines.starts_again(self.process)
-        self.process.run(lambda: again(self.process).startService())
+        """Start the same server once more, in another process on the same machine."""
+        self.server.run(self._launch, again=False)
 
-    def _fatal_in(self, process: Process) -> Callable[[StartError], None]:
-        def fatal(error: StartError) -> None:
-            self.fatal.append(str(error))
-            if not self.listens:
-                process.reactor.callLater(0, process.exit, 1)
+    @property
+    def file(self) -> bytes | None:
+        """What the vault's disk certainly has of its value."""
+        return self.server.disk.durable(VALUE)
 
-        return fatal
+    @file.setter
+    def file(self, data: bytes) -> None:
+        self.server.disk.put(VALUE, data)
+
+    @property
+    def timers(self) -> int:
+        """How many calls the server's reactor has before it."""
+        return timers(self.server)
 
     def break_connections(self) -> None:
         """Of the server's to its vaults, both ends."""
         for machine in self.others:
-            self.process.break_connections(machine)
+            running = self.server.process
+            assert running is not None, "a server runs there"
+            running.break_connections(machine)
 
     def silence(self, name: str) -> None:
         """Let nobody answer for a name."""
@@ -232,21 +243,21 @@ class Bench:
 
     @property
     def process(self) -> Process:
-        assert self.server.process is not None, "a server stands on the bench"
-        return self.server.process
+        assert self._process is not None, "a server stands on the bench"
+        return self._process
 
     def stop(self, within_s: float, *, meanwhile: Callable[[], object] = lambda: None) -> Problems:
         """SIGTERM."""
         process = self.process
-        process.terminate()
+        process.kill(SIGTERM)
         meanwhile()
         began_s = self.now_s
         self.wait(ENDED_S, lambda: not process.alive)
         took_s = self.now_s - began_s
         if process.alive:
             yield f"it had not ended {ENDED_S:g} s after SIGTERM"
-        elif process.exit_status or took_s > within_s:
-            yield f"it ended {took_s:.2f} s after SIGTERM, with {process.exit_status}"
+        elif process.status != -SIGTERM or took_s > within_s:
+            yield f"it ended {took_s:.2f} s after SIGTERM, with {process.status}"
 
     # Time.
 
@@ -275,8 +286,7 @@ class Bench:
         :param at_s: when the last answer comes.
         :param listens_after_s: when the client begins to take what it is sent.
         """
-        clients = self._grid.clients.process
-        assert clients is not None, "the clients run until the end"
+        clients = self._grid.talkers
         identity = IDENTITY.encode("ascii") if self._kind == VAULT else None
         row = Row(
             name,
@@ -379,7 +389,7 @@ class Bench:
     def holds_no_more(self, connections: int) -> Problems:
         """Check that the server holds no more than at rest, and no more than so many connections."""
         self.wait(LEFT_S)
-        found = too_many(self.process, self._service, connections)
+        found = too_many(self.server, self._service, connections)
         if found:
             yield f"it holds {', '.join(found)}"
 

@@ -117,12 +117,11 @@ def finding(bench: Bench) -> Problems:
 
 
 def _find(bench: Bench, file: File) -> Problems:
-    disk = bench.server.disk
-    disk.put("value", file.data)
+    bench.file = file.data
     bench.vault()
     if file.value is None:
         yield from _does_not_start(bench, f"{PATH} is damaged: {file.said}")
-        yield from differs("its file is as it was", disk.durable("value") == file.data, True)
+        yield from differs("its file is as it was", bench.file == file.data, True)
         return
     yield from differs("why it does not start", bench.fatal, [])
     if bench.listens:
@@ -131,12 +130,12 @@ def _find(bench: Bench, file: File) -> Problems:
 
 def _goes_on(bench: Bench, file: File, value: int) -> Problems:
     """With a new file, whose records have the next numbers."""
-    disk, sequence = bench.server.disk, file.sequence + 2
-    yield from differs("its new file", disk.durable("value") == pair(sequence, value), True)
+    sequence = file.sequence + 2
+    yield from differs("its new file", bench.file == pair(sequence, value), True)
     yield from bench.logged(*([file.said] if file.said else []))
     yield from bench.stores(value + 1, found(value + 1))
     slots = {sequence % 2: _slot(sequence, value), (sequence + 1) % 2: _slot(sequence + 1, value + 1)}
-    yield from differs("its file behind a store", disk.durable("value") == slots[0] + slots[1], True)
+    yield from differs("its file behind a store", bench.file == slots[0] + slots[1], True)
 
 
 def _does_not_start(bench: Bench, why: str, *, is_whole: bool = False) -> Problems:
@@ -150,25 +149,26 @@ def failing(bench: Bench) -> Problems:
     """The disk fails the start: the vault says why, with the cure where there is one, and loses nothing."""
     disk = bench.server.disk
     cannot = "data directory /data cannot be used: "
-    disk.put("value", pair(3, 9))
+    bench.vault()
+    yield from bench.stop(1.0)  # it has made its directory, and the lock in it
+    bench.file = pair(3, 9)
     disk.is_full = True
     bench.vault()
     yield from _does_not_start(
         bench,
-        f"{cannot}No space left on device: a start writes the value to a new file, which takes 8 KiB; make room and"
-        " start again. Nothing is lost",
+        f"{cannot}open value.new: No space left on device: a start writes the value to a new file, which takes 8 KiB; "
+        "make room and start again. Nothing is lost",
         is_whole=True,
     )
-    disk.calm()
-    bench.fatal.clear()
-    disk.fails_to.add("read")
-    bench.vault()
-    yield from _does_not_start(bench, f"{cannot}Input/output error", is_whole=True)
-    disk.calm()
-    bench.fatal.clear()
-    disk.is_read_only = True
-    bench.vault()
-    yield from _does_not_start(bench, f"{cannot}Read-only file system", is_whole=True)
+    for fault, why in (
+        (lambda: disk.fails_to.add("read"), "Input/output error"),
+        (lambda: setattr(disk, "is_read_only", True), "open lock: Read-only file system"),
+    ):
+        disk.calm()
+        bench.fatal.clear()
+        fault()
+        bench.vault()
+        yield from _does_not_start(bench, f"{cannot}{why}", is_whole=True)
     disk.calm()
     bench.vault()
     yield from bench.reads(9)
@@ -189,13 +189,13 @@ def storing(bench: Bench) -> Problems:
         (VALUE_MAX + 1, [_GUARD], Expected(400, b"Invalid or missing POST body")),
         (6, [], found(6)),
     ):
-        before = bench.server.disk.durable("value")
+        before = bench.file
         yield from bench.stores(value, answer, *fields)
-        is_new = before != bench.server.disk.durable("value")
+        is_new = before != bench.file
         sequence += is_new
         holds = _slot(sequence, value)
         place = sequence % 2 * SLOT_BYTES
-        is_there = (bench.server.disk.durable("value") or b"")[place : place + SLOT_BYTES] == holds
+        is_there = (bench.file or b"")[place : place + SLOT_BYTES] == holds
         if is_new and not is_there:
             yield f"a store of {value}: its file has not the record {sequence} where it belongs"
     yield from differs("saves", sequence, 6)

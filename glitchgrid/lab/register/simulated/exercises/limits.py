@@ -7,7 +7,6 @@ from glitchgrid.lab.register.scripted.script import Script
 from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.register import atomic
 from glitchgrid.simulation import connection
-from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.storage import store
 
 LIMIT = 2
@@ -136,7 +135,7 @@ def stores(bench: Bench) -> Problems:
     """One store too many is told so at once, and is not stored."""
     bench.vault()
     yield from bench.reads(0)
-    bench.server.disk.stalled_until_ns = int((bench.now_s + TAKES_S) * SECOND_NS)
+    bench.stall(TAKES_S)
     with bench.allowed(store, "WAITING_STORES_MAX", LIMIT):
         taken = [
             bench.asks(f"store {value}", [(0.0, post(b"%d" % value))], found(value), at_s=TAKES_S)
@@ -154,10 +153,10 @@ def leaving(bench: Bench) -> Problems:
     """Clients of a vault leave while their stores hang: their timers go with them, and the stores are kept."""
     bench.vault()
     yield from bench.reads(0)
-    bench.server.disk.stalled_until_ns = int((bench.now_s + HANGS_S) * SECOND_NS)
+    bench.stall(HANGS_S)
     yield from bench.over(*(bench.asks(f"store {value}", [(0.0, post(b"%d" % value))]) for value in (7, 8)))
     bench.wait(LEFT_S)
-    yield from differs("timers", bench.process.held.timers, 0)
+    yield from differs("timers", bench.timers, 0)
     bench.wait(HANGS_S)
     yield from bench.reads(7, 8)
     yield from bench.holds_no_more(0)

@@ -5,7 +5,6 @@ from glitchgrid.lab.register.oracles.wire import GET, Expected, post
 from glitchgrid.lab.register.scripted.script import NO_ANSWER, SILENCE, Script
 from glitchgrid.lab.register.simulated.exercises.bench import Bench, Exercise, Problems, differs, found
 from glitchgrid.lab.register.simulated.exercises.files import pair
-from glitchgrid.simulation.clock import SECOND_NS
 
 STALLS_S = 2.0
 HANGS_S = 60.0
@@ -22,16 +21,10 @@ RESOLVED_S = 31.0
 _CLOSING = {b"connection": b"close"}
 
 
-def _stall(bench: Bench, for_s: float) -> None:
-    disk = bench.server.disk
-    disk.put("value", pair(3, 9))
-    disk.stalled_until_ns = int((bench.now_s + for_s) * SECOND_NS)
-
-
 def starting(bench: Bench) -> Problems:
     """A start takes its time: nobody is let in before, and all is well behind it."""
-    _stall(bench, STALLS_S)
-    bench.vault(wait=False)
+    bench.file = pair(3, 9)
+    bench.vault(wait=False, stalls_s=STALLS_S)
     yield from differs("it listens while it starts", bench.wait(STALLS_S - AT_ONCE_S, lambda: bench.listens), False)
     yield from differs("it listens", bench.wait(2 * AT_ONCE_S, lambda: bench.listens), True)
     yield from bench.reads(9)
@@ -39,8 +32,8 @@ def starting(bench: Bench) -> Problems:
 
 def listening_first(bench: Bench) -> Problems:
     """It takes its port first, and whoever connects waits until it serves."""
-    _stall(bench, STALLS_S)
-    bench.vault(listens_first=True, wait=False)
+    bench.file = pair(3, 9)
+    bench.vault(listens_first=True, wait=False, stalls_s=STALLS_S)
     yield from differs("it has its port", bench.wait(AT_ONCE_S, lambda: bench.listens), True)
     yield from bench.says("a read during the start", [(0.0, GET)], found(9), at_s=STALLS_S)
     yield from bench.logged()
@@ -49,8 +42,8 @@ def listening_first(bench: Bench) -> Problems:
 
 def hanging(bench: Bench) -> Problems:
     """A start hangs in its disk: SIGTERM ends it, when the time for that is over."""
-    _stall(bench, HANGS_S)
-    bench.vault(wait=False)
+    bench.file = pair(3, 9)
+    bench.vault(wait=False, stalls_s=HANGS_S)
     bench.wait(AT_ONCE_S)
     began_s = bench.now_s
     yield from bench.stop(STOP_TIMEOUT_S + AT_ONCE_S)
@@ -107,7 +100,7 @@ def storing(bench: Bench) -> Problems:
     """SIGTERM in the middle of a store: it is answered once it is durable, and then the vault ends."""
     bench.vault()
     yield from bench.reads(0)
-    bench.server.disk.stalled_until_ns = int((bench.now_s + SLOW_S) * SECOND_NS)
+    bench.stall(SLOW_S)
     asked = bench.asks(
         "a store in progress", [(0.0, post(b"7"))], Expected(200, b"7", _CLOSING), at_s=SLOW_S, closes=True
     )

@@ -1,0 +1,21 @@
+"""What the environment of a real process has to say in which worlds run."""
+
+import os
+import sys
+
+from glitchgrid.simulation import native
+from glitchgrid.simulation.kernel.place import HASH_SEED
+
+
+def environment(hash_seed: int) -> dict[str, str]:
+    """As this process's, with what it imports from, and hashes that are the same each time."""
+    path = os.pathsep.join(each or os.getcwd() for each in sys.path)
+    library = native.find()
+    for_c = {} if library is None else native.environment(library, os.environ)
+    return os.environ | for_c | {"PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)}
+
+
+def own_hash_seed() -> int:
+    """This process's, where somebody has chosen one: who runs seeds a second time elsewhere chooses another."""
+    chosen = os.environ.get("PYTHONHASHSEED", "")
+    return int(chosen) if chosen.isdecimal() and chosen != "0" else HASH_SEED
