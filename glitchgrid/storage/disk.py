@@ -100,6 +100,25 @@ def _regular_file(path: str, flags: int) -> int:
         return descriptor
 
 
+def _renew_if_empty(path: str) -> None:
+    """Make an empty directory anew: so its name is on no disk, and is written by the next sync.
+
+    A start that was killed may have made it, and the sync that it was in may have failed meanwhile: then nobody was
+    told, and the kernel takes the name for clean.
+    """
+    if os.listdir(path):
+        return  # it was durable before anything was made in it
+    before = os.stat(path)
+    try:
+        os.rmdir(path)
+    except OSError:
+        return  # a file system begins there, or somebody else has made it, who is to see to its name
+    os.mkdir(path)
+    with suppress(PermissionError):
+        os.chown(path, before.st_uid, before.st_gid)
+    os.chmod(path, stat.S_IMODE(before.st_mode))
+
+
 def _sync_directory(descriptor: int, path: str) -> None:
     with _told(f"fsync of the directory {path}"):
         try:
@@ -197,7 +216,9 @@ class LocalDisk:
         That of a directory that is there, too: an earlier start may have made it, and been killed before it was synced.
         """
         is_there = os.path.isdir(path)
-        if not is_there:
+        if is_there:
+            _renew_if_empty(path)
+        else:
             self._make_directory(os.path.dirname(path))
             try:
                 os.mkdir(path)

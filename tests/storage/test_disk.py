@@ -78,7 +78,25 @@ class ClaimTests(DiskTestCase):
         self.patch(os, "mkdir", make)
         below = os.path.join(self.path, "a")
         self.disk(below)
-        self.assertEqual(done[:2], [os.path.realpath(self.top), f"mkdir {below}"])
+        self.assertEqual(done[:3], [f"mkdir {self.path}", os.path.realpath(self.top), f"mkdir {below}"])
+
+    def test_an_empty_directory_is_made_anew_so_that_a_sync_writes_its_name(self) -> None:
+        """It keeps its permissions. One with something in it is left alone."""
+        os.mkdir(self.path)
+        os.chmod(self.path, 0o2700)
+        made: list[str] = []
+        mkdir = os.mkdir
+
+        def make(path: str) -> None:
+            made.append(path)
+            mkdir(path)
+
+        self.patch(os, "mkdir", make)
+        self.disk().release()
+        self.assertEqual(made, [self.path])
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o2700)
+        self.disk()
+        self.assertEqual(made, [self.path])
 
     def test_an_empty_directory_whose_name_could_not_be_synced_is_removed(self) -> None:
         """The kernel takes the name for clean: another sync would say that all is well, and write nothing."""
