@@ -216,15 +216,15 @@ class LocalDisk:
         That of a directory that is there, too: an earlier start may have made it, and been killed before it was synced.
         """
         is_there = os.path.isdir(path)
-        if is_there:
-            _renew_if_empty(path)
-        else:
+        if not is_there:
             self._make_directory(os.path.dirname(path))
             try:
                 os.mkdir(path)
             except FileExistsError:
                 if not os.path.isdir(path):
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+        elif path != os.path.dirname(path):
+            _renew_if_empty(path)
         try:
             self._sync_name(path)
         except OSError as error:
