@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, told once or again, at any moment of any command: gone soon, and nothing is left behind."""
+"""SIGINT and SIGTERM, told once or again, at any moment of any command: gone within 3 s, and nothing is left behind."""
 
 import os
 import signal
@@ -12,9 +12,7 @@ import pytest
 from tests.end_to_end.processes import HOST, some_of, wait_until
 from tests.end_to_end.test_commands import GLITCHGRID, free_ports_in_a_row
 
-GONE_S = 15.0
-"""It takes one or two, on a machine that does nothing else."""
-
+GONE_S = 3.0
 MARK = "GLITCHGRID_TEST_MARK"
 
 COMMANDS = {

@@ -18,7 +18,7 @@ _begun: set[str] = set()
 
 
 def begin() -> None:
-    """Before each run. What was imported by now stays for good, and the garbage collector looks at it no more.
+    """Before forks that run are made. What was imported by now stays, and the garbage collector looks at it no more.
 
     It rests while a run goes on, for it would run code at any time; so it does where a program asks for it, and it
     tells programs of no objects, for those that it knows are of all processes. What its plugins are, twistd finds out

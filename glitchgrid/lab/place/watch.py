@@ -52,8 +52,8 @@ class Watch:
         seen: Any = None
         seen_s = time.monotonic()
         while True:
-            time.sleep(LOOKS_EVERY_S)
-            if os.getppid() != self._parent or self._asks.poll(0):
+            has_ended = self._asks.poll(LOOKS_EVERY_S * 1000)  # it returns at once when that has
+            if has_ended or os.getppid() != self._parent:
                 os._exit(1)
             run = self._run
             found = None if run is None else (id(run), run[0]())
