@@ -66,9 +66,13 @@ def _remove_in_order(kind: Any) -> None:
     remove_all = kind._removeAll  # noqa: SLF001 - what all reactors' `removeAll` come down to
 
     def in_order(self: Any, readers: Any, writers: Any) -> Any:
-        return sorted(remove_all(self, readers, writers), key=lambda each: each.fileno())
+        return sorted(remove_all(self, readers, writers), key=_descriptor)
 
     kind._removeAll = in_order  # noqa: SLF001
+
+
+def _descriptor(selectable: Any) -> int:
+    return selectable.fileno() if hasattr(selectable, "fileno") else -1
 
 
 class _Logging:
