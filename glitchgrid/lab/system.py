@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from attrs import frozen
 from twisted.application.service import IService
 
-from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.faults.fault import MS_NS, Fault
 from glitchgrid.lab.glitch import Glitch
 from glitchgrid.lab.layout import CLIENTS, Layout
 from glitchgrid.lab.picture.model import Lane, Operation, Stair
@@ -124,8 +124,10 @@ class Deployment(ABC):
         return here.installed().run_program(machine, twistd(self._read), argv, own_modules=False)
 
     def start_all(self) -> None:
+        """Start all servers. The run begins when they are loaded; whichever is started again is loaded again."""
         for machine in self.servers:
             self.start(machine)
+            machine.loading_ns = self.run.plan.environment.loading_ms * MS_NS
 
     # What a system has to say.
 

@@ -72,7 +72,10 @@ class End:
         """What it is ready for, in epoll's terms, while both ends may still send; None afterwards."""
         if self._ended or self.was_reset:
             return None
-        return (IN if self._unread_bytes else 0) | (OUT if self.room else 0)
+        # As `room` has it, without a call.
+        unread, unacknowledged = self.peer._unread_bytes, self._unacknowledged  # noqa: SLF001
+        taken = self._on_the_way + (unread if unread > unacknowledged else unacknowledged)
+        return (IN if self._unread_bytes else 0) | (OUT if taken < SEND_BUFFER_BYTES else 0)
 
     @property
     def has_unread(self) -> bool:

@@ -12,7 +12,12 @@ TURN_NS = 5_000
 
 
 class Host:
-    """:ivar cuts_segments: what is sent from here arrives in pieces of any size."""
+    """:ivar address6: its address of IPv6.
+    :ivar activity: goes up whenever code of one of its processes goes on.
+    :ivar cuts_segments: what is sent from here arrives in pieces of any size.
+    :ivar loading_ns: how long it takes from the start of a program until its own code runs: until then the interpreter
+        reads modules.
+    """
 
     def __init__(self, world: RunContext, network: Network, names: Names, name: str, address: str) -> None:
         self.world = world
@@ -20,17 +25,15 @@ class Host:
         self.names = names
         self.name = name
         self.address = address
+        self.address6 = "fd00::" + address.rpartition(".")[2]
         self.clock = Clock()
         self.cuts_segments = False
         self.is_powered = True
+        self.loading_ns = 0
+        self.activity = 0
         self._turn_ns = TURN_NS
         self._turns_vary = False
         self._turns = world.rng(f"turns {name}")
-
-    @property
-    def address6(self) -> str:
-        """Its address of IPv6."""
-        return "fd00::" + self.address.rpartition(".")[2]
 
     # Its processor.
 

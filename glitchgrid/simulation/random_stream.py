@@ -42,8 +42,15 @@ class RandomStream:
 
     def rarely_long(self, usual: int) -> int:
         """Mostly about `usual`, seldom up to 64 times that: each doubling is half as likely as the one before it."""
+        # As often as `below(2)` is 1, without its calls: each segment and each turn is drawn here.
+        bits = self._bits
         doublings = 0
-        while doublings < DOUBLINGS_MAX and self.below(2):
+        while doublings < DOUBLINGS_MAX:
+            drawn = bits(2)
+            while drawn > 1:
+                drawn = bits(2)
+            if not drawn:
+                break
             doublings += 1
         longest = usual << doublings
         return self.between(longest // 2, longest)

@@ -13,6 +13,20 @@ from glitchgrid.storage.slots import Slot, encode_file
 IDENTITY = "0" * 32
 
 
+class BusyMachine:
+    """Whenever one looks, something has run on it."""
+
+    def __init__(self, name: str, disk: Any) -> None:
+        self.name = name
+        self.disk = disk
+        self._activity = 0
+
+    @property
+    def activity(self) -> int:
+        self._activity += 1
+        return self._activity
+
+
 class Vault:
     """One vault, as far as the invariant looks at it."""
 
@@ -21,7 +35,8 @@ class Vault:
         self.data: bytes | None = None
         self.store: Any = SimpleNamespace(is_open=True, value=0)
         self.process: Any = SimpleNamespace(alive=True)
-        self.machine: Any = SimpleNamespace(name=name, disk=SimpleNamespace(changes=0, durable=lambda _name: self.data))
+        disk = SimpleNamespace(changes=0, durable=lambda _name: self.data)
+        self.machine: Any = BusyMachine(name, disk)
 
     def begin(self, invariant: Invariant) -> None:
         """Start, and begin to store something."""

@@ -45,6 +45,32 @@ def box() -> Box:
     return Box()
 
 
+def test_whoever_looks_knows_whether_anything_has_run_on_a_machine(box: Box) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        seen.append(box.host.activity)
+
+    box.process(lambda process: process.sleep(5 * MS))
+    for at_ms in (1, 4, 6):
+        box.world.after(at_ms * MS, look)
+    box.run()
+    began, slept, ended = seen
+    assert began == slept > 0
+    assert ended == slept + 1
+
+
+def test_a_program_that_is_killed_while_it_is_loaded_has_not_run(box: Box) -> None:
+    def begin(name: str) -> Process:
+        main = lambda: box.say(f"{name} runs")  # noqa: E731
+        return Process(box.host, box.seam, getcurrent(), 100, main, lambda: box.say(f"{name} ends"), 300 * MS)
+
+    box.world.after(299 * MS, begin("one").kill, signal.SIGTERM)
+    begin("two")
+    box.run()
+    assert box.said == [(299, "one ends"), (300, "two runs"), (300, "two ends")]
+
+
 def test_threads_wait_for_each_other(box: Box) -> None:
     def main(process: Process) -> None:
         waiting = process.thread

@@ -102,6 +102,7 @@ class FileTests(SynchronousTestCase):
         self.invalid(lambda data: data["habits"].update(clients="many"), "clients")
         self.invalid(lambda data: data["environment"].update(latency_us=-5), "latency_us is -5")
         self.invalid(lambda data: data["environment"].update(loss_per_mille=1000), "loss_per_mille")
+        self.invalid(lambda data: data["environment"].update(loading_ms=5001), "loading_ms")
         self.invalid(lambda data: data["environment"].update(cuts_segments=1), "cuts_segments")
         self.invalid(lambda data: data["layout"].update(steps=True), "steps is True")
         self.invalid(lambda data: data["habits"].update(pause_ms=1.5), "pause_ms is 1.5")

@@ -23,7 +23,7 @@ from glitchgrid.lab.faults.processes import Kill
 from glitchgrid.lab.place.changes import replaced
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import Environment, Plan, Planned
-from glitchgrid.lab.plan.swarm import draw_plan
+from glitchgrid.lab.plan.swarm import LOADING_MS, draw_plan
 from glitchgrid.lab.register.assumptions import LostDisk, StoreByHand
 from glitchgrid.lab.register.habits import ClientHabits
 from glitchgrid.lab.register.layout import GridLayout, Wanted
@@ -202,6 +202,27 @@ class ClientTests(SynchronousTestCase):
         values = [call["value"] for call in calls if call["call"] == "write"]
         self.assertEqual(values, [value for value in values[::3] for _ in range(3)])
         self.assertEqual(len(values), 3 * 5)
+
+
+class LoadingTests(SynchronousTestCase):
+    def test_a_server_that_is_started_again_is_loaded_again(self) -> None:
+        """And none at the beginning of a run, where all of them are loaded."""
+        for loading_ms, until_ms in ((0, 1100), (500, 1600)):
+            plan = draw_plan("1", GridLayout(steps=20), REGISTER.plans)
+            environment = evolve(CALM, loading_ms=loading_ms)
+            plan = evolve(plan, habits=STEADY, environment=environment, faults=(Planned(1000, 100, Kill("control1")),))
+            served_ms = [
+                event["at_ns"] / 1e6
+                for event in map(json.loads, run_plan(plan).history.splitlines())
+                if event.get("return") == "ok"
+            ]
+            self.assertLess(served_ms[0], 500)
+            self.assertEqual([each for each in served_ms if 1000 < each < until_ms], [])
+            self.assertLess(min(each for each in served_ms if each > until_ms), until_ms + 500)
+
+    def test_seeds_differ_in_it(self) -> None:
+        plans = [draw_plan(str(seed), GridLayout(), REGISTER.plans) for seed in range(30)]
+        self.assertEqual({plan.environment.loading_ms for plan in plans}, set(LOADING_MS))
 
 
 class TeethTests(SynchronousTestCase):

@@ -20,6 +20,7 @@ HOUR_MS = 3_600_000
 LATENCY_US_MAX = 10_000_000
 DRIFT_PPM_MAX = 100_000
 DISK_SLOWNESS_MAX = 10_000
+LOADING_MS_MAX = 5_000
 SEED = re.compile(r"[0-9A-Za-z._-]{1,64}")
 NUMBERS = 1_000_000
 
@@ -38,6 +39,7 @@ class Environment:
     :ivar cuts_segments: data arrives in pieces of any size.
     :ivar drift_ppm: how far apart the machines' clocks run, in parts per million.
     :ivar disk_slowness: how many times as long as usual an operation of a disk takes.
+    :ivar loading_ms: how long a server that is started again takes until its own code runs, in milliseconds.
     :ivar by_name: servers are told the keepers' names, and not their addresses.
     """
 
@@ -47,6 +49,7 @@ class Environment:
     drift_ppm: int = field(validator=whole(0, DRIFT_PPM_MAX))
     disk_slowness: int = field(validator=whole(1, DISK_SLOWNESS_MAX))
     by_name: bool = field(default=False, validator=yes_or_no)
+    loading_ms: int = field(default=0, validator=whole(0, LOADING_MS_MAX))
 
 
 @frozen

@@ -14,7 +14,7 @@ Simpler = Callable[[Plan], Iterator[Plan]]
 
 
 def plainer_environment(plan: Plan) -> Iterator[Plan]:
-    """A network that loses nothing, clocks that agree, disks that are fast."""
+    """A network that loses nothing, clocks that agree, disks that are fast, programs that are there at once."""
     plain = evolve(
         plan.environment,
         latency_us=PLAIN_LATENCY_US,
@@ -22,10 +22,12 @@ def plainer_environment(plan: Plan) -> Iterator[Plan]:
         cuts_segments=False,
         drift_ppm=0,
         disk_slowness=1,
+        loading_ms=0,
     )
     yield evolve(plan, environment=plain)
     yield evolve(plan, environment=evolve(plain, latency_us=plan.environment.latency_us))
     yield evolve(plan, environment=evolve(plain, disk_slowness=plan.environment.disk_slowness))
+    yield evolve(plan, environment=evolve(plain, loading_ms=plan.environment.loading_ms))
 
 
 def on_layout(plan: Plan, layout: Layout) -> Plan:

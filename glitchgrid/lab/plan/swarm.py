@@ -7,6 +7,8 @@ is expected to go wrong.
 
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from glitchgrid.lab.faults.fault import DURATIONS_MS, Fault
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.plan.plan import FAULTS_MAX, Environment, Plan, Planned
@@ -21,6 +23,11 @@ FAULTS_UNTIL_MS = 60_000
 OFTEN_MS = (20, 100, 500)
 """What lies between two faults: one of these in a run, and several times that now and then."""
 
+LOADING_MS = (0, 100, 300, 300, 1000)
+"""Python and Twisted take some 300 ms; more where nothing of them is in memory. Without it more happens to servers that
+begin.
+"""
+
 BREAKING_PER_MILLE = 40
 BREAKING_FROM_MS, BREAKING_EVERY_MS, BREAKING_MAX = 500, 1000, 3
 
@@ -33,7 +40,9 @@ def draw_plan(seed: str, layout: Layout, vocabulary: Vocabulary) -> Plan:
     faults = draw_faults(rng, layout, vocabulary.harmless)
     if rng.chance(BREAKING_PER_MILLE) and vocabulary.breaking:
         faults = sorted([*faults, *_draw_breaking(rng, layout, vocabulary)], key=lambda each: each.at_ms)
-    return Plan(seed, layout, environment, habits, faults, rng.pick(vocabulary.ends))
+    ends_with = rng.pick(vocabulary.ends)
+    environment = evolve(environment, loading_ms=rng.pick(LOADING_MS))
+    return Plan(seed, layout, environment, habits, faults, ends_with)
 
 
 def draw_environment(rng: RandomStream) -> Environment:

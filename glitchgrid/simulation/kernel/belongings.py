@@ -26,7 +26,9 @@ from glitchgrid.simulation.kernel.process import Process, Thread
 
 
 class Place(NamedTuple):
-    """:ivar fresh: what a new process finds there."""
+    """:ivar owner: what has it under that name, as an attribute; a dictionary, as an item.
+    :ivar fresh: what a new process finds there.
+    """
 
     owner: Any
     name: str
@@ -36,12 +38,18 @@ class Place(NamedTuple):
     def as_now(cls, owner: Any, name: str) -> Self:
         """A new process finds a copy of what is there now."""
         value = getattr(owner, name)
-        return cls(owner, name, value.copy if isinstance(value, dict | list | set) else lambda: copy(value))
+        if isinstance(value, dict | list | set):
+            return cls(owner, name, value.copy)
+        return cls(owner, name, (lambda: value) if isinstance(value, _FUNCTIONS) else lambda: copy(value))
+
+
+_FUNCTIONS = types.FunctionType | types.BuiltinFunctionType
+"""Of which a copy is the same one."""
 
 
 def _exchanger(places: list[Place]) -> Callable[[list[Any]], list[Any]]:
     """A function that puts a value in each place, and returns what was there. Worlds spend their time with this."""
-    names = [(f"owner_{number}.{place.name}", f"value_{number}") for number, place in enumerate(places)]
+    names = [(_spelled(place, f"owner_{number}"), f"value_{number}") for number, place in enumerate(places)]
     lines = [
         "def exchange(values):",
         f"    before = [{', '.join(place for place, _ in names)}]",
@@ -55,16 +63,20 @@ def _exchanger(places: list[Place]) -> Callable[[list[Any]], list[Any]]:
     return made
 
 
+def _spelled(place: Place, owner: str) -> str:
+    return f"{owner}[{place.name!r}]" if isinstance(place.owner, dict) else f"{owner}.{place.name}"
+
+
 _LOCALS = object()
 """Under which a thread keeps its own."""
 
 
 class Belongings:
     """:param places: what each process has for itself.
-    :param applies: to which processes that applies; the others find what is outside of all.
+    :param applies: to which processes that applies, None for all; the others find what is outside of all.
     """
 
-    def __init__(self, places: list[Place], applies: Callable[[Process], bool] = lambda _process: True) -> None:
+    def __init__(self, places: list[Place], applies: Callable[[Process], bool] | None = None) -> None:
         self._places = places
         self._applies = applies
         self._outside: list[Any] = []
@@ -78,7 +90,9 @@ class Belongings:
 
     def settle(self, thread: Thread | None) -> None:
         """Let a thread find what is its own; None for whoever is outside of all processes."""
-        process = None if thread is None or not self._applies(thread.process) else thread.process
+        process = None if thread is None else thread.process
+        if process is not None and self._applies is not None and not self._applies(process):
+            process = None
         if process is not self._process:
             self._change_process(process)
 
@@ -157,7 +171,8 @@ def interpreter() -> list[Place]:
         Place.as_now(os.environ, "_data"),
         Place(sys, "argv", lambda: [""]),
         Place.as_now(sys, "path"),
-        Place(_MainModule(), "module", lambda: types.ModuleType("__main__")),
+        # What `python` runs, as a module: a child with the modules of its parent is a program of its own, too.
+        Place(sys.modules, "__main__", lambda: types.ModuleType("__main__")),
         Place(sys, "excepthook", lambda: sys.__excepthook__),
         Place.as_now(sys, "unraisablehook"),
         Place.as_now(threading, "excepthook"),
@@ -180,18 +195,6 @@ def interpreter() -> list[Place]:
     if hasattr(threading, "_threading_atexits"):
         found.append(Place.as_now(threading, "_threading_atexits"))
     return found
-
-
-class _MainModule:
-    """What `python` runs, as a module: a child with the modules of its parent is a program of its own, too."""
-
-    @property
-    def module(self) -> types.ModuleType:
-        return sys.modules["__main__"]
-
-    @module.setter
-    def module(self, module: types.ModuleType) -> None:
-        sys.modules["__main__"] = module
 
 
 class _Loggers:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 from glitchgrid.simulation.kernel.descriptors import OpenFile, Table, error
 from glitchgrid.simulation.kernel.filesystem import FileSystem
@@ -19,12 +18,16 @@ Path = Any
 """str, bytes or `os.PathLike`; where Linux takes one, a descriptor, too."""
 
 
+_PLACE = object()
+"""Under which a process keeps where it stands."""
+
+
 class Place:
     """Where a process stands: its working directory and its umask."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, umask: int = UMASK) -> None:
         self.directory = directory
-        self.umask = UMASK
+        self.umask = umask
 
 
 class Named:
@@ -73,10 +76,7 @@ class Caller:
     ) -> None:
         self.current = current
         self._filesystem_of = filesystem_of
-        self._places: WeakKeyDictionary[Process, Place] = WeakKeyDictionary()
         self.asked: Callable[[At], None] | None = None
-        self._beginnings: WeakKeyDictionary[Process, Place] = WeakKeyDictionary()
-        """Where those begin who have not asked for anything yet."""
 
     @property
     def table(self) -> Table:
@@ -90,11 +90,9 @@ class Caller:
     def place(self) -> Place:
         """That of the process whose code runs."""
         process, _ = self.current()
-        found = self._places.get(process)
+        found: Place | None = process.kept.get(_PLACE)
         if found is None:
-            files = self._filesystem_of(process)
-            begun = self._beginnings.pop(process, None)
-            found = self._places[process] = self._home(files) if begun is None else begun
+            found = process.kept[_PLACE] = self._home(self._filesystem_of(process))
         return found
 
     @staticmethod
@@ -104,14 +102,13 @@ class Caller:
 
     def forget(self, process: Process) -> None:
         """Let a process begin anew where its machine's processes begin: it has come to another one."""
-        self._places.pop(process, None)
+        process.kept.pop(_PLACE, None)
 
     def inherit(self, parent: Process, child: Process) -> None:
         """Let a new process of the same machine begin where another one is."""
-        before = self._places.get(parent)
+        before: Place | None = parent.kept.get(_PLACE)
         if before is not None:
-            place = self._beginnings[child] = Place(before.directory)
-            place.umask = before.umask
+            child.kept[_PLACE] = Place(before.directory, before.umask)
 
     def enter(self, child: Process, path: str) -> None:
         """Let a child of the process whose code runs begin in a directory.
@@ -121,7 +118,8 @@ class Caller:
         node = self.node(path)
         if not isinstance(node, Directory):
             raise error(errno.ENOTDIR)
-        self._beginnings[child] = Place(node)
+        inherited: Place | None = child.kept.get(_PLACE)
+        child.kept[_PLACE] = Place(node, UMASK if inherited is None else inherited.umask)
 
     def at(self, path: Path, dir_fd: int | None = None) -> At:
         at = self._at(path, dir_fd)

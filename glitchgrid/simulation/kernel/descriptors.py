@@ -6,7 +6,6 @@ import os
 import select
 import stat
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any
 
 IN, OUT, ERR, HUP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLERR, select.EPOLLHUP
@@ -137,7 +136,10 @@ class Table:
 
     def require_room(self) -> None:
         """:raises OSError: EMFILE where there is no descriptor left."""
-        self._require(next(each for each in count() if each not in self.files))
+        descriptor = 0
+        while descriptor in self.files:
+            descriptor += 1
+        self._require(descriptor)
 
     def _require(self, descriptor: int) -> None:
         if descriptor >= self.most or (self.frozen_at is not None and len(self.files) >= self.frozen_at):

@@ -183,7 +183,7 @@ class Installed:
                 self._chances.forget(embryo)
                 self.files.forget(embryo)
                 self._running().adopt(embryo, host)
-                embryo.unpark(embryo.main_thread)
+                host.world.after(host.loading_ns, embryo.unpark, embryo.main_thread)
                 return embryo
             process = self._started(host, body, own_modules)
             self.embryos.watch(kind, process)
@@ -300,7 +300,7 @@ class Installed:
         return self._socket_names
 
     def _files_of(self, process: Process) -> FileSystem:
-        return self._running().files_of(process)
+        return self.kernel.hosts[process.host.name].disk  # type: ignore[union-attr]
 
     def _processes(self) -> list[Process]:
         return self._running().processes

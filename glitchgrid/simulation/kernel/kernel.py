@@ -91,12 +91,18 @@ class Kernel:
         *,
         parent: Process | None = None,
         files: Mapping[int, OpenFile] | None = None,
+        loading_ns: int | None = None,
     ) -> Process:
-        """A process on a machine, whose code begins to run when the world goes on.
+        """A process on a machine, whose code begins to run when the world goes on and its program is loaded.
 
         :param files: its descriptors; its output is kept where there are none.
+        :param loading_ns: None for as long as it takes there.
         """
-        process = Process(host, self._seam, self._hub, self._next_pid, main, lambda: self._ended(process))
+        if loading_ns is None:
+            loading_ns = host.loading_ns
+        process: Process = Process(
+            host, self._seam, self._hub, self._next_pid, main, lambda: self._ended(process), loading_ns
+        )
         process.parent = parent
         if parent is not None:
             parent.children.append(process)
@@ -109,9 +115,8 @@ class Kernel:
         """A process with what another one has open, and does with signals."""
         before = parent.table
         descriptors = list(before)
-        child = self.start(
-            self.hosts[parent.host.name], main, parent=parent, files={each: before.file(each) for each in descriptors}
-        )
+        files = {each: before.file(each) for each in descriptors}
+        child = self.start(self.hosts[parent.host.name], main, parent=parent, files=files, loading_ns=0)
         for each in descriptors:
             child.table.set_inheritable(each, before.get_inheritable(each))
         child.handlers = dict(parent.handlers)

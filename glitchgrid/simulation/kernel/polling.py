@@ -94,7 +94,7 @@ class Epoll(OpenFile):
             raise ValueError(f"maxevents must be greater than 0, got {maxevents}")
         most = None if maxevents == -1 else maxevents
         timeout_ns = None if timeout is None or timeout < 0 else _rounded_up(timeout * 1000, MS_NS)
-        if timeout_ns == 0 or any(map(self._ready, list(self._candidates))):
+        if timeout_ns == 0 or (self._candidates and any(map(self._ready, list(self._candidates)))):
             take_a_turn(self._process)
             return self._collected(most)
         return self._process.wait_for_change([self], lambda: self._collected(most), timeout_ns) or []
@@ -141,7 +141,9 @@ class Epoll(OpenFile):
         return file.events & (mask | ALWAYS)
 
     def _collected(self, most: int | None) -> list[tuple[int, int]]:
-        ready = []
+        ready: list[tuple[int, int]] = []
+        if not self._candidates:
+            return ready
         for descriptor in list(self._candidates):
             mask = self._ready(descriptor)
             if mask:

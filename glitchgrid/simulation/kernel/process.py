@@ -71,6 +71,7 @@ class Thread:
 class Process:
     """:param main: what it does; its end is the process's, with status 0, or 1 after an exception.
     :param ended: is told once of the end.
+    :param loading_ns: its code runs so long after its start.
     :ivar table: its descriptors.
     :ivar has_own_modules: whether it imports what it needs for itself.
     :ivar status: None while it runs; its exit status, or a signal's number below 0.
@@ -87,7 +88,14 @@ class Process:
     """
 
     def __init__(
-        self, host: Host, seam: Seam, hub: greenlet, pid: int, main: Callable[[], object], ended: Callable[[], None]
+        self,
+        host: Host,
+        seam: Seam,
+        hub: greenlet,
+        pid: int,
+        main: Callable[[], object],
+        ended: Callable[[], None],
+        loading_ns: int = 0,
     ) -> None:
         self.host = host
         self.world = host.world
@@ -121,7 +129,7 @@ class Process:
         self._are_threads_paused = False
         self.is_terminating = False
         self._missed: list[tuple[Thread, bool]] = []
-        self.main_thread = self.spawn(self._run_main)
+        self.main_thread = self.spawn(self._run_main, loading_ns)
 
     @property
     def thread(self) -> Thread:
@@ -179,13 +187,15 @@ class Process:
         if self._is_paused or (self._are_threads_paused and thread is not self.main_thread):
             self._missed.append((thread, woken))
             return
-        before, self.world.current = self.world.current, self
-        self._seam.enter(thread)
+        world, seam = self.world, self._seam
+        before, world.current = world.current, self
+        self.host.activity += 1
+        seam.enter(thread)
         try:
             thread.greenlet.switch(woken)
         finally:
-            self._seam.leave()
-            self.world.current = before
+            seam.leave()
+            world.current = before
         if thread.greenlet.dead:
             self.threads.pop(thread.greenlet, None)
 

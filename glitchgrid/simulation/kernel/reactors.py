@@ -35,8 +35,8 @@ class SharedReactor:
         belongings.add(Place(process, "reapProcessHandlers", dict))
         # What a process closes to take, and end, a connection for which it has no descriptor.
         belongings.add(Place(tcp._reservedFD, "_fileDescriptor", lambda: None))  # noqa: SLF001
-        logging = _Logging()
-        belongings.add(Place(logging, "state", logging.fresh))
+        for place in _logging():
+            belongings.add(place)
         for owner, attribute in ((log.theLogPublisher, "__dict__"), (log, "defaultObserver")):
             belongings.add(Place.as_now(owner, attribute))
 
@@ -75,35 +75,28 @@ def _descriptor(selectable: Any) -> int:
     return selectable.fileno() if hasattr(selectable, "fileno") else -1
 
 
-class _Logging:
-    """Who listens to what is logged, and what was logged before anybody did, as one thing."""
+def _logging() -> list[Place]:
+    """Who listens to what is logged, and what was logged before anybody did: both are the interpreter's only ones."""
+    from twisted.logger import (  # noqa: PLC0415 - behind the seam, and once: a process may have its own
+        LogBeginner,
+        LogPublisher,
+        globalLogBeginner,
+        globalLogPublisher,
+    )
 
-    def __init__(self) -> None:
-        from twisted.logger import (  # noqa: PLC0415 - behind the seam, and once: a process may have its own
-            LogBeginner,
-            LogPublisher,
-            globalLogBeginner,
-            globalLogPublisher,
-        )
+    publisher: Any = globalLogPublisher
+    outside: Any = globalLogBeginner._temporaryObserver  # noqa: SLF001
+    others = [each for each in publisher._observers if each is not outside]  # noqa: SLF001
 
-        self._kinds: tuple[Any, Any] = LogPublisher, LogBeginner
-        self._beginner: Any = globalLogBeginner
-        self._publisher: Any = globalLogPublisher
-        outside = globalLogBeginner._temporaryObserver  # noqa: SLF001 - as below
-        self._others = [each for each in globalLogPublisher._observers if each is not outside]  # noqa: SLF001
+    made: list[list[Any]] = []
 
-    @property
-    def state(self) -> tuple[Any, dict[str, Any]]:
-        return self._publisher._observers, vars(self._beginner)  # noqa: SLF001 - both are the interpreter's only ones
+    def beginner() -> dict[str, Any]:
+        own: Any = LogPublisher(*others)
+        beginner = LogBeginner(own, _StandardError(), sys, warnings)  # type: ignore[arg-type]
+        made.append(own._observers)  # noqa: SLF001 - a new process's places are made one after another
+        return vars(beginner) | {"_publisher": publisher}
 
-    @state.setter
-    def state(self, state: tuple[Any, dict[str, Any]]) -> None:
-        self._publisher._observers, self._beginner.__dict__ = state  # noqa: SLF001
-
-    def fresh(self) -> tuple[Any, dict[str, Any]]:
-        publisher = self._kinds[0](*self._others)
-        beginner = self._kinds[1](publisher, _StandardError(), sys, warnings)
-        return publisher._observers, vars(beginner) | {"_publisher": self._publisher}  # noqa: SLF001
+    return [Place(globalLogBeginner, "__dict__", beginner), Place(publisher, "_observers", made.pop)]
 
 
 class _StandardError:

@@ -117,6 +117,8 @@ class Stack:
         """How many sockets have joined each."""
         self._others = others
         self._resolve = resolve
+        self._at: dict[str, Stack] = {}
+        """What was found by addresses, which machines keep."""
 
     def resolve(self, name: str, family: int) -> str:
         """The address of a name, as C's functions of sockets have it: at once.
@@ -133,11 +135,17 @@ class Stack:
 
     def at(self, address: str) -> "Stack | None":
         """The stack of the machine with that address, as seen from here."""
+        found = self._at.get(address)
+        if found is None:
+            found = self._find(address)
+            if found is not None:
+                self._at[address] = found
+        return found
+
+    def _find(self, address: str) -> "Stack | None":
         if is_loopback(address):
             return self
         short = plain(address)
-        if short in {self.host.address, self.host.address6}:
-            return self
         return next((each for each in self._others.values() if short in {each.host.address, each.host.address6}), None)
 
     def others(self) -> "list[Stack]":

@@ -84,7 +84,7 @@ class SystemCalls:
         return blocking(process, file, lambda: file.write(bytes(data)), OUT, _patience(file))
 
     def close(self, fd: int) -> None:
-        self._table.close(fd)
+        self._current()[1].close(fd)
 
     def isatty(self, fd: int, /) -> bool:
         self._table.file(fd)
@@ -95,7 +95,9 @@ class SystemCalls:
 
     def fcntl(self, fd: Any, cmd: int, arg: Any = 0, /) -> Any:
         """:raises NotImplementedError: for a command that is not modelled."""
-        table, file = self._table, self._table.file(descriptor_of(fd))
+        _, table = self._current()
+        descriptor = descriptor_of(fd)
+        file = table.file(descriptor)
         match cmd:
             case fcntl.F_GETFL:
                 return file.flags & ~os.O_NONBLOCK | (0 if file.is_blocking else os.O_NONBLOCK)
@@ -103,9 +105,9 @@ class SystemCalls:
                 file.is_blocking = not arg & os.O_NONBLOCK
                 return 0
             case fcntl.F_GETFD:
-                return 0 if table.get_inheritable(descriptor_of(fd)) else fcntl.FD_CLOEXEC
+                return 0 if table.get_inheritable(descriptor) else fcntl.FD_CLOEXEC
             case fcntl.F_SETFD:
-                table.set_inheritable(descriptor_of(fd), not arg & fcntl.FD_CLOEXEC)
+                table.set_inheritable(descriptor, not arg & fcntl.FD_CLOEXEC)
                 return 0
             case fcntl.F_DUPFD | fcntl.F_DUPFD_CLOEXEC:
                 return table.add(file, int(arg))

@@ -69,6 +69,8 @@ class _Seen:
     shown: int = NOTHING_STORED
     durable: int = NOTHING_STORED
     changes: int = -1
+    activity: int = -1
+    """Of the disk and of the machine, when they were last looked at: nothing else changes what it shows and holds."""
     data: bytes | None = None
     """What the disk certainly held when it was last looked at."""
     is_idle: bool = True
@@ -132,13 +134,10 @@ class Invariant:
             return
         changed = False
         for seen in self.vaults:
-            shown, store = seen.shown, seen.store
-            if (
-                shown == seen.durable
-                and seen.changes == seen.machine.disk.changes
-                and (store is None or not store.is_open or store.value == shown)
-            ):
-                continue  # nothing has happened to it. So it is after most events, and is found out quickly here.
+            machine = seen.machine
+            if seen.activity == machine.activity and seen.changes == machine.disk.changes:
+                continue  # so it is after most events
+            seen.activity = machine.activity
             changed = self._look(seen) or changed
         if changed:
             self._compare()
