@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from antithesis.assertions import always
+from antithesis.catalog import scan_tree
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.campaign.evaluations import collecting
@@ -38,6 +39,13 @@ class CatalogueTests(SynchronousTestCase):
         texts = [each.text for each in STATED]
         self.assertGreaterEqual(len(texts), LEAST)
         self.assertEqual([text for text, count in Counter(texts).items() if count > 1], [])
+
+    def test_nothing_is_missing_that_the_scanner_finds_in_whole_packages(self) -> None:
+        package = ROOT / "glitchgrid"
+        found = [(each.message, each.location.file, each.location.begin_line) for each in scan_tree(str(package))]
+        servers = [each for each in found if not each[1].startswith("lab/")]
+        self.assertGreater(len(servers), 0)
+        self.assertEqual(sorted(servers), sorted((each.text, each.file, each.line) for each in of_servers()))
 
     def test_the_readme_counts_them(self) -> None:
         self.assertIn(

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from antithesis.catalog import Assertion, load, scan_tree, write
+from antithesis.catalog import Assertion, load, scan_source, scan_tree, write
 from attrs import frozen
 
 from glitchgrid.lab.errors import CannotRun
+
+SDK = "antithesis"
+"""A file that does not name the package states nothing."""
 
 Seen = Counter[tuple[str, bool]]
 """How often each property was evaluated, by its text and by whether it held."""
@@ -51,14 +54,22 @@ class Property:
 def stated_in(*directories: Path, without: Sequence[Path] = ()) -> tuple[Property, ...]:
     """What the Python files below some directories state, as the SDK's own scanner finds it.
 
+    It is given only what can state something: to parse a whole package takes a second.
+
     :param without: directories that are not looked into.
     """
     return _stated(
         each
         for directory in directories
-        for each in scan_tree(str(directory))
-        if not any((directory / each.location.file).is_relative_to(other) for other in without)
+        for path in sorted(directory.rglob("*.py"))
+        if not any(path.is_relative_to(other) for other in without)
+        for each in _stated_by(path, directory)
     )
+
+
+def _stated_by(path: Path, directory: Path) -> list[Assertion]:
+    source = path.read_text(encoding="utf-8")
+    return scan_source(source, path.relative_to(directory).as_posix()) if SDK in source else []
 
 
 def write_catalogue(path: Path, directories: Iterable[Path]) -> None:
