@@ -21,7 +21,7 @@ class Talker(Protocol):
     def __init__(self) -> None:
         self.ended: str | None = None
 
-    def connectionLost(self, reason: Any) -> None:
+    def connectionLost(self, reason: Any = None) -> None:
         self.ended = type(reason.value).__name__
 
 
