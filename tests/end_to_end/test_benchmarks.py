@@ -219,7 +219,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "run", "--contenders", "etcd,threaded"],
         cwd=CHECKOUT,
-        env={"PATH": str(tools)},
+        env={"PATH": str(tools), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=RUN_TIMEOUT_S,
