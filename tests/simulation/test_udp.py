@@ -137,3 +137,18 @@ def test_who_has_joined_no_group_hears_what_its_machine_hears(net: Net) -> None:
     net.client.send(b"x", ("224.0.0.251", 5))
     net.run()
     assert not other.events & IN
+
+
+def test_a_socket_of_the_other_family_hears_groups_that_it_has_joined(net: Net) -> None:
+    """As Linux 6 has it: what others of its machine have joined is nothing to it."""
+    membership = socket.inet_aton("224.0.0.251") + bytes(4)
+    joined, other = Udp(net.stacks["b"]), Udp(net.stacks["b"], socket.AF_INET6)
+    joined.set_option(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+    other.bind(("::", 5))
+    net.client.send(b"x", ("224.0.0.251", 5))
+    net.run()
+    assert not other.events & IN
+    other.set_option(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+    net.client.send(b"x", ("224.0.0.251", 5))
+    net.run()
+    assert other.events & IN

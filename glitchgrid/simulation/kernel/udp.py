@@ -236,16 +236,17 @@ class Udp(InternetFile):
 
 
 def _of_group(target: Stack, there: "list[Udp]", where: Where, source: Where) -> "list[Udp]":
-    """Whoever has joined the group; and as long as somebody of that machine has, whoever has joined none (ip(7), of
-    IP_MULTICAST_ALL).
+    """Whoever has joined the group; and as long as somebody of that machine has, others of its family: of IPv4 all
+    (ip(7), of IP_MULTICAST_ALL), of IPv6 those that have joined none.
     """
     group = where.plain
     if not target.groups[group]:
         return []
+    family = socket.AF_INET if "." in group else socket.AF_INET6
     return [
         each
         for each in there
-        if (group in each.groups or not each.groups or each.family == socket.AF_INET)
+        if (group in each.groups or (each.family == family and not (each.groups and family == socket.AF_INET6)))
         and (is_any(each.local.address) or each.local.plain == group)
         and each.fits(source)
     ]
