@@ -6,8 +6,8 @@ help:
 	@printf '%s\n' \
 	  'make demo             a grid of three vaults, the workload against it, a vault killed on the way' \
 	  'make up               a grid to play with, on http://127.0.0.1:8000/' \
-	  'make test             the tests; four minutes' \
-	  'make test-all         those that take long, too; a quarter of an hour' \
+	  'make test             the tests; some ten minutes' \
+	  'make test-all         those that take long, too; half an hour to an hour' \
 	  'make test-lowest      the unit tests, on the lowest version of each dependency' \
 	  'make services         services from PyPI in the simulated world, each with faults; some minutes' \
 	  'make bugs             known bugs of such services, looked for at all seeds; some minutes' \
@@ -20,7 +20,7 @@ help:
 	  'make bench            how fast it is, beside a threaded grid and etcd; half an hour or more' \
 	  'make bench-quick      the same in two minutes' \
 	  'make bench-simulation how fast the simulated world is; five minutes' \
-	  'make glitch-table     how soon each deliberate bug is found, and its story; a quarter of an hour' \
+	  'make glitch-table     how soon each deliberate bug is found, and its story; twenty minutes' \
 	  'make mutants          what simulation finds of 400 small changes to the product; an hour' \
 	  'make twisted-parity   Twisted'"'"'s own reactor tests in the simulated world, beside this machine; some minutes' \
 	  'make lock             write the lock files anew' \

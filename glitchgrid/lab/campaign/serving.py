@@ -85,8 +85,8 @@ def _answer_some(request: Request, talk: Talk) -> NoReturn:
 def _answer(request: Request, talk: Talk, watch: Watch) -> "Result | Bug":
     from glitchgrid.lab.campaign.run import hung, perform, planned  # noqa: PLC0415
 
-    plan = planned(request)
     try:
+        plan = planned(request)
         with changes.made(request.changes), watch.over(_progress, lambda where: talk.say(hung(plan, where))):
             return perform(plan, keep_trace=request.keep_trace, glitches=request.glitches)
     except Exception:  # noqa: BLE001 - whoever asks has to hear of it
