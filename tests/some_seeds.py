@@ -7,7 +7,6 @@ Exits with 1 where one is, as `glitchgrid simulate` would, but at the first one.
 which some function was called.
 """
 
-import gc
 import json
 import sys
 import tempfile
@@ -19,8 +18,8 @@ from typing import Any
 
 import click
 
-from glitchgrid.lab.campaign.campaign import Summary, Task, perform
-from glitchgrid.lab.campaign.workers import prepare
+from glitchgrid.lab.campaign.campaign import Summary
+from glitchgrid.lab.campaign.tasks import Task, perform
 from glitchgrid.lab.place.changes import changed
 from glitchgrid.lab.register.layout import Wanted
 from glitchgrid.lab.register.system import REGISTER
@@ -33,14 +32,12 @@ NAME = "tests.some_seeds"
 
 def run(seeds: int) -> Summary:
     """All of them, as long as none is wrong."""
-    prepare()
     summary = Summary(REGISTER)
     for seed in range(seeds):
         result = perform(Task(seed, Wanted().layout(str(seed))))
         if result.verdict is Verdict.VIOLATION:
             sys.exit(f"seed {seed}: {result.findings[0]}")
         summary = summary.and_also(result)
-        gc.collect()
     return summary
 
 

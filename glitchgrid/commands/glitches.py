@@ -15,7 +15,7 @@ from glitchgrid.commands.calling import NAME
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.lab.campaign.glitch_table import Row, find_glitches
-from glitchgrid.lab.campaign.workers import prepare, workers
+from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.plan.file import encode_plan
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.plans import grid_of, habits_of
@@ -54,7 +54,6 @@ def _find(settings: Settings) -> int:
     plans = None if settings.output is None else settings.output / "plans"
     if plans is not None:
         prepare_directory(plans)
-    prepare()
     names = settings.only or tuple(GLITCHES)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -14,9 +14,10 @@ from glitchgrid.commands.ending import VIOLATION, run_to_its_end
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.lab import interruption
-from glitchgrid.lab.campaign.campaign import Task, run_campaign
+from glitchgrid.lab.campaign.campaign import run_campaign
 from glitchgrid.lab.campaign.shrink import NothingToShrink, Shrunk, shrink
-from glitchgrid.lab.campaign.workers import prepare, workers
+from glitchgrid.lab.campaign.tasks import Task
+from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.plan.file import encode_plan
 from glitchgrid.lab.plan.plan import Plan
@@ -43,7 +44,6 @@ class Settings:
 
 def shrink_command(settings: Settings) -> NoReturn:
     """Shrink what was asked for, and exit with 1: it fails still."""
-    prepare()
     run_to_its_end(partial(_shrink, settings))
 
 

@@ -17,12 +17,13 @@ from glitchgrid.commands.keeping import keep_run
 from glitchgrid.commands.planfile import read_plan, shown_plan
 from glitchgrid.commands.summary import Report, replay_line
 from glitchgrid.lab import interruption
-from glitchgrid.lab.campaign.campaign import Summary, Task, compared, elsewhere, run_campaign
+from glitchgrid.lab.campaign.campaign import Summary, run_campaign
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
+from glitchgrid.lab.campaign.tasks import Task, compared
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.register.glitches import switched_on
+from glitchgrid.lab.place.environment import another_hash_seed
 from glitchgrid.lab.register.layout import Wanted
 from glitchgrid.lab.report.report import CAMPAIGN
 from glitchgrid.lab.verdict import Verdict
@@ -57,15 +58,10 @@ def _replay(settings: Settings) -> int:
     """One run, every line of its trace, and the verdict."""
     run = _the_run(settings)
     _prepare_files(settings)
-    with switched_on(settings.glitch), interruption.heeded():
+    with interruption.heeded():
         result = run(keep_trace=True)
         if settings.check_determinism:
-            other = elsewhere()
-            if settings.plan is None:
-                other.begin(result.plan.seed, result.plan.layout, settings.glitch)
-            else:
-                other.begin_plan(result.plan, settings.glitch)
-            result = compared(result, other.digest())
+            result = compared(result, run(hash_seed=another_hash_seed()))
     again = replay_line(result, settings.glitch)
     if settings.plan is not None:
         again = shown_plan(settings.plan, settings.glitch)
@@ -89,10 +85,10 @@ def _replay(settings: Settings) -> int:
 def _the_run(settings: Settings) -> Callable[..., Result]:
     if settings.plan is None:
         seed = str(settings.seed)
-        return partial(run_seed, seed, settings.wanted.layout(seed))
+        return partial(run_seed, seed, settings.wanted.layout(seed), glitch=settings.glitch)
     if settings.seed is not None:
         raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
-    return partial(run_plan, read_plan(settings.plan))
+    return partial(run_plan, read_plan(settings.plan), glitch=settings.glitch)
 
 
 def _campaign(settings: Settings) -> int:
@@ -173,8 +169,8 @@ def _draw_first(settings: Settings, failure: Result) -> None:
     """Run the first failure again, to draw it, where that is wanted."""
     if not settings.drawings.are_wanted:
         return
-    with switched_on(settings.glitch), interruption.heeded():
-        result = run_plan(failure.plan, keep_trace=True)
+    with interruption.heeded():
+        result = run_plan(failure.plan, keep_trace=True, glitch=settings.glitch)
     settings.drawings.draw(result, replay_line(failure, settings.glitch), settings.glitch)
 
 

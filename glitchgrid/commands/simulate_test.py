@@ -16,8 +16,9 @@ from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_e
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.keeping import keep_run
 from glitchgrid.commands.summary import FAILURES_TOLD_MAX
-from glitchgrid.lab.campaign.campaign import Summary, Task, run_campaign
+from glitchgrid.lab.campaign.campaign import Summary, run_campaign
 from glitchgrid.lab.campaign.result import Result
+from glitchgrid.lab.campaign.tasks import Task
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.verdict import Verdict
@@ -85,7 +86,7 @@ def _layout(test: str, others: Mapping[str, Any]) -> TestLayout:
 def _one(layout: TestLayout, seed: str, settings: Settings) -> int:
     """One run, every line of its trace, and the verdict."""
     try:
-        result: Result = TESTS.runner.run_seed(seed, layout, keep_trace=True)
+        result: Result = TESTS.runner.run_seed(seed, layout, keep_trace=True, hash_seed=None)
     except WorldError as error:
         raise CannotRun(str(error)) from error
     report = _Report(settings.test)

@@ -6,21 +6,33 @@ looks at it between two events, where nobody catches anything.
 """
 
 import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _asked = False
+_of_this_thread = threading.local()
 
 
 def check() -> None:
     """To be called between two events, and while seeds are waited for.
 
     :raises KeyboardInterrupt: where somebody has asked for it.
+    :raises CancelledError: where what this thread does was given up.
     """
     if _asked:
         raise KeyboardInterrupt
+    given_up: threading.Event | None = getattr(_of_this_thread, "given_up", None)
+    if given_up is not None and given_up.is_set():
+        raise CancelledError
+
+
+def heed(given_up: threading.Event) -> None:
+    """In this thread, `check` looks at that, too, from now on."""
+    _of_this_thread.given_up = given_up
 
 
 @contextmanager

@@ -223,12 +223,17 @@ class Acts:
 
 
 class Runner(Protocol):
-    """Runs a system in a process elsewhere. Both methods return a `glitchgrid.lab.campaign.result.Result`."""
+    """Runs a system in a process elsewhere. Both methods return a `glitchgrid.lab.campaign.result.Result`, and any
+    number of threads may ask at once.
+    """
 
-    def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool) -> Any:
-        """The run that a seed stands for, on these machines."""
+    def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool, hash_seed: int | None) -> Any:
+        """The run that a seed stands for, on these machines.
 
-    def run_plan(self, plan: Plan, *, keep_trace: bool) -> Any:
+        :param hash_seed: of Python's hashes there; None for this process's.
+        """
+
+    def run_plan(self, plan: Plan, *, keep_trace: bool, hash_seed: int | None) -> Any:
         """The run that a plan describes."""
 
 

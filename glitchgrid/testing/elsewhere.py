@@ -1,14 +1,16 @@
 """Runs of a test for whoever has not put the seam in: a campaign's workers, a command."""
 
-import atexit
 import importlib.util
 import os
 import sys
+import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from glitchgrid.lab.campaign.pool import Pool
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.place.environment import own_hash_seed
@@ -22,39 +24,43 @@ from glitchgrid.testing.zygote import Zygote
 
 
 class Elsewhere:
-    """A `glitchgrid.lab.system.Runner` that has one process for the test that was asked for last."""
+    """A `glitchgrid.lab.system.Runner`."""
 
     def __init__(self) -> None:
-        self._test = ""
-        self._zygote: Zygote | None = None
-        atexit.register(self.close)
+        self._zygotes = Pool(_begin)
 
-    def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool) -> Result:
-        return self._result(self._of(layout).run_seed(seed, trace=keep_trace))
+    def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool, hash_seed: int | None) -> Result:
+        return self._ask(layout, hash_seed, lambda zygote: zygote.run_seed(seed, trace=keep_trace))
 
-    def run_plan(self, plan: Plan, *, keep_trace: bool) -> Result:
-        return self._result(self._of(plan.layout).run_plan(encode_plan(plan), trace=keep_trace))
+    def run_plan(self, plan: Plan, *, keep_trace: bool, hash_seed: int | None) -> Result:
+        return self._ask(plan.layout, hash_seed, lambda zygote: zygote.run_plan(encode_plan(plan), trace=keep_trace))
 
-    def _result(self, answer: dict[str, Any]) -> Result:
-        result = _result(answer)
-        if result.is_found_by(HANG) and self._zygote is not None:
-            self.close()  # without forks, the process that ran the test has ended with it
+    def _ask(self, layout: Layout, hash_seed: int | None, ask: Callable[[Zygote], dict[str, Any]]) -> Result:
+        assert isinstance(layout, TestLayout), "it is a test's"
+        key = layout.test, own_hash_seed() if hash_seed is None else hash_seed
+        zygote = self._zygotes.take(key)
+        try:
+            result = _result(ask(zygote))
+        except BaseException:
+            zygote.close()
+            raise
+        if result.is_found_by(HANG):
+            zygote.close()  # without forks, the process that ran the test has ended with it
+        else:
+            self._zygotes.give(key, zygote)
         return result
 
-    def close(self) -> None:
-        zygote, self._zygote = self._zygote, None
-        if zygote is not None:
-            zygote.close()
 
-    def _of(self, layout: Layout) -> Zygote:
-        assert isinstance(layout, TestLayout), "it is a test's"
-        if self._zygote is None or self._test != layout.test:
-            self.close()
-            test = find(layout.test)
-            self._zygote = Zygote(test.address, test.settings, own_hash_seed())
-            self._zygote.begin(test, (), {})
-            self._test = layout.test
-        return self._zygote
+def _begin(key: tuple[str, int]) -> Zygote:
+    name, hash_seed = key
+    test = find(name)
+    zygote = Zygote(test.address, test.settings, hash_seed)
+    try:
+        zygote.begin(test, (), {})
+    except BaseException:
+        zygote.close()
+        raise
+    return zygote
 
 
 def _result(answer: dict[str, Any]) -> Result:
@@ -76,6 +82,9 @@ def _result(answer: dict[str, Any]) -> Result:
     )
 
 
+_imports = threading.Lock()
+
+
 def find(address: str) -> Simulated:
     """The test at FILE::NAME.
 
@@ -85,7 +94,8 @@ def find(address: str) -> Simulated:
     if not name or not os.path.isfile(file):
         raise WorldError(f"{address!r} is no test: FILE::NAME, and the file has to be there")
     try:
-        found: Any = _import(Path(file).resolve())
+        with _imports:
+            found: Any = _import(Path(file).resolve())
     except Exception as error:
         raise WorldError(f"{file} can't be imported: {type(error).__name__}: {error}") from error
     for part in name.split("::"):

@@ -49,10 +49,12 @@ class Forks:
         self._test = test
         self._told = told
 
-    def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool) -> Result:
+    def run_seed(self, seed: str, layout: Layout, *, keep_trace: bool, hash_seed: int | None = None) -> Result:
+        assert hash_seed is None, "forks have this process's"
         return self._run(system.plan_of(layout, seed), is_given=False, keep_trace=keep_trace)
 
-    def run_plan(self, plan: Plan, *, keep_trace: bool) -> Result:
+    def run_plan(self, plan: Plan, *, keep_trace: bool, hash_seed: int | None = None) -> Result:
+        assert hash_seed is None, "forks have this process's"
         # The machines are those that the test names.
         return self._run(system.with_layout(plan, names=(), targets=()), is_given=True, keep_trace=keep_trace)
 

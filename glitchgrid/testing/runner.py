@@ -5,6 +5,7 @@
 reads one request a line from its standard input, in JSON, and writes an answer a line to that descriptor.
 """
 
+import gc
 import importlib
 import importlib.util
 import json
@@ -115,8 +116,6 @@ class _File:
 
         self.statements = Statements()
         self.statements.put_in()
-        from glitchgrid.lab.campaign.workers import prepare  # noqa: PLC0415
-
         file = request["file"]
         try:
             self._module = _imported(request["module"], file, self.installed.pointed)
@@ -126,7 +125,12 @@ class _File:
             if name != request["module"] and importlib.util.find_spec(name.partition(".")[0]) is None:
                 raise WorldError(f"preempt={preempt}: there is no package {name}")
         self._name = file
-        prepare()
+        # Until somebody listens Twisted keeps what is logged, and with it all that it speaks of.
+        from twisted.logger import globalLogBeginner  # noqa: PLC0415
+
+        globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
+        gc.collect()
+        gc.freeze()
 
     def find(self, name: str) -> tuple[Simulated, type | None]:
         """A test, and its class if it is a method.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from glitchgrid.lab import interruption
 from glitchgrid.lab.place.environment import environment
 from glitchgrid.simulation.kernel.place import HASH_SEED
 from glitchgrid.testing.decorator import Address, Simulated
@@ -26,6 +27,8 @@ READY_S_MAX = 300
 """So long the file of a test and what its programs need may take to be imported, beside the time of a run."""
 
 READ_BYTES = 1 << 20
+LOOK_EVERY_S = 0.2
+"""Has what is waited for been given up?"""
 
 Progress = Callable[[int, int], None]
 
@@ -149,12 +152,20 @@ class _Lines:
         self._data = b""
 
     def next(self, within_s: float) -> str | None:
-        """The next one; "" at the end, None where none comes in that time."""
+        """The next one; "" at the end, None where none comes in that time.
+
+        :raises KeyboardInterrupt: where somebody has asked this process to end.
+        :raises CancelledError: where it was given up.
+        """
         until_s = time.monotonic() + within_s
         assert self._descriptor is not None, "it is not closed"
         while b"\n" not in self._data:
-            ready, _, _ = select.select([self._descriptor], [], [], max(0, until_s - time.monotonic()))
+            interruption.check()
+            left_s = max(0, until_s - time.monotonic())
+            ready, _, _ = select.select([self._descriptor], [], [], min(LOOK_EVERY_S, left_s))
             if not ready:
+                if left_s:
+                    continue
                 return None
             data = os.read(self._descriptor, READ_BYTES)
             if not data:

@@ -183,8 +183,8 @@ def children_of(pid: int) -> list[int]:
 
 
 def workers_of(pid: int) -> list[int]:
-    """The processes that see to a campaign's seeds, each with one of its own that runs them."""
-    return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    """The processes that see to a campaign's seeds, each with a fork that runs them."""
+    return [child for child in children_of(pid) if b"campaign.serving" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -193,7 +193,7 @@ def test_workers_end_with_their_campaign(number: signal.Signals, tmp_path: Path)
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as campaign:
         wait_until(lambda: len(workers_of(campaign.pid)) == 2, "two workers")
         workers = workers_of(campaign.pid)
-        wait_until(lambda: all(map(children_of, workers)), "each has a process that runs seeds")
+        wait_until(lambda: all(map(children_of, workers)), "each has a fork that runs seeds")
         workers += [child for worker in workers for child in children_of(worker)]
         campaign.send_signal(number)
         _, said = campaign.communicate(timeout=TIMEOUT_S)

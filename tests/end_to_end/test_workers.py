@@ -5,23 +5,30 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from distributed import LocalCluster
 
-from glitchgrid.lab.campaign.campaign import Summary, Task, run_campaign
+from glitchgrid.lab.campaign.campaign import Summary, run_campaign
+from glitchgrid.lab.campaign.placed import PROCESSES
+from glitchgrid.lab.campaign.pool import FREE_MAX, Pool
+from glitchgrid.lab.campaign.run import run_seed
+from glitchgrid.lab.campaign.tasks import Task, perform
 from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, LocalWorkers, Workers
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.layout import STEPS_MAX, GridLayout
 from glitchgrid.lab.register.system import REGISTER
 from tests.end_to_end.processes import free_port, wait_until
-from tests.end_to_end.test_simulate import processor_s, simulate, workers_of
+from tests.end_to_end.test_simulate import children_of, processor_s, simulate, workers_of
 
+GIVEN_UP_S = 2
 AT_WORK_S = 2.5
 """Of processor time: it has started, and has run seeds; and many are left."""
 
@@ -161,35 +168,37 @@ def test_any_executor_will_do() -> None:
     assert said.strip() == digest_of(LocalWorkers(2), TASKS[:5])
 
 
-BREAKS_OFF = """
-from pathlib import Path
-from glitchgrid.lab.campaign.workers import LocalWorkers
-from tests.end_to_end.test_workers import large_result
-
-def pages():
-    return int(Path("/proc/self/statm").read_text().split()[1])
-
-if __name__ == "__main__":
-    workers = LocalWorkers(1)
-    workers.executor().submit(large_result)
-    before = pages()
-    while pages() < before + 10_000:  # until a part of it has come
-        pass
+def test_runs_that_go_on_are_given_up() -> None:
+    PROCESSES.close()
+    workers = LocalWorkers(2)
+    executor = workers.executor()
+    futures = [executor.submit(perform, Task(seed, GridLayout(steps=STEPS_MAX))) for seed in range(5)]
+    wait_until(lambda: len(runners := workers_of(os.getpid())) == 2 and all(map(children_of, runners)), "two runs")
+    began_s = time.monotonic()
     workers.break_off()
-    print("broken off")
-"""
+    assert time.monotonic() - began_s < GIVEN_UP_S
+    assert workers_of(os.getpid()) == []
+    assert PROCESSES.free == []
+    assert [future.cancelled() or isinstance(future.exception(0), CancelledError) for future in futures] == [True] * 5
+    assert run_seed("0", GridLayout(steps=1)).findings == (), "others are not concerned"
 
 
-def large_result() -> bytes:
-    """What takes its time on its way through a pipe."""
-    return bytes(300_000_000)
+def test_what_is_free_has_a_limit() -> None:
+    made: list[Mock] = []
 
+    def begin(_key: str) -> Mock:
+        made.append(Mock())
+        return made[-1]
 
-def test_nobody_waits_for_the_rest_of_a_result_whose_worker_was_killed(tmp_path: Path) -> None:
-    script = tmp_path / "breaks_off.py"
-    script.write_text(BREAKS_OFF, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=30, check=True, env=environment
-    )
-    assert done.stdout == "broken off\n"
+    pool = Pool(begin)
+    taken = [pool.take("a") for _ in range(FREE_MAX)]
+    for each in taken:
+        pool.give("a", each)
+    assert pool.take("a") is taken[-1]
+    pool.give("a", taken[-1])
+    assert not taken[0].close.called
+    other = pool.take("b")
+    assert taken[0].close.called
+    assert other not in taken
+    pool.close()
+    assert [each.close.call_count for each in made] == [1] * FREE_MAX + [0]

@@ -5,12 +5,13 @@ import json
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.campaign import Summary, Task, perform, run_campaign
+from glitchgrid.lab.campaign.campaign import Summary, run_campaign
 from glitchgrid.lab.campaign.glitch_table import find_glitches
 from glitchgrid.lab.campaign.rendering import picture_of
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.shrink import shrink
+from glitchgrid.lab.campaign.tasks import Task, perform
 from glitchgrid.lab.campaign.workers import LocalWorkers
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.glitch import switched_on

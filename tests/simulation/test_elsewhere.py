@@ -1,14 +1,13 @@
 """Runs in another process are the same runs, though its hashes are not."""
 
-import os
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from glitchgrid.lab.campaign.elsewhere import Elsewhere
+from glitchgrid.lab.campaign.placed import PROCESSES
 from glitchgrid.lab.campaign.run import run_plan, run_seed
-from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.place.environment import another_hash_seed
 from glitchgrid.lab.plan.file import decode_plan
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.system import REGISTER
@@ -19,44 +18,29 @@ PLAN = Path(__file__).parents[2] / "docs" / "plans" / "store-by-hand.json"
 def test_a_seed_a_plan_and_a_glitch() -> None:
     layout = GridLayout(steps=5)
     plan = evolve(decode_plan(PLAN.read_text(encoding="utf-8"), REGISTER.plans), seed="other")
-    other = Elsewhere()
-    try:
-        other.begin("7", layout, None)
-        assert other.digest() == run_seed("7", layout).digest
-        other.begin_plan(plan, None)
-        assert other.digest() == run_plan(plan).digest
-        other.begin("7", layout, "forget-on-restart")
-        assert other.digest() != run_seed("7", layout).digest
-    finally:
-        other.close()
+    other = another_hash_seed()
+    digest = run_seed("7", layout).digest
+    assert run_seed("7", layout, hash_seed=other).digest == digest
+    assert run_plan(plan, hash_seed=other).digest == run_plan(plan).digest
+    assert run_seed("7", layout, glitch="forget-on-restart", hash_seed=other).digest != digest
 
 
-@pytest.mark.parametrize("ours", [None, "1", "2"])
+@pytest.mark.parametrize("ours", [None, "0", "1", "2", "random"])
 def test_its_hashes_have_another_seed(ours: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONHASHSEED", raising=False)
     if ours is not None:
         monkeypatch.setenv("PYTHONHASHSEED", ours)
-    other = Elsewhere()
-    try:
-        ask(other)
-        environment = Path(f"/proc/{other.pid}/environ").read_bytes().split(b"\0")
-        (found,) = [each for each in environment if each.startswith(b"PYTHONHASHSEED=")]
-        assert found.decode().partition("=")[2] not in {ours, "random"}
-    finally:
-        other.close()
+    PROCESSES.close()
+    layout = GridLayout(steps=1)
+    assert run_seed("1", layout).digest == run_seed("1", layout, hash_seed=another_hash_seed()).digest
+    first, second = [_hash_seed(each.pid) for each in PROCESSES.free]
+    assert first != second
+    assert {first, second}.isdisjoint({"0", "random", ""})
+    if ours in {"1", "2"}:
+        assert first == ours
 
 
-def ask(other: Elsewhere) -> str:
-    other.begin("1", GridLayout(steps=1), None)
-    return other.digest()
-
-
-def test_one_that_was_killed_is_missed() -> None:
-    other = Elsewhere()
-    try:
-        ask(other)
-        os.kill(other.pid, 9)
-        with pytest.raises(CannotRun, match="has ended"):
-            ask(other)
-    finally:
-        other.close()
+def _hash_seed(pid: int) -> str:
+    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    (found,) = [each for each in environment if each.startswith(b"PYTHONHASHSEED=")]
+    return found.decode().partition("=")[2]

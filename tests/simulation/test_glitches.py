@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.campaign import Task, perform
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
+from glitchgrid.lab.campaign.tasks import Task, perform
 from glitchgrid.lab.plan.file import decode_plan
 from glitchgrid.lab.register.glitches import GLITCHES, switched_on
 from glitchgrid.lab.register.layout import Wanted

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from glitchgrid.lab.campaign import placed, serving
+from glitchgrid.lab.campaign import serving
+from glitchgrid.lab.campaign.placed import PROCESSES
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.place.changes import changed, replaced
 from glitchgrid.lab.register.glitches import switched_on
@@ -33,15 +34,14 @@ with Watch(one.fileno(), 0.5).over(lambda: 1, lambda where: print(where, flush=T
 
 def test_one_that_was_killed_is_replaced() -> None:
     digest = run_seed("100", SHORT).digest
-    for some in placed._free.values():
-        for each in some:
-            os.kill(each.pid, 9)
+    for each in PROCESSES.free:
+        os.kill(each.pid, 9)
     assert run_seed("100", SHORT).digest == digest
 
 
 def test_its_fork_is_replaced_when_it_was_killed() -> None:
     digest = run_seed("100", SHORT).digest
-    forks = [fork for some in placed._free.values() for each in some for fork in children_of(each.pid)]
+    forks = [fork for each in PROCESSES.free for fork in children_of(each.pid)]
     assert forks
     for fork in forks:
         os.kill(fork, 9)
@@ -50,15 +50,15 @@ def test_its_fork_is_replaced_when_it_was_killed() -> None:
 
 @pytest.mark.parametrize("change", ["few_runs", "little_memory"])
 def test_a_fork_that_has_run_enough_makes_room_for_the_next(change: str) -> None:
-    placed.close_all()
+    PROCESSES.close()
     with changed(f"tests.simulation.test_placed:{change}"):
         first = run_seed("100", SHORT).digest
-    ((one,),) = placed._free.values()
+    (one,) = PROCESSES.free
     before = children_of(one.pid)
     assert run_seed("100", SHORT).digest == first
     wait_until(lambda: children_of(one.pid) != before or not before, "another fork, or none")
     assert run_seed("100", SHORT).digest == first
-    assert one.pid in [each.pid for some in placed._free.values() for each in some], "the process is the same"
+    assert one.pid in [each.pid for each in PROCESSES.free], "the process is the same"
 
 
 @contextmanager

@@ -13,10 +13,11 @@ from attrs import evolve
 from twisted.logger import Logger
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.campaign.campaign import Summary, Task, perform
+from glitchgrid.lab.campaign.campaign import Summary
 from glitchgrid.lab.campaign.rendering import picture_of
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
+from glitchgrid.lab.campaign.tasks import Task, perform
 from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.faults.links import Cut
 from glitchgrid.lab.faults.processes import Kill

@@ -1,29 +1,21 @@
 """Many runs, in several processes, and their sums."""
 
-import atexit
-import functools
-import gc
 import hashlib
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Future, wait
-from contextlib import contextmanager
-from threading import Lock
 from time import monotonic
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from glitchgrid.lab import interruption
-from glitchgrid.lab.campaign.elsewhere import Elsewhere
 from glitchgrid.lab.campaign.result import Result
-from glitchgrid.lab.campaign.run import run_seed
-from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers, prepare
+from glitchgrid.lab.campaign.tasks import Task, perform
+from glitchgrid.lab.campaign.workers import DEATHS_PER_SEED_MAX, Workers
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.glitch import switched_on
-from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.properties import Seen
-from glitchgrid.lab.system import FAULT, System, system_of
+from glitchgrid.lab.system import FAULT, System
 from glitchgrid.lab.verdict import Verdict
 from glitchgrid.simulation.trace import DIGEST_BYTES
 
@@ -35,9 +27,6 @@ SEED_S_MAX = 3600
 
 LOOK_EVERY_S = 0.2
 """While a seed is waited for: has anybody asked us to stop?"""
-
-_alone = Lock()
-"""A run is patched into its process. Dask's workers have threads."""
 
 
 @frozen
@@ -92,22 +81,6 @@ class Summary:
         )
 
 
-@frozen
-class Task:
-    """One seed to be run.
-
-    :param is_checked: whether it is run a second time, in another process, and both runs must be the same.
-    :param keeps_trace: whether a failure comes with its trace.
-    :param glitch: the name of what is switched on meanwhile.
-    """
-
-    seed: int
-    layout: Layout
-    is_checked: bool = False
-    keeps_trace: bool = False
-    glitch: str | None = None
-
-
 def run_campaign(tasks: Iterable[Task], workers: Workers) -> Generator[Result, None, None]:
     """Run all seeds; results come in the order of the tasks, each as soon as it can.
 
@@ -143,7 +116,7 @@ class _Queue:
 
     def add(self, task: Task) -> None:
         try:
-            future = self._executor.submit(_perform_in_worker, task)
+            future = self._executor.submit(perform, task)
         except BrokenExecutor as error:
             # What was being run when it broke says so, too, and comes first.
             future = Future()
@@ -185,57 +158,3 @@ class _Queue:
 
     def close(self) -> None:
         self._executor.shutdown()
-
-
-def perform(task: Task) -> Result:
-    """Run one task in this process, with no other run beside it."""
-    with _alone, switched_on(system_of(task.layout).glitches, task.glitch):
-        return _perform(task)
-
-
-def _perform_in_worker(task: Task) -> Result:
-    prepare()
-    return perform(task)
-
-
-def _perform(task: Task) -> Result:
-    other = elsewhere() if task.is_checked else None
-    if other is not None:
-        other.begin(str(task.seed), task.layout, task.glitch)
-    with _collected_once():
-        result = run_seed(str(task.seed), task.layout)
-    if other is not None:
-        result = compared(result, other.digest())
-    if result.verdict is not Verdict.VIOLATION:
-        return evolve(result, history="")
-    if not task.keeps_trace:
-        return result
-    return evolve(result, trace=run_seed(str(task.seed), task.layout, keep_trace=True).trace)
-
-
-@contextmanager
-def _collected_once() -> Iterator[None]:
-    """Collect garbage once, when nothing of the run is needed any more, and not also at the run's end."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        gc.collect()
-    finally:
-        if collects:
-            gc.enable()
-
-
-@functools.cache
-def elsewhere() -> Elsewhere:
-    """The second process of this one, in which seeds are run again. It lives as long as this one."""
-    other = Elsewhere()
-    atexit.register(other.close)
-    return other
-
-
-def compared(result: Result, again: str) -> Result:
-    """The result of a run, with a finding if the same run had another digest elsewhere."""
-    if again == result.digest:
-        return result
-    return result.with_finding("determinism", f"run twice, it had the digests {result.digest} and {again}")

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from attrs import evolve, frozen
 
 from glitchgrid.lab import interruption
-from glitchgrid.lab.campaign.campaign import Task, run_campaign
+from glitchgrid.lab.campaign.campaign import run_campaign
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.shrink import Shrunk, shrink
+from glitchgrid.lab.campaign.tasks import Task
 from glitchgrid.lab.campaign.workers import Workers
 from glitchgrid.lab.glitch import Glitch
 from glitchgrid.lab.plan.plan import Plan

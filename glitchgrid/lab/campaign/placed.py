@@ -4,27 +4,23 @@ It imports a system once, runs seed after seed of it, and ends with the process 
 it does.
 """
 
-import atexit
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from glitchgrid.lab import interruption
+from glitchgrid.lab.campaign.pool import Pool
 from glitchgrid.lab.campaign.request import Bug, Request
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.place import changes
 from glitchgrid.lab.place.environment import environment, own_hash_seed
 from glitchgrid.lab.place.talk import Talk
 
 if TYPE_CHECKING:
     from glitchgrid.lab.campaign.result import Result
-    from glitchgrid.lab.layout import Layout
-    from glitchgrid.lab.plan.plan import Plan
 
 PROGRAM = "from glitchgrid.lab.campaign.serving import main; main()"
 LOOK_EVERY_S = 0.2
@@ -65,6 +61,7 @@ class Placed:
 
         :raises EOFError: where the process has ended.
         :raises KeyboardInterrupt: where somebody has asked this process to end.
+        :raises CancelledError: where it was given up.
         """
         try:
             while not self._talk.has_come(LOOK_EVERY_S):
@@ -85,27 +82,18 @@ class Placed:
         self._talk.close()
 
 
-_free: dict[int, list[Placed]] = {}
-"""By their hash seeds."""
-
-_taking = threading.Lock()
+PROCESSES: Pool[int, Placed] = Pool(Placed)
 
 
-def ask(
-    layout: "Layout",
-    plan: "Plan | None" = None,
-    seed: str = "",
-    *,
-    keep_trace: bool = False,
-    glitches: tuple[str, ...] = (),
-) -> "Result":
+def ask(request: Request, hash_seed: int | None = None) -> "Result":
     """Have something run in another process.
 
+    :param hash_seed: of Python's hashes there; None for this process's.
     :raises CannotRun: where that process dies, whatever it is asked for.
     """
-    request = Request(layout, plan, seed, keep_trace, glitches, tuple(changes.now()))
+    hash_seed = own_hash_seed() if hash_seed is None else hash_seed
     for _ in range(DEATHS_MAX):
-        placed = _take()
+        placed = PROCESSES.take(hash_seed)
         try:
             placed.begin(request)
             result = placed.result()
@@ -113,32 +101,11 @@ def ask(
             placed.close()
             continue
         except AssertionError:
-            _give(placed)
+            PROCESSES.give(hash_seed, placed)
             raise
         except BaseException:
             placed.close()
             raise
-        _give(placed)
+        PROCESSES.give(hash_seed, placed)
         return result
-    raise CannotRun(f"the process that runs seed {plan.seed if plan else seed} dies")
-
-
-def _take() -> Placed:
-    hash_seed = own_hash_seed()
-    with _taking:
-        free = _free.setdefault(hash_seed, [])
-        return free.pop() if free else Placed(hash_seed)
-
-
-def _give(placed: Placed) -> None:
-    with _taking:
-        _free.setdefault(own_hash_seed(), []).append(placed)
-
-
-@atexit.register
-def close_all() -> None:
-    """End the processes that nobody uses just now."""
-    with _taking:
-        for placed in [placed for some in _free.values() for placed in some]:
-            placed.close()
-        _free.clear()
+    raise CannotRun(f"the process that runs seed {request.plan.seed if request.plan else request.seed} dies")

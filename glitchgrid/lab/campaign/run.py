@@ -18,7 +18,7 @@ from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.faults.fault import MS_NS
 from glitchgrid.lab.glitch import names_on
 from glitchgrid.lab.layout import Layout
-from glitchgrid.lab.place import here, logs
+from glitchgrid.lab.place import changes, here, logs
 from glitchgrid.lab.place.watch import STILL_S
 from glitchgrid.lab.plan.plan import Plan, Planned
 from glitchgrid.lab.plan.swarm import draw_plan
@@ -35,22 +35,34 @@ RUN_S = 600
 """How long the clients may take, in the run's own time."""
 
 
-def run_seed(seed: str, layout: Layout, *, keep_trace: bool = False) -> Result:
-    """The run that a seed stands for. The system's glitches that are switched on here are there, too."""
+def run_seed(
+    seed: str, layout: Layout, *, keep_trace: bool = False, glitch: str | None = None, hash_seed: int | None = None
+) -> Result:
+    """The run that a seed stands for. The system's glitches that are switched on here are there, too.
+
+    :param glitch: another one.
+    :param hash_seed: of Python's hashes where it is run; None for this process's.
+    """
     runner = system_of(layout).runner
     if runner is not None:
-        result: Result = runner.run_seed(seed, layout, keep_trace=keep_trace)
+        result: Result = runner.run_seed(seed, layout, keep_trace=keep_trace, hash_seed=hash_seed)
         return result
-    return ask(layout, seed=seed, keep_trace=keep_trace, glitches=tuple(names_on()))
+    return ask(Request(layout, None, seed, keep_trace, _glitches(glitch), changes.now()), hash_seed)
 
 
-def run_plan(plan: Plan, *, keep_trace: bool = False) -> Result:
-    """The run that a plan describes. The system's glitches that are switched on here are there, too."""
+def run_plan(
+    plan: Plan, *, keep_trace: bool = False, glitch: str | None = None, hash_seed: int | None = None
+) -> Result:
+    """The run that a plan describes. For the rest see `run_seed`."""
     runner = system_of(plan.layout).runner
     if runner is not None:
-        result: Result = runner.run_plan(plan, keep_trace=keep_trace)
+        result: Result = runner.run_plan(plan, keep_trace=keep_trace, hash_seed=hash_seed)
         return result
-    return ask(plan.layout, plan, keep_trace=keep_trace, glitches=tuple(names_on()))
+    return ask(Request(plan.layout, plan, "", keep_trace, _glitches(glitch), changes.now()), hash_seed)
+
+
+def _glitches(name: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*names_on(), *([] if name is None else [name])]))
 
 
 def planned(request: Request) -> Plan:

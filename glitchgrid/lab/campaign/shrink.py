@@ -6,7 +6,6 @@ counts as the same failure is a finding of the same oracle. All of it is simulat
 same plan.
 """
 
-import gc
 from collections.abc import Callable, Iterator
 
 from attrs import evolve, field, frozen
@@ -15,7 +14,6 @@ from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.faults.fault import MS_NS
-from glitchgrid.lab.glitch import switched_on
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.system import system_of
 from glitchgrid.lab.trace.transcript import heard_in
@@ -107,7 +105,7 @@ class _Search:
         if self.runs[0] >= self.runs_max:
             return False
         self.runs[0] += 1
-        result = _run(plan, self.glitch)
+        result = run_plan(plan, glitch=self.glitch)
         fails = result.verdict is Verdict.VIOLATION and result.is_found_by(self.oracle)
         if fails:
             self.best.append(plan)
@@ -128,7 +126,7 @@ def shrink(
     :param runs_max: after so many runs the search ends, with the smallest plan that it has found.
     :raises NothingToShrink: if `plan` does not fail, or if this oracle finds nothing in it.
     """
-    first = _run(plan, glitch)
+    first = run_plan(plan, glitch=glitch)
     if first.verdict is not Verdict.VIOLATION or not first.is_found_by(oracle):
         raise NothingToShrink(first.verdict.value)
     search = _Search(glitch, oracle or first.findings[0].oracle, progress, runs_max, [plan])
@@ -143,21 +141,14 @@ def shrink(
         interruption.heed_no_more()
         is_interrupted = True
     smallest = search.best[-1]
-    result = _run(smallest, glitch, keep_trace=True)
+    result = run_plan(smallest, glitch=glitch, keep_trace=True)
     if is_interrupted:
         return Shrunk(search.oracle, result, search.runs[0], is_interrupted=True)
     for differs_by, other, other_glitch in _neighbours(smallest, glitch):
-        passing = _run(other, other_glitch, keep_trace=True)
+        passing = run_plan(other, glitch=other_glitch, keep_trace=True)
         if passing.verdict is not Verdict.VIOLATION:
             return Shrunk(search.oracle, result, search.runs[0], passing, differs_by)
     return Shrunk(search.oracle, result, search.runs[0])
-
-
-def _run(plan: Plan, glitch: str | None, *, keep_trace: bool = False) -> Result:
-    with switched_on(system_of(plan.layout).glitches, glitch):
-        result = run_plan(plan, keep_trace=keep_trace)
-    gc.collect()
-    return result
 
 
 def _shrink_all(search: _Search) -> None:

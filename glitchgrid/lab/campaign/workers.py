@@ -3,25 +3,16 @@
 Seeds do not depend on each other, so any `concurrent.futures.Executor` will do.
 """
 
-import gc
-import multiprocessing
-import os
 import re
-import signal
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from threading import Lock, Thread
-from typing import Any
-
-from twisted.logger import globalLogBeginner
+from concurrent.futures import Executor, ThreadPoolExecutor
+from threading import Event
 
 from glitchgrid import __version__
+from glitchgrid.lab import interruption
 from glitchgrid.lab.errors import CannotRun
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
 CLUSTER_ANSWERS_S = 10
 """A cluster that has no worker for us after so long has none."""
 
@@ -29,8 +20,6 @@ DEATHS_PER_SEED_MAX = 3
 """A seed whose workers die so often is what kills them."""
 
 CLUSTER = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}")
-
-_prepared = Lock()
 
 
 class Workers(ABC):
@@ -48,36 +37,32 @@ class Workers(ABC):
 
 
 class LocalWorkers(Workers):
-    """Processes of this machine.
+    """Threads, each of which has its seeds run in a process of its own.
 
     :param count: how many.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._executors: list[_Undisturbed] = []
+        self._given_up = Event()
+        self._executor: Executor | None = None
 
     def executor(self) -> Executor:
-        # A fresh process each: a forked one would inherit whatever this one is doing.
-        made = _Undisturbed(
-            self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker_process
+        self._executor = ThreadPoolExecutor(
+            self.count, "seeds", initializer=interruption.heed, initargs=(self._given_up,)
         )
-        self._executors.append(made)
-        return made
+        return self._executor
 
     def break_off(self) -> None:
-        # Kill also those that are just starting: they heed no signal yet, and would print a traceback once we are gone.
-        for worker in multiprocessing.active_children():
-            worker.kill()
-            worker.join()
-        for executor in self._executors:
-            executor.expect_no_more()
+        self._given_up.set()
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
 
 
 class DaskWorkers(Workers):
     """The workers of a Dask cluster. They must have this package installed, in this version.
 
-    A worker process runs one seed at a time, however many threads it has: a run is patched into its process.
+    A worker runs as many seeds at a time as it has threads.
 
     :param address: the scheduler's, such as ``tcp://10.0.0.9:8786``.
     :raises CannotRun: where there is no such cluster, no worker, another version, or no Dask to talk to it.
@@ -99,7 +84,7 @@ class DaskWorkers(Workers):
         others = sorted({" ".join(each) for each in there.values() if each != _versions()})
         if others:
             raise CannotRun(f"workers at {address} run {', '.join(others)}, and this is {' '.join(_versions())}")
-        self.count = len(there)
+        self.count = sum(self._client.nthreads().values())
 
     def executor(self) -> Executor:
         executor: Executor = self._client.get_executor(pure=False)
@@ -117,57 +102,3 @@ def workers(jobs: int, dask: str | None) -> Workers:
 def _versions() -> tuple[str, str]:
     """The versions on which a seed's run depends."""
     return f"glitchgrid {__version__}", f"Python {sys.version_info.major}.{sys.version_info.minor}"
-
-
-class _Undisturbed(ProcessPoolExecutor):
-    """A pool that blocks signals while it starts a worker: a worker that is interrupted halfway prints a traceback."""
-
-    def submit(self, *arguments: Any, **options: Any) -> Any:
-        with _without_signals():
-            return super().submit(*arguments, **options)
-
-    def expect_no_more(self) -> None:
-        """All workers were killed: wait for no result of theirs.
-
-        One that was killed while it sent a result has left half of it in the pipe. The executor's thread would wait for
-        the rest for ever, and this process for that thread: the other end of the pipe is open here, too.
-        """
-        results: Any = getattr(self, "_result_queue", None)  # CPython's own: there is no other way to that end
-        if results is not None:
-            results._writer.close()  # noqa: SLF001 - as above
-
-
-@contextmanager
-def _without_signals() -> Iterator[None]:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _prepare_worker_process() -> None:
-    """A worker of a campaign ends with its parent, and by its parent's word alone."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "a worker has a parent"
-    Thread(target=_end_with, args=(parent,), daemon=True).start()
-    # Ctrl-C goes to all processes of a terminal. What it means is the parent's to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    prepare()
-
-
-def _end_with(parent: Any) -> None:
-    """A worker waits for work on a pipe that its siblings hold open, too: it would outlive a parent that was killed."""
-    parent.join()
-    os._exit(1)
-
-
-def prepare() -> None:
-    """Make a process ready for any number of runs. Once is enough."""
-    if not _prepared.acquire(blocking=False):
-        return
-    # Until somebody listens Twisted keeps what is logged, and with it all that it speaks of.
-    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
-    gc.collect()
-    gc.freeze()

@@ -51,7 +51,7 @@ def put(owner: str, name: str, instead: Any) -> Iterator[None]:
         yield
 
 
-def now() -> Sequence[Change]:
+def now() -> tuple[Change, ...]:
     """The changes that hold."""
     return tuple(_now)
 

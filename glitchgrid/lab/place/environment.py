@@ -6,6 +6,9 @@ import sys
 from glitchgrid.simulation import native
 from glitchgrid.simulation.kernel.place import HASH_SEED
 
+HASH_SEEDS = (1, 2)
+"""One of them is another one than ours, whatever ours is."""
+
 
 def environment(hash_seed: int) -> dict[str, str]:
     """As this process's, with what it imports from, and hashes that are the same each time."""
@@ -13,6 +16,11 @@ def environment(hash_seed: int) -> dict[str, str]:
     library = native.find()
     for_c = {} if library is None else native.environment(library, os.environ)
     return os.environ | for_c | {"PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed)}
+
+
+def another_hash_seed() -> int:
+    """One that is not this process's: what depends on hashes differs where they have it."""
+    return next(seed for seed in HASH_SEEDS if seed != own_hash_seed())
 
 
 def own_hash_seed() -> int:
