@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks import compare, machine, porcupine, properties
+from benchmarks.beside import measure_beside
 from benchmarks.contenders import CHECKOUT, WORLDS, contenders, missing_packages
 from benchmarks.errors import CannotMeasure
 from benchmarks.histories import SIZES, histories_report, measure_histories, measure_sizes, porcupine_figures
@@ -208,6 +209,25 @@ def simulation_command(seeds: int, output: Path) -> None:
     report = found.as_markdown(command, time.strftime("%Y-%m-%d"), machine.processor(), machine.interpreter())
     (output / "simulation-speed.md").write_text(report, encoding="utf-8")
     click.echo(report)
+
+
+@main.command("simulation-beside")
+@click.argument("other", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--seeds", type=click.IntRange(1, 10_000), default=50, help="Of the campaign.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=4, help="So often both run it, in turns.")
+def simulation_beside_command(other: Path, seeds: int, rounds: int) -> None:
+    """A campaign by this checkout and by OTHER, a checkout of another version, in turns."""
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("left:"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        try:
+            found = measure_beside(
+                other, seeds, rounds, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        except CannotMeasure as error:
+            _give_up(str(error))
+    click.echo(found.as_text())
 
 
 @main.command("properties")
