@@ -13,13 +13,15 @@ from twisted.web.iweb import IRequest
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
 from glitchgrid.http.face import Face, answer_errors, respond
 from glitchgrid.http.service import FaceService, Fatal
+from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Committed, Decreases, Holds, ReadOutcome, WriteOutcome
+from glitchgrid.protocol.quorum import majority
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.register.interface import IRegister
 from glitchgrid.value import VALUE_MAX, encode_number, parse_value
 from glitchgrid.vaults.address import VaultAddress
-from glitchgrid.vaults.client import VaultClient
+from glitchgrid.vaults.client import VaultClient, VaultSight
 from glitchgrid.vaults.connections import vault_http
 
 INCONSISTENT_ANSWER = b"-1"
@@ -35,10 +37,32 @@ class ControlFace:
 
     app = Klein()
 
-    def __init__(self, register: IRegister, value_max: int = VALUE_MAX) -> None:
+    def __init__(
+        self,
+        register: IRegister,
+        clock: IReactorTime,
+        protocol: str,
+        vaults: Sequence[VaultClient],
+        value_max: int = VALUE_MAX,
+    ) -> None:
         self._register = register
+        self._protocol = protocol
+        self._vaults = vaults
         self._value_max = value_max
         self._last: WriteOutcome | None = None
+        self._status = Status("control", clock)
+
+    @app.route("/status", methods=["GET"])
+    def status(self, request: IRequest) -> bytes:
+        floor = self._register.floor
+        facts = {
+            "protocol": self._protocol,
+            "floor": floor,
+            "majority": majority(len(self._vaults)),
+            "vaults": [_told(vault.sight, floor) for vault in self._vaults],
+            "in_progress": self._register.in_progress(),
+        }
+        return self._status.answer(request, facts)
 
     @app.route("/", methods=["GET"])
     def read(self, request: IRequest) -> Deferred[bytes]:
@@ -75,6 +99,18 @@ class ControlFace:
 
 
 answer_errors(ControlFace.app)
+
+
+def _told(vault: VaultSight, floor: int | None) -> dict[str, Any]:
+    """One vault in control's status. Its lag is how far below the floor it was when it answered last."""
+    lag = None if vault.held is None or floor is None else max(0, floor - vault.held)
+    return {
+        "address": vault.address,
+        "identity": vault.identity,
+        "held": vault.held,
+        "lag": lag,
+        "fails": vault.fails or None,
+    }
 
 
 class _Readiness:
@@ -149,7 +185,9 @@ def control_service(
             protocol=protocol,
             endpoint=endpoint_name,
         )
-        return succeed(Face(reactor, ControlFace(register, value_max).app, observer=observer))
+        return succeed(
+            Face(reactor, ControlFace(register, reactor, protocol, clients, value_max).app, observer=observer)
+        )
 
     readiness = None if ready is None else _Readiness(register, reactor, ready)
 

@@ -16,6 +16,7 @@ from twisted.web.iweb import IRequest
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
 from glitchgrid.http.face import Face, answer_errors, respond
 from glitchgrid.http.service import FaceService, Fatal
+from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.shield import shield
@@ -40,6 +41,15 @@ class VaultFace:
         self._store = store
         self._clock = clock
         self._observer = observer
+        self._status = Status("vault", clock)
+
+    @app.route("/status", methods=["GET"])
+    def status(self, request: IRequest) -> bytes:
+        store = self._store
+        value = {"shown": store.value, "durable": store.durable_value}
+        has_failed = store.has_failed
+        facts = {"identity": store.identity, "value": value, "disk_failed": has_failed, "stores": store.in_progress()}
+        return self._status.answer(request, facts)
 
     @app.route("/", methods=["GET"])
     def read(self, request: IRequest) -> bytes:

@@ -1,5 +1,6 @@
 """Control's wire: the spec's table, over a register that says what it is told to."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,7 @@ class FakeRegister:
         self.written: list[int] = []
         self.writes: list[Deferred[WriteOutcome]] = []
         self.reads: list[Deferred[ReadOutcome]] = []
+        self.floor: int | None = None
 
     def start(self) -> None:
         """It is ready."""
@@ -58,7 +60,7 @@ class ControlTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock: Any = MemoryReactorClock()
         self.register = FakeRegister()
-        self.face = Face(self.clock, ControlFace(self.register).app)
+        self.face = Face(self.clock, ControlFace(self.register, self.clock, "atomic", []).app)
         self.treq = StubTreq(self.face.resource)
 
     def answer(self, pending: Deferred[Any]) -> tuple[int, str]:
@@ -120,7 +122,9 @@ class WriteTests(ControlTestCase):
         self.assertEqual(self.register.written, [])
 
     def test_above_the_largest_that_this_control_takes(self) -> None:
-        self.treq = StubTreq(Face(self.clock, ControlFace(self.register, value_max=99).app).resource)
+        self.treq = StubTreq(
+            Face(self.clock, ControlFace(self.register, self.clock, "atomic", [], value_max=99).app).resource
+        )
         for value in (100, 2**63 - 1):
             answer = self.answer(self.treq.post("http://control/", data=b"%d" % value))
             self.assertEqual(answer, (400, f"Value {value} is above 99, the largest that this control takes"))
@@ -130,7 +134,9 @@ class WriteTests(ControlTestCase):
         self.assertEqual(answer, (400, "Invalid or missing POST body"))
 
     def test_what_others_wrote_above_it_is_read_all_the_same(self) -> None:
-        self.treq = StubTreq(Face(self.clock, ControlFace(self.register, value_max=99).app).resource)
+        self.treq = StubTreq(
+            Face(self.clock, ControlFace(self.register, self.clock, "atomic", [], value_max=99).app).resource
+        )
         self.assertEqual(self.read(Holds(100)), (200, "100"))
 
     def test_a_body_beyond_64_bytes_is_413(self) -> None:
@@ -149,7 +155,7 @@ class OtherTests(ControlTestCase):
             self.assertEqual(self.answer(self.treq.request(method, "http://control/")), (405, "Method not allowed"))
             answer = RawClient(self.face, self.clock).ask(head(method.encode("ascii")))
             self.assertEqual(answer.headers["allow"], "GET, HEAD, POST")
-        for path in ("x", "healthz", "readyz", "status", "metrics", "ui/"):
+        for path in ("x", "healthz", "readyz", "status/", "metrics", "ui/"):
             self.assertEqual(self.answer(self.treq.get("http://control/" + path)), (404, "Not found"))
 
     def test_a_bug_in_the_register_is_500_and_logged(self) -> None:
@@ -306,6 +312,40 @@ class ServiceTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertFalse(self.client.is_open)
         self.assertEqual(self.fatal, [])
+
+    def status(self) -> dict[str, Any]:
+        self.client.send(get(b"/status"))
+        answer = self.client.answer()
+        self.assertEqual((answer.status, answer.headers["content-type"]), (200, "application/json"))
+        told: dict[str, Any] = json.loads(answer.text)
+        return told
+
+    def test_its_status(self) -> None:
+        """It asks nobody: of each vault it tells what it heard last."""
+        for _ in range(2):
+            self.reactor.advance(1)
+        asked = len(self.reactor.tcpClients)
+        status = self.status()
+        self.assertEqual(len(self.reactor.tcpClients), asked)
+        self.assertEqual(set(status.pop("versions")), {"glitchgrid", "python", "twisted"})
+        self.assertGreaterEqual(set(status.pop("in_progress")), {"waiting operations"})
+        vaults = status.pop("vaults")
+        self.assertEqual(status, {
+            "form": 1, "server": "control", "uptime_s": 2.0, "protocol": self.protocol, "majority": 2,
+            "floor": 0 if self.protocol == "classic" else None,
+        })  # fmt: skip
+        self.assertEqual([vault["address"] for vault in vaults], ["10.0.0.1:8001", "10.0.0.2:8002", "10.0.0.3:8003"])
+        self.assertEqual({vault["held"] for vault in vaults}, {None})
+
+    def test_its_status_when_vaults_have_answered_and_failed(self) -> None:
+        self.client.send(get())
+        for number, text in enumerate((b"4", b"7")):
+            self.say(self.connect(number), text)
+        self.reactor.advance(1)
+        self.client.answer()
+        first, second, third = self.status()["vaults"]
+        self.assertEqual((first["held"], second["held"], third["held"]), (4, 7, None))
+        self.assertIn("within 1 s", third["fails"])
 
 
 class AtomicServiceTests(ServiceTests):

@@ -1,5 +1,6 @@
 """A vault's wire: the spec's table, over a real store on a memory disk."""
 
+import json
 from typing import Any
 
 from treq.testing import StubTreq
@@ -92,7 +93,7 @@ class WireTests(VaultTestCase):
             status, text, headers = self.finished(self.treq.request(method, "http://vault/"))
             self.assertEqual((status, text), (405, "Method not allowed"))
             self.assertEqual(headers.getRawHeaders("Allow"), ["GET, HEAD, POST"])
-        for path in ("x", "healthz", "readyz", "status", "metrics", "ui/"):
+        for path in ("x", "healthz", "readyz", "status/", "metrics", "ui/"):
             status, text, _ = self.finished(self.treq.get("http://vault/" + path))
             self.assertEqual((status, text), (404, "Not found"))
 
@@ -124,6 +125,47 @@ class WireTests(VaultTestCase):
         response = self.successResultOf(self.treq.get("http://vault/"))
         text: str = self.successResultOf(response.text())
         return text
+
+
+class StatusTests(VaultTestCase):
+    def status(self) -> dict[str, Any]:
+        code, text, headers = self.finished(self.treq.request("GET", "http://vault/status"))
+        self.assertEqual((code, headers.getRawHeaders("Content-Type")), (200, ["application/json"]))
+        told: dict[str, Any] = json.loads(text)
+        return told
+
+    def test_what_it_tells(self) -> None:
+        self.post(b"5")
+        self.reactor.advance(2.5)
+        status = self.status()
+        self.assertEqual(set(status.pop("versions")), {"glitchgrid", "python", "twisted"})
+        self.assertEqual(status, {
+            "form": 1, "server": "vault", "uptime_s": 2.5, "identity": IDENTITY,
+            "value": {"shown": 5, "durable": 5}, "disk_failed": False, "stores": {"waiting stores": 0, "syncs": 0},
+        })  # fmt: skip
+
+    def test_while_a_store_is_being_synced_and_another_waits(self) -> None:
+        for value in (b"5", b"6"):
+            self.treq.post("http://vault/", data=value)
+            self.treq.flush()
+        pending = self.treq.get("http://vault/status")
+        self.treq.flush()
+        status = json.loads(self.successResultOf(self.successResultOf(pending).text()))
+        self.assertEqual(status["value"], {"shown": 0, "durable": 0})
+        self.assertEqual(status["stores"], {"waiting stores": 1, "syncs": 1})
+
+    def test_after_a_failed_sync(self) -> None:
+        self.post(b"5")
+        self.disk.fail_at = {len(self.disk.steps) + 2}
+        self.assertEqual(self.post(b"6")[0], 500)
+        status = self.status()
+        self.assertEqual((status["value"], status["disk_failed"]), ({"shown": 5, "durable": 5}, True))
+
+    def test_methods(self) -> None:
+        self.assertEqual(self.finished(self.treq.head("http://vault/status"))[:2], (200, ""))
+        for method in ("POST", "PUT"):
+            code, text, headers = self.finished(self.treq.request(method, "http://vault/status", data=b"5"))
+            self.assertEqual((code, text, headers.getRawHeaders("Allow")), (405, "Method not allowed", ["GET, HEAD"]))
 
 
 class GuardTests(VaultTestCase):

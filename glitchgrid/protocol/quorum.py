@@ -13,6 +13,9 @@ def majority(vaults: int) -> int:
     return vaults // 2 + 1
 
 
+_BY_ADDRESS = "address "
+
+
 @frozen
 class Vote:
     """One vault's answer that counts.
@@ -31,4 +34,9 @@ class Vote:
 
         No identity has a space in it, so the two kinds of names never meet.
         """
-        return f"address {self.address}" if self.identity is None else self.identity
+        return f"{_BY_ADDRESS}{self.address}" if self.identity is None else self.identity
+
+
+def identity_of(voter: str) -> str | None:
+    """What a vault calls itself, from the name under which its votes count."""
+    return None if voter.startswith(_BY_ADDRESS) else voter

@@ -90,6 +90,10 @@ class AtomicRegister:
         self._lagging: set[VaultClient] = set()
         self._doubles = Doubles()
 
+    @property
+    def floor(self) -> int | None:
+        return self._coordinator.floor
+
     def start(self) -> None:
         self._coordinator.recover()
         self._act()

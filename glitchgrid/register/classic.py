@@ -40,7 +40,7 @@ class ClassicRegister:
     def __init__(self, vaults: Sequence[VaultClient], clock: IReactorTime, observer: Observer = UNOBSERVED) -> None:
         self._vaults = vaults
         self._observer = observer
-        self._floor = 0
+        self.floor = 0
         self._waiting = 0
         self._doubles = Doubles()
 
@@ -51,14 +51,14 @@ class ClassicRegister:
         """Nothing: every operation has a deadline of its own."""
 
     async def _write(self, value: int) -> WriteOutcome:
-        if value < self._floor:
-            declined = Decreases(self._floor, value)
+        if value < self.floor:
+            declined = Decreases(self.floor, value)
             self._observer.write_declined(declined)
             return declined
         acknowledged = len(await self._ask([vault.store(value) for vault in self._vaults]))
         is_committed = acknowledged >= majority(len(self._vaults))
         if is_committed:
-            self._floor = max(self._floor, value)
+            self.floor = max(self.floor, value)
         outcome = (Committed if is_committed else Undecided)(acknowledged, len(self._vaults))
         self._observer.write_ended(outcome, 1)
         return outcome

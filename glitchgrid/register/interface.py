@@ -1,7 +1,7 @@
 """What a register does."""
 
 from twisted.internet.defer import Deferred
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from glitchgrid.outcome import ReadOutcome, WriteOutcome
 
@@ -18,6 +18,8 @@ class IRegister(Interface):
 
     They fail by a bug, and with TooManyOperations beyond `OPERATIONS_MAX`: then nothing was begun.
     """
+
+    floor = Attribute("The largest value that is known to be committed; None where nothing is known yet.")
 
     def start() -> None:
         """Begin, once the reactor runs."""

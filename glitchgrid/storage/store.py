@@ -70,6 +70,16 @@ class Store:
         return self._record.value
 
     @property
+    def durable_value(self) -> int:
+        """What is in the file, as far as this process knows: `value`, or the next one a moment before it is shown."""
+        return self._file.durable_value
+
+    @property
+    def has_failed(self) -> bool:
+        """Has a sync failed since the start? Then no store is taken any more."""
+        return self._failed
+
+    @property
     def identity(self) -> str:
         return self._record.identity
 

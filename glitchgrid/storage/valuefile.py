@@ -45,6 +45,11 @@ class ValueFile:
         """For messages."""
         return os.path.join(self._disk.path, VALUE_NAME)
 
+    @property
+    def durable_value(self) -> int:
+        """Of the last save that returned, or of the recovery; for any thread."""
+        return self._durable.record.value
+
     def recover(self) -> Contents:
         """Claim the directory and read the record, or begin one where there has never been any.
 

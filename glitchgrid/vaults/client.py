@@ -27,7 +27,7 @@ from twisted.web.iweb import IResponse
 from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, Stored, StoreOutcome
-from glitchgrid.protocol.quorum import Vote
+from glitchgrid.protocol.quorum import Vote, identity_of
 from glitchgrid.protocol.rounds import acknowledged_value
 from glitchgrid.value import encode_number, parse_number
 from glitchgrid.vaults.address import VaultAddress
@@ -46,6 +46,21 @@ class GuardedAnswer:
 
     voter: str
     outcome: StoreOutcome
+
+
+@frozen
+class VaultSight:
+    """What is known of a vault, by what it answered last.
+
+    :ivar identity: None for one that has not answered, or that does not say.
+    :ivar held: the value; None for one that has not answered.
+    :ivar fails: why the last question had no answer that counts; empty where it had one.
+    """
+
+    address: str
+    identity: str | None
+    held: int | None
+    fails: str
 
 
 class VaultClient:
@@ -69,7 +84,8 @@ class VaultClient:
         self._clock = clock
         self._timeout_s = timeout_s
         self._free = DeferredSemaphore(IN_FLIGHT_MAX)
-        self._failing = False
+        self._fails = ""
+        self._latest: Vote | GuardedAnswer | None = None
         self._guard_ignored = False
         self.name = str(address)
         self._repeats = partial(observer.question_repeated, self.name)
@@ -77,6 +93,17 @@ class VaultClient:
         self._headers = Headers({b"Host": host})
         self._guarded_headers = Headers({b"Host": host, GUARD_HEADER: [GUARD_INCREASE]})
         self._read_question = Question("GET", None, self._headers, self._vote, repeatable=True)
+
+    @property
+    def sight(self) -> VaultSight:
+        """The vault as it was last seen."""
+        match self._latest:
+            case None:
+                return VaultSight(self.name, None, None, self._fails)
+            case Vote(identity=identity, value=value):
+                return VaultSight(self.name, identity, value, self._fails)
+            case GuardedAnswer(voter=voter, outcome=outcome):
+                return VaultSight(self.name, identity_of(voter), outcome.value, self._fails)
 
     def read(self) -> Deferred[Vote]:
         """What the vault holds; VaultError in the Deferred for an answer that does not count."""
@@ -130,17 +157,19 @@ class VaultClient:
         return answer.addCallbacks(self._note_success, self._note_failure)
 
     def _note_success(self, answer: _Answer) -> _Answer:
-        if self._failing:
+        if self._fails:
             reachable("control: a vault that had failed answers again")
             self._log.info("vault {vault} answers again", vault=self.name)
-        self._failing = False
+            self._fails = ""
+        self._latest = answer
         return answer
 
     def _note_failure(self, failure: Failure) -> Failure:
         """Log the first failure after a success, and no more: a dead vault must not fill the log."""
-        if not self._failing:
-            self._log.warn("vault {vault} fails: {reason}", vault=self.name, reason=failure.getErrorMessage())
-        self._failing = True
+        reason = failure.getErrorMessage() or "it failed"
+        if not self._fails:
+            self._log.warn("vault {vault} fails: {reason}", vault=self.name, reason=reason)
+        self._fails = reason
         return failure
 
     def _note_ignored_guard(self) -> None:

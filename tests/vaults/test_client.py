@@ -15,7 +15,7 @@ from glitchgrid.outcome import Refused, Stored
 from glitchgrid.protocol.quorum import Vote
 from glitchgrid.shortcuts import BytesProducer
 from glitchgrid.vaults import client as vaultclient
-from glitchgrid.vaults.client import GuardedAnswer
+from glitchgrid.vaults.client import GuardedAnswer, VaultSight
 from glitchgrid.vaults.connections import IN_FLIGHT_MAX
 from tests.fakes import CaughtLog
 from tests.vault_network import ADDRESS, VaultEnd, VaultNetwork
@@ -105,6 +105,28 @@ class ReadTests(ClientTestCase):
             end.send(data)
             end.close()
             self.failureResultOf(vote, VaultUnreachable)
+
+
+class SightTests(ClientTestCase):
+    def test_by_its_latest_answer(self) -> None:
+        self.assertEqual(self.client.sight, VaultSight(ADDRESS, None, None, ""))
+        _vote, end = self.asked()
+        end.answer(b"42", b"Glitchgrid-Vault: abc", b"Connection: close")
+        self.assertEqual(self.client.sight, VaultSight(ADDRESS, "abc", 42, ""))
+        self.client.store_guarded(43)
+        self.network.accept().answer(b"44", b"Glitchgrid-Vault: abc", b"Connection: close", status=b"412 No")
+        self.assertEqual(self.client.sight, VaultSight(ADDRESS, "abc", 44, ""))
+        self.client.store_guarded(45)
+        self.network.accept().answer(b"45", b"Glitchgrid-Guard: increase", b"Connection: close")
+        self.assertEqual(self.client.sight, VaultSight(ADDRESS, None, 45, ""))
+
+    def test_one_that_fails_and_answers_again(self) -> None:
+        self.client.read().addErrback(lambda _: None)
+        self.network.accept().answer(b"", b"Connection: close", status=b"500 No")
+        self.assertEqual(self.client.sight, VaultSight(ADDRESS, None, None, "it answered 500"))
+        self.client.read()
+        self.network.accept().answer(b"7", b"Connection: close")
+        self.assertEqual(self.client.sight, VaultSight(ADDRESS, None, 7, ""))
 
 
 class StoreTests(ClientTestCase):
