@@ -20,6 +20,7 @@ from glitchgrid.lab.history.formats.reading import FORMATS
 from glitchgrid.lab.history.formats.writing import WRITABLE
 from glitchgrid.lab.register.oracles.names import ORACLES
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
+from glitchgrid.value import VALUE_MAX
 
 VAULTS_MAX = 15
 CONTROLS_MAX = 5
@@ -144,6 +145,69 @@ def demo(protocol: str) -> None:
     from glitchgrid.commands.demo import demo as run_demo
 
     run_demo(protocol)
+
+
+_controls = click.option(
+    "--control",
+    "controls",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="A control of the grid; may be given more than once. Without it the grid of the last 'up' is meant.",
+)
+
+
+@main.command()
+@_controls
+@_json
+def status(controls: tuple[str, ...], as_json: bool) -> None:
+    """How is the grid? Asks its controls and vaults, and shows who is up and what each holds.
+
+    Exits with 0 when it serves and nothing is down, with 1 when something is, with 2 when no control answers.
+    """
+    from glitchgrid.commands.status import Settings
+    from glitchgrid.commands.status import status as run_status
+
+    run_status(Settings(controls, as_json))
+
+
+@main.command("get")
+@_controls
+@_json
+def get_command(controls: tuple[str, ...], as_json: bool) -> None:
+    """Read the register.
+
+    Exits with 0 and prints the value, with 1 when no majority of the vaults answers, with 2 when no control does.
+    """
+    from glitchgrid.commands.status import Settings, get
+
+    get(Settings(controls, as_json))
+
+
+@main.command("set")
+@click.argument("value", type=click.IntRange(1, VALUE_MAX))
+@_controls
+@_json
+def set_command(value: int, controls: tuple[str, ...], as_json: bool) -> None:
+    """Write VALUE to the register.
+
+    Exits with 0 when a majority of the vaults has it, with 1 when it was refused or may or may not have happened,
+    with 2 when no control answers: then, too, it may have.
+    """
+    from glitchgrid.commands.status import Settings, set_
+
+    set_(Settings(controls, as_json), value)
+
+
+@main.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """What does this machine lack, for which command, and how is it installed on Debian?
+
+    Exits with 0 when every command runs here, with 2 when one does not.
+    """
+    from glitchgrid.commands.doctor import doctor as run_doctor
+
+    run_doctor(as_json=as_json)
 
 
 @main.command()

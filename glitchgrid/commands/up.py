@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from twisted.internet.task import deferLater
 
+from glitchgrid.commands.lastup import noted
 from glitchgrid.commands.running import run
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.glitches import GLITCHES
@@ -62,7 +63,8 @@ class Up:
                     self._console.print(f"{settings.glitch} is on: {GLITCHES[settings.glitch].what}", markup=False)
                 fate = "kept" if settings.data_dir else "gone when this ends"
                 self._console.print(f"Data and logs are in {directory} ({fate}).", markup=False)
-                await self._show(grid)
+                with noted([control.address for control in grid.controls]):
+                    await self._show(grid)
             finally:
                 await grid.stop()
 

@@ -26,20 +26,21 @@ class VaultAddress:
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> "VaultAddress":
+    def parse(cls, text: str, kind: str = "vault") -> "VaultAddress":
         """Read ``name:port``, ``192.0.2.1:port`` or ``[2001:db8::1]:port``.
 
+        :param kind: of whom, for the error.
         :raises BadAddress: for everything else, naming the text.
         """
         host, colon, port = text.rpartition(":")
         if not colon or not _PORT.fullmatch(port) or not 1 <= int(port) <= _PORT_MAX:
-            raise BadAddress(f"bad vault address {text!r}: it needs a port from 1 to 65535, as in 127.0.0.1:8001")
+            raise BadAddress(f"bad {kind} address {text!r}: it needs a port from 1 to 65535, as in 127.0.0.1:8001")
         if host.startswith("[") and host.endswith("]"):
             host = host[1:-1]
             if not _is_ip(host, version=6):
-                raise BadAddress(f"bad vault address {text!r}: what stands in brackets is no IPv6 address")
+                raise BadAddress(f"bad {kind} address {text!r}: what stands in brackets is no IPv6 address")
         elif not _is_ip(host, version=4) and not _is_name(host):
-            raise BadAddress(f"bad vault address {text!r}: {host!r} is neither a host name nor an IP address")
+            raise BadAddress(f"bad {kind} address {text!r}: {host!r} is neither a host name nor an IP address")
         return cls(host, int(port))
 
     def __str__(self) -> str:

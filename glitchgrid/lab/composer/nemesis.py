@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.waiting import abandon
 from glitchgrid.lab.weights import draw, pick
+from glitchgrid.waiting import abandon
 
 FAULTS = "faults.jsonl"
 BETWEEN_S_MAX = 2.0

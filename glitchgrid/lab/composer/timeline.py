@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater
 from glitchgrid.lab.composer.calls import Call, Running
 from glitchgrid.lab.composer.nemesis import Nemesis
 from glitchgrid.lab.composer.templates import Command, Prefix, Template
-from glitchgrid.lab.waiting import abandon, settled
+from glitchgrid.waiting import abandon, settled
 
 AT_ONCE_MAX = 3
 """Drivers beside each other: on two processors more would mostly wait for each other."""

@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater
 
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.waiting import settled
+from glitchgrid.waiting import settled
 
 HOST = "127.0.0.1"
 LAUNCHER = "glitchgrid.lab.register.processes.launcher"

@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from twisted.web.http import OK
 
 from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member
-from glitchgrid.lab.waiting import settled
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import vault_http
+from glitchgrid.waiting import settled
 
 ASK_TIMEOUT_S = 1.5
 ANSWER_CHARACTERS_MAX = 40

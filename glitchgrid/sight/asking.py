@@ -1,0 +1,156 @@
+"""Asks the servers of a grid what they know of themselves, all at once."""
+
+import json
+import os
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
+
+import treq
+from attrs import frozen
+from treq.client import HTTPClient
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.web.client import RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
+from twisted.web.iweb import IResponse
+
+from glitchgrid.errors import BadAddress, one_line
+from glitchgrid.sight.grid import Grid
+from glitchgrid.sight.members import Answer, Control, Known, Vault
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.connections import vault_http
+from glitchgrid.waiting import settled
+
+ASK_TIMEOUT_S = 5.0
+"""An operation at control may take 4 s."""
+
+ANSWER_BYTES_MAX = 1 << 18
+
+_T = TypeVar("_T")
+_NO_ANSWER = (
+    ConnectError,
+    ConnectionClosed,
+    DNSLookupError,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+
+
+class _TooLong(Exception):
+    """An answer that no server of a grid gives."""
+
+
+@frozen
+class _Told:
+    """What one server has answered."""
+
+    answer: Answer
+    status: dict[str, Any]
+
+
+@frozen
+class Asker:
+    """:param timeout_s: how long a server may take for its answer."""
+
+    reactor: Any
+    timeout_s: float = ASK_TIMEOUT_S
+
+    async def look(self, controls: Sequence[VaultAddress]) -> Grid:
+        """The grid behind some controls. Takes twice `timeout_s` at the most."""
+        told = await _all(self._told(address) for address in controls)
+        seen = [
+            Control(name, str(address), each.answer, each.status)
+            for name, address, each in zip(_names("control", len(told)), controls, told, strict=True)
+        ]
+        known: dict[str, Known] = {}
+        for control in seen:
+            for vault in control.knows:
+                known.setdefault(vault.address, vault)
+        return Grid(seen, await self._vaults(list(known.values())))
+
+    async def ask(self, address: VaultAddress, path: str = "/", value: int | None = None) -> Answer:
+        """One request: a GET, or a POST of a value."""
+        http = vault_http(self.reactor, address, self.timeout_s).fresh
+        asked = Deferred.fromCoroutine(_exchange(http, self.reactor, path, value))
+        try:
+            return await asked.addTimeout(self.timeout_s, self.reactor)
+        except defer.TimeoutError:
+            return Answer(problem=f"no answer within {self.timeout_s:g} s")
+        except _NO_ANSWER as error:
+            return Answer(problem=_in_words(error))
+        except _TooLong:
+            return Answer(problem="its answer is too long for a server of a grid")
+
+    async def _vaults(self, known: Sequence[Known]) -> list[Vault]:
+        told = await _all(self._told_by_vault(each.address) for each in known)
+        return [
+            Vault(name, each.address, answered.answer, answered.status, each)
+            for name, each, answered in zip(_names("vault", len(known)), known, told, strict=True)
+        ]
+
+    async def _told_by_vault(self, address: str) -> _Told:
+        try:
+            return await self._told(VaultAddress.parse(address))
+        except BadAddress as error:
+            return _Told(Answer(problem=str(error)), {})
+
+    async def _told(self, address: VaultAddress) -> _Told:
+        status, answer = await _all([self.ask(address, "/status"), self.ask(address)])
+        return _Told(answer, _parsed(status))
+
+
+async def _all(asked: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """What they return, which raise nothing but bugs."""
+    results = await settled(Deferred.fromCoroutine(each) for each in asked)
+    for is_well, result in results:
+        if not is_well:
+            result.raiseException()
+    return [result for _, result in results]
+
+
+async def _exchange(http: HTTPClient, reactor: Any, path: str, value: int | None) -> Answer:
+    url = f"http://grid{path}"
+    response: IResponse = await (
+        http.request("GET", url, allow_redirects=False, reactor=reactor)
+        if value is None
+        else http.request("POST", url, data=b"%d" % value, allow_redirects=False, reactor=reactor)
+    )
+    body = bytearray()
+
+    def take(data: bytes) -> None:
+        body.extend(data)
+        if len(body) > ANSWER_BYTES_MAX:
+            raise _TooLong
+
+    await treq.collect(response, take)
+    return Answer(response.code, one_line(body.decode("utf-8", "replace").strip()))
+
+
+def _parsed(status: Answer) -> dict[str, Any]:
+    """What a server tells of itself; nothing where it tells nothing that can be read."""
+    if not status.is_ok:
+        return {}
+    try:
+        told = json.loads(status.text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _in_words(error: Exception) -> str:
+    """Why there was no answer, in a few words."""
+    reasons = getattr(error, "reasons", None)
+    if reasons:
+        return _in_words(reasons[0].value)
+    if isinstance(error, DNSLookupError):
+        return "its name is not known here"
+    os_error = getattr(error, "osError", None)
+    if os_error:
+        return os.strerror(os_error)
+    return one_line(str(error)).rstrip(".")
+
+
+def _names(kind: str, count: int) -> list[str]:
+    """Control alone is called control."""
+    return [kind] if kind == "control" and count == 1 else [f"{kind}{number}" for number in range(1, count + 1)]

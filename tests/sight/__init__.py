@@ -1,0 +1,1 @@
+"""A grid as it looks from outside."""
