@@ -128,6 +128,8 @@ def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: s
 
     A server that dies, or that you kill, is started again after five seconds.
     """
+    if sys.stdout.isatty():
+        click.echo("Starting a grid ...")  # what is imported next takes its time
     from glitchgrid.commands.up import Settings
     from glitchgrid.commands.up import up as run_up
 

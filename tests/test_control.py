@@ -331,8 +331,8 @@ class ServiceTests(SynchronousTestCase):
         self.assertGreaterEqual(set(status.pop("in_progress")), {"waiting operations"})
         vaults = status.pop("vaults")
         self.assertEqual(status, {
-            "form": 1, "server": "control", "uptime_s": 2.0, "protocol": self.protocol, "majority": 2,
-            "floor": 0 if self.protocol == "classic" else None,
+            "form": 1, "server": "control", "uptime_s": 2.0, "answered": 0, "protocol": self.protocol,
+            "majority": 2, "floor": 0 if self.protocol == "classic" else None,
         })  # fmt: skip
         self.assertEqual([vault["address"] for vault in vaults], ["10.0.0.1:8001", "10.0.0.2:8002", "10.0.0.3:8003"])
         self.assertEqual({vault["held"] for vault in vaults}, {None})

@@ -140,7 +140,7 @@ class StatusTests(VaultTestCase):
         status = self.status()
         self.assertEqual(set(status.pop("versions")), {"glitchgrid", "python", "twisted"})
         self.assertEqual(status, {
-            "form": 1, "server": "vault", "uptime_s": 2.5, "identity": IDENTITY,
+            "form": 1, "server": "vault", "uptime_s": 2.5, "answered": 1, "identity": IDENTITY,
             "value": {"shown": 5, "durable": 5}, "disk_failed": False, "stores": {"waiting stores": 0, "syncs": 0},
         })  # fmt: skip
 

@@ -22,8 +22,9 @@ from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.oracles.names import HISTORY
 from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, free_ports
-from glitchgrid.lab.register.processes.watch import Sight, Watch
+from glitchgrid.lab.register.processes.watch import Look, Watch
 from glitchgrid.lab.register.processes.workload import NUM_STEPS, find_workload, is_write, read_settings
+from glitchgrid.sight.members import Vault
 
 VAULTS = 3
 GLITCH = "no-write-back"
@@ -147,12 +148,8 @@ class Demo:
         for vault in grid.vaults:
             if vault.running:
                 await grid.until_it_listens(vault)
-        watch = Watch(self._reactor, grid)
-        try:
-            sights = await watch.look()
-        finally:
-            await watch.close()
-        self._announce("at the end " + ", ".join(map(_held, sights[1:])))
+        look = await Watch(self._reactor, grid).look()
+        self._announce("at the end " + ", ".join(_held(look, vault) for vault in look.grid.vaults))
 
     def _announce(self, text: str) -> None:
         self._print(f"demo: {text}")
@@ -164,8 +161,8 @@ class Demo:
             print(line, flush=True)
 
 
-def _held(vault: Sight) -> str:
+def _held(look: Look, vault: Vault) -> str:
     """What a vault holds, in words."""
-    if vault.answer is not None:
-        return f"{vault.name} holds {vault.answer}"
-    return f"{vault.name} {'is down' if not vault.pid else 'does not answer'}"
+    if vault.is_up:
+        return f"{vault.name} holds {vault.shown}"
+    return f"{vault.name} {'does not answer' if look.processes[vault.name].pid else 'is down'}"

@@ -1,22 +1,26 @@
-"""``glitchgrid up``: a grid to play with, and a table of what it does."""
+"""``glitchgrid up``: a grid to play with, and how it is."""
 
 import errno
 import os
+import signal
 import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
-from attrs import frozen
-from rich.console import Console
+from attrs import evolve, frozen
+from rich.console import Console, Group
 from rich.live import Live
 from twisted.internet.task import deferLater
 
 from glitchgrid.commands.lastup import noted
 from glitchgrid.commands.running import run
+from glitchgrid.commands.upview import ASCII, FULL, Events, View
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member, port_in_use
-from glitchgrid.lab.register.processes.watch import Sight, Watch, changes, table
+from glitchgrid.lab.register.processes.watch import Look, Watch, changes
 
 LOOK_EVERY_S = 1.0
 RESTART_AFTER_S = 5.0
@@ -45,46 +49,43 @@ class Up:
     def __init__(self, reactor: Any, settings: Settings) -> None:
         self._reactor = reactor
         self._settings = settings
-        self._console = Console(soft_wrap=True, highlight=False)
+        self._screen = Screen(reactor)
         self._down_since: dict[Member, float] = {}
 
     async def run(self) -> NoReturn:
         """Runs until it is cancelled."""
         settings = self._settings
         controls, vaults = _ports(settings)
-        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as temporary:
+        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as temporary, self._screen:
             directory = settings.data_dir or Path(temporary)
             _make(directory)
             grid = LocalGrid(self._reactor, directory, controls, vaults, settings.protocol, settings.glitch)
+            self._screen.wait(
+                f"Starting {_count(settings.vaults, 'vault')} and {_count(settings.controls, 'control')}."
+            )
             try:
                 await grid.start()
-                self._console.print(f"Try: curl -d 7 http://{HOST}:{settings.port}/", markup=False)
-                if settings.glitch is not None:
-                    self._console.print(f"{settings.glitch} is on: {GLITCHES[settings.glitch].what}", markup=False)
-                fate = "kept" if settings.data_dir else "gone when this ends"
-                self._console.print(f"Data and logs are in {directory} ({fate}).", markup=False)
+                self._screen.keep(list(self._notes(directory)))
                 with noted([control.address for control in grid.controls]):
                     await self._show(grid)
             finally:
                 await grid.stop()
 
+    def _notes(self, directory: Path) -> Iterator[str]:
+        settings = self._settings
+        yield f"Try: curl -d 7 http://{HOST}:{settings.port}/"
+        if settings.glitch is not None:
+            yield f"{settings.glitch} is on: {GLITCHES[settings.glitch].what}"
+        yield f"Data and logs are in {directory} ({'kept' if settings.data_dir else 'gone when this ends'})."
+
     async def _show(self, grid: LocalGrid) -> NoReturn:
         """Once a second: ask every server, show the answers, and restart servers that have died."""
         watch = Watch(self._reactor, grid)
-        sights: list[Sight] = []
-        try:
-            with Live(console=self._console, auto_refresh=False, transient=True) as live:
-                while True:
-                    before, sights = sights, await watch.look()
-                    if self._console.is_terminal:
-                        live.update(table(sights), refresh=True)
-                    else:
-                        for line in changes(before, sights):
-                            print(line, flush=True)
-                    self._restart_the_dead(grid)
-                    await deferLater(self._reactor, LOOK_EVERY_S)
-        finally:
-            await watch.close()
+        while True:
+            look = await watch.look()
+            self._restart_the_dead(grid)
+            self._screen.show(look, self._restarts())
+            await deferLater(self._reactor, LOOK_EVERY_S)
 
     def _restart_the_dead(self, grid: LocalGrid) -> None:
         """Restart servers that have been down for a while. Until then people can see the grid without them."""
@@ -95,6 +96,65 @@ class Up:
             elif now_s - self._down_since.setdefault(member, now_s) >= RESTART_AFTER_S:
                 del self._down_since[member]
                 member.start()
+
+    def _restarts(self) -> dict[str, float]:
+        now_s = self._reactor.seconds()
+        return {member.name: since_s + RESTART_AFTER_S - now_s for member, since_s in self._down_since.items()}
+
+
+class Screen:
+    """Where it is shown: the whole of a terminal, or lines in a pipe."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, screen=self._console.is_terminal)
+        self._events = Events()
+        self._view = View(None, marks=FULL if self._console.encoding.startswith("utf") else ASCII)
+        self._look: Look | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+            signal.signal(signal.SIGWINCH, lambda *_: self._reactor.callFromThread(self._draw))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+            self._live.stop()
+
+    def wait(self, text: str) -> None:
+        """Say what is being done while there is nothing to look at yet."""
+        self._view = evolve(self._view, waiting=text)
+        self._say([text])
+
+    def keep(self, notes: list[str]) -> None:
+        """Say what stays true."""
+        self._view = evolve(self._view, notes=notes)
+        self._say(notes)
+
+    def show(self, look: Look, restarts: Mapping[str, float]) -> None:
+        """Show how the grid is."""
+        before, self._look = self._look, look
+        self._events.note(before, look, time.strftime("%H:%M:%S"))
+        self._view = evolve(self._view, look=look, restarts=restarts, events=self._events.told)
+        self._say(changes(before, look))
+
+    def _say(self, lines: list[str]) -> None:
+        if self._console.is_terminal:
+            self._draw()
+        else:
+            for line in lines:
+                print(line, flush=True)
+
+    def _draw(self) -> None:
+        size = self._console.size
+        self._live.update(Group(*self._view.screen(size.width, size.height)), refresh=True)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{'a' if count == 1 else count} {what}{'' if count == 1 else 's'}"
 
 
 def _ports(settings: Settings) -> tuple[list[int], list[int]]:

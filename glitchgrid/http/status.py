@@ -20,6 +20,11 @@ FORM = 1
 VERSIONS = {"glitchgrid": __version__, "python": platform.python_version(), "twisted": twisted_version}
 
 
+def _answered(request: Any) -> int | None:
+    """How many requests its face has answered before this one."""
+    return getattr(request.channel.site, "requests_answered", None)
+
+
 class Status:
     """What all servers tell of themselves.
 
@@ -41,6 +46,7 @@ class Status:
             "form": FORM,
             "server": self._server,
             "uptime_s": round(self._clock.seconds() - self._began_s, 3),
+            "answered": _answered(request),
             "versions": VERSIONS,
         }
         body = respond(request, json.dumps(common | facts) + "\n")

@@ -3,10 +3,10 @@
 import json
 import os
 from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import treq
-from attrs import frozen
+from attrs import evolve, frozen
 from treq.client import HTTPClient
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
@@ -58,29 +58,40 @@ class Asker:
 
     async def look(self, controls: Sequence[VaultAddress]) -> Grid:
         """The grid behind some controls. Takes twice `timeout_s` at the most."""
-        told = await _all(self._told(address) for address in controls)
-        seen = [
-            Control(name, str(address), each.answer, each.status)
-            for name, address, each in zip(_names("control", len(told)), controls, told, strict=True)
-        ]
+        seen = await self._controls(controls)
         known: dict[str, Known] = {}
         for control in seen:
             for vault in control.knows:
                 known.setdefault(vault.address, vault)
         return Grid(seen, await self._vaults(list(known.values())))
 
+    async def look_at(self, controls: Sequence[VaultAddress], vaults: Sequence[VaultAddress]) -> Grid:
+        """A grid whose vaults are known. Takes `timeout_s` at the most."""
+        unheard = [Known(str(address), None, None, None, "") for address in vaults]
+        asked: list[Any] = await _all([self._controls(controls), self._vaults(unheard)])
+        seen, answered = asked
+        known = {vault.address: vault for control in reversed(seen) for vault in control.knows}
+        return Grid(seen, [evolve(vault, known=known.get(vault.address)) for vault in answered])
+
     async def ask(self, address: VaultAddress, path: str = "/", value: int | None = None) -> Answer:
         """One request: a GET, or a POST of a value."""
         http = vault_http(self.reactor, address, self.timeout_s).fresh
         asked = Deferred.fromCoroutine(_exchange(http, self.reactor, path, value))
         try:
-            return await asked.addTimeout(self.timeout_s, self.reactor)
+            return await asked.addTimeout(self.timeout_s, self.reactor, _late)
         except defer.TimeoutError:
             return Answer(problem=f"no answer within {self.timeout_s:g} s")
         except _NO_ANSWER as error:
             return Answer(problem=_in_words(error))
         except _TooLong:
             return Answer(problem="its answer is too long for a server of a grid")
+
+    async def _controls(self, controls: Sequence[VaultAddress]) -> list[Control]:
+        told = await _all(self._told(address) for address in controls)
+        return [
+            Control(name, str(address), each.answer, each.status)
+            for name, address, each in zip(_names("control", len(told)), controls, told, strict=True)
+        ]
 
     async def _vaults(self, known: Sequence[Known]) -> list[Vault]:
         told = await _all(self._told_by_vault(each.address) for each in known)
@@ -98,6 +109,11 @@ class Asker:
     async def _told(self, address: VaultAddress) -> _Told:
         status, answer = await _all([self.ask(address, "/status"), self.ask(address)])
         return _Told(answer, _parsed(status))
+
+
+def _late(_failure: object, _timeout_s: float) -> NoReturn:
+    """An agent that is told to stop fails with what that does to its connection."""
+    raise defer.TimeoutError
 
 
 async def _all(asked: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
@@ -148,7 +164,7 @@ def _in_words(error: Exception) -> str:
     os_error = getattr(error, "osError", None)
     if os_error:
         return os.strerror(os_error)
-    return one_line(str(error)).rstrip(".")
+    return one_line(str(error)).rstrip(".") or "the connection broke"
 
 
 def _names(kind: str, count: int) -> list[str]:

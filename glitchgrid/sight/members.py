@@ -67,6 +67,11 @@ class Member:
         return _number(self.status.get("uptime_s"))
 
     @property
+    def answered(self) -> int | None:
+        """How many requests it has answered since its start."""
+        return _whole(self.status.get("answered"))
+
+    @property
     def version(self) -> str:
         return str(_map(self.status.get("versions")).get("glitchgrid", ""))
 

@@ -317,8 +317,10 @@ def test_up_shows_a_table_on_a_terminal_and_ctrl_c_ends_it(no_color: bool) -> No
     command = [GLITCHGRID, "up", "--port", str(free_ports_in_a_row())]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
         try:
-            shown = read_from_terminal(ours, until="asks once a second")
-            assert "requests/s" in shown
+            shown = read_from_terminal(ours, until="Starting a grid")
+            shown += read_from_terminal(ours, until="Data and logs are in")
+            shown += read_from_terminal(ours, until="requests/s")
+            assert "All 3 vaults are up" in shown
             assert "vault3" in shown
             colours = re.findall(r"\x1b\[[0-9;]*3[0-7][0-9;]*m", shown)
             assert bool(colours) is not no_color

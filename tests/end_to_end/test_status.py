@@ -83,6 +83,9 @@ def test_a_vault_that_was_away_is_behind_until_it_is_healed(grid: Grid) -> None:
     here = ("--control", grid.control.address)
     grid.vaults[2].stop()
     assert glitchgrid("set", "7", *here).returncode == 0
+    stopped = glitchgrid("status", *here)
+    assert stopped.returncode == 1
+    assert "does not answer: no answer within 5 s" in stopped.stdout.splitlines()[-1]
     grid.vaults[2].cont()
     status = json.loads(glitchgrid("status", "--json", *here).stdout)
     assert status["floor"] == 7
