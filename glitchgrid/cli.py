@@ -128,8 +128,7 @@ def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: s
 
     A server that dies, or that you kill, is started again after five seconds.
     """
-    if sys.stdout.isatty():
-        click.echo("Starting a grid ...")  # what is imported next takes its time
+    _say_at_once("Starting a grid ...")
     from glitchgrid.commands.up import Settings
     from glitchgrid.commands.up import up as run_up
 
@@ -138,15 +137,20 @@ def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: s
 
 @main.command()
 @_protocol
-def demo(protocol: str) -> None:
-    """Run the workload against a grid of three vaults, one of which is killed and comes back.
+@click.option(
+    "--verbose", is_flag=True, help="On a terminal, too, show the workload's lines. In a pipe they are there."
+)
+def demo(protocol: str, *, verbose: bool) -> None:
+    """Watch a grid of three vaults lose one, and two, and come back; then a bug, and how a client sees it.
 
     The workload's variables (START_DELAY, FINAL_DELAY, NUM_STEPS, MAX_STEP_SIZE, CHECK_WHEN_MULTIPLE_OF) are
     passed on. Exits with the workload's verdict: 0 consistent and correct, 1 incorrect, 2 inconsistent.
     """
+    _say_at_once("Starting a grid ...")
+    from glitchgrid.commands.demo import Settings
     from glitchgrid.commands.demo import demo as run_demo
 
-    run_demo(protocol)
+    run_demo(Settings(protocol, verbose))
 
 
 _controls = click.option(
@@ -514,6 +518,12 @@ def report(directory: Path, as_json: bool, html: Path | None, require_reach: boo
     from glitchgrid.commands.report import report as run_report
 
     run_report(Settings(directory, as_json, html, require_reach))
+
+
+def _say_at_once(text: str) -> None:
+    """To whoever looks on: what is imported next takes its time."""
+    if sys.stdout.isatty():
+        click.echo(text)
 
 
 def _as_settings(options: dict[str, Any]) -> dict[str, Any]:

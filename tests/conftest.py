@@ -14,6 +14,15 @@ collect_ignore = ["services"]
 """What they test is in an environment of theirs: `make services` runs them there."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def homeless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What commands leave in the home of whoever runs them, they leave elsewhere meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+            patch.setenv(name, str(tmp_path_factory.mktemp(name)))
+        yield
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """trial's asynchronous test cases come first: pytest-twisted's reactor would look like their leavings."""
     items.sort(key=lambda item: not (isinstance(item, pytest.Function) and _is_trials(item)))

@@ -1,164 +1,306 @@
-"""``glitchgrid demo``: the workload against a grid that loses a vault on the way, and its verdict.
+"""``glitchgrid demo``: a story in two acts. A grid loses vaults and says what it can; then one bug, and who sees it.
 
-It closes with a look at the laboratory: a short campaign of simulated runs against a grid with a bug in it.
+The first act is real: processes that are killed, and the bash workload, whose verdict is the command's. The second one
+is simulated: the same code with a bug, run after run, until a client can tell.
 """
 
-import json
 import os
-import sys
+import signal
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from twisted.internet import defer
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 
-from glitchgrid.commands.calling import NAME, own_name
+from glitchgrid.commands.calling import command
+from glitchgrid.commands.demostage import Stage
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD
+from glitchgrid.commands.finding import Finding, find, options_of
 from glitchgrid.commands.running import run
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.register.glitches import GLITCHES
-from glitchgrid.lab.register.oracles.names import HISTORY
-from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, free_ports
+from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member, free_ports
 from glitchgrid.lab.register.processes.watch import Look, Watch
-from glitchgrid.lab.register.processes.workload import NUM_STEPS, find_workload, is_write, read_settings
+from glitchgrid.lab.register.processes.workload import (
+    NUM_STEPS,
+    find_workload,
+    is_write,
+    read_settings,
+)
+from glitchgrid.sight.asking import Asker
 from glitchgrid.sight.members import Vault
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.waiting import abandon
 
 VAULTS = 3
-GLITCH = "no-write-back"
-SEEDS = 100
-"""Some ten seconds, on two processors."""
+FIRST_VALUE = 1
+LOOK_EVERY_S = 0.25
+ASK_TIMEOUT_S = 0.5
+"""Short: people look on."""
 
-CAMPAIGN_S_MAX = 120
-START = "from glitchgrid.cli import main; main()"
+CLASSIC = "classic"
+HELD_UP_S = 1.5
+"""So long the third vault of the first write is held up, for people to see it."""
+
+UNDECIDED_WRITES = 3
+"""So many writes have no majority before the vaults are started again."""
+
+PATIENCE_S = 20.0
+"""What takes longer than this is given up."""
+
+VERDICTS = {0: "consistent and correct", 1: "incorrect"}
 
 
-def demo(protocol: str) -> None:
-    run(lambda reactor: Demo(reactor, protocol).run(), status_when_stopped=CANNOT_SAY)
+@frozen
+class Settings:
+    """:ivar verbose: show the workload's lines on a terminal, too. In a pipe they are always there."""
+
+    protocol: str
+    verbose: bool = False
+
+
+def demo(settings: Settings) -> None:
+    run(lambda reactor: Demo(reactor, settings).run(), status_when_stopped=CANNOT_SAY)
 
 
 class Demo:
     """One run of the command."""
 
-    def __init__(self, reactor: Any, protocol: str) -> None:
+    def __init__(self, reactor: Any, settings: Settings) -> None:
         self._reactor = reactor
-        self._protocol = protocol
-        self._console = Console(soft_wrap=True, highlight=False)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} writes"),
-            TimeElapsedColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-            transient=True,
-        )
+        self._settings = settings
         self._steps = read_settings(os.environ)[NUM_STEPS]
-        self._task = self._bar.add_task("workload", total=self._steps)
-        self._writes = 0
+        self._stage = Stage(self._steps, shows_workload=settings.verbose)
 
     async def run(self) -> int:
         workload = find_workload()
-        control_port, *vault_ports = free_ports(1 + VAULTS)
-        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory, self._bar:
-            grid = LocalGrid(self._reactor, Path(directory), [control_port], vault_ports, self._protocol)
-            try:
-                await grid.start()
-                self._announce(
-                    f"{VAULTS} vaults and a control are up; the workload talks to http://{HOST}:{control_port}/"
-                )
-                status = await self._work(grid, workload, control_port)
-                await self._show_the_end(grid)
-            finally:
-                await grid.stop()
-        verdict = {0: "consistent and correct", 1: "incorrect"}.get(status, "inconsistent")
-        self._announce(f"the workload's verdict is {status}: {verdict}")
-        if status == GOOD:
-            with self._bar:
-                await self._show_the_laboratory()
+        with self._stage:
+            status = await self._with_a_grid(workload)
+            if status == GOOD:
+                await self._with_a_bug()
         return status
 
-    async def _show_the_laboratory(self) -> None:
+    async def _with_a_grid(self, workload: Path) -> int:
+        control_port, *vault_ports = free_ports(1 + VAULTS)
+        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
+            grid = LocalGrid(self._reactor, Path(directory), [control_port], vault_ports, self._settings.protocol)
+            self._stage.wait(f"{VAULTS} vaults and a control are being started")
+            try:
+                await grid.start()
+                play = _Play(self._reactor, grid, self._stage, self._steps)
+                status = await play.run(workload)
+            finally:
+                await grid.stop()
+        self._stage.tell(f"the workload's verdict is {status}: {VERDICTS.get(status, 'inconsistent')}")
+        return status
+
+    async def _with_a_bug(self) -> None:
         """Find a deliberate bug in simulated runs, and say how to see it."""
-        self._announce(
-            f"and now the same code in a simulated world, with a bug in it, {GLITCH}. {GLITCHES[GLITCH].what}"
-        )
-        self._bar.update(self._task, description=f"{SEEDS} simulated runs", completed=0, total=None)
-        said: list[str] = []
-        options = ["--glitch", GLITCH, "--seeds", f"0:{SEEDS}", "--json"]
-        child = Child.start(self._reactor, [sys.executable, "-c", START, "simulate", *options], said.append)
+        self._stage.wait("the same code in a simulated world, with one bug in it")
+        given_up = Event()
         try:
-            await child.when_ended().addTimeout(CAMPAIGN_S_MAX, self._reactor)
-        except defer.TimeoutError:
-            self._announce(f"that took longer than {CAMPAIGN_S_MAX} s, and was given up")
+            found = await deferToThread(find, given_up, self._stage.wait)
+        except CannotRun as error:
+            self._stage.tell(f"the bug was not found: {error}")
             return
         finally:
-            child.kill_group()
-        try:
-            found = json.loads("\n".join(said))
-            faults, operations = sum(found["faults"].values()), found["operations"]
-            first = next(each for each in found["violations"] if each["oracle"] == HISTORY)
-        except (ValueError, KeyError, StopIteration):
-            self._announce(f"it was not found: {' '.join(child.errors) or 'try more seeds'}")
-            return
-        wrong = found["verdicts"]["violation"]
-        self._announce(f"{SEEDS} seeds, {operations} operations, {faults} faults: {wrong} runs show it. One of them:")
-        self._announce(f"seed {first['seed']}: {first['message']}")
-        again = own_name() + first["replay"].removeprefix(NAME)  # the child was called by none
-        self._announce(f"to see it, as a page: {again} --html run.html > run.trace")
+            given_up.set()
+        self._stage.rest()
+        self._tell(found)
 
-    async def _work(self, grid: LocalGrid, workload: Path, control_port: int) -> int:
-        """Run the workload to its end; returns its exit status."""
-        child = Child.start(
-            self._reactor,
-            ["bash", str(workload), f"{HOST}:{control_port}"],
-            lambda line: self._said(grid, line),
+    def _tell(self, found: Finding) -> None:
+        tell = self._stage.tell
+        name, what = found.glitch.name, found.glitch.what
+        tell(f"and now the same code in a simulated world, with one bug in it, {name}: {what}")
+        tell(found.how_it_was_found)
+        for sentence in found.story:
+            tell(f"  {sentence}")
+        tell(f"the picture, which opens where it shows: {found.page.as_uri()}")
+        tell("from here on:")
+        for line, does in self._commands(found):
+            self._stage.show_command(line, does)
+
+    def _commands(self, found: Finding) -> Sequence[tuple[str, str]]:
+        return (
+            (
+                command("simulate", "--plan", str(found.plan), "--glitch", found.glitch.name),
+                "runs it again, line by line",
+            ),
+            (command("shrink", *options_of(found)), "finds it and makes it small again"),
+            (command("up"), "a grid of your own, to break"),
         )
+
+
+class _Play:
+    """The first act: what happens to the grid, and when.
+
+    :param steps: how many writes the workload makes.
+    """
+
+    def __init__(self, reactor: Any, grid: LocalGrid, stage: Stage, steps: int) -> None:
+        self._reactor = reactor
+        self._grid = grid
+        self._stage = stage
+        self._watch = Watch(reactor, grid, ASK_TIMEOUT_S)
+        self._writes = 0
+        self._undecided = 0
+        self._kill_at = max(steps // 3, 1)
+        self._start_at = max(steps * 2 // 3, 2)
+        self._outage_at = max(steps * 5 // 6, 3)
+        self._workload: Child | None = None
+        self._outage: Deferred[None] | None = None
+        self._is_out = False
+
+    async def run(self, workload: Path) -> int:
+        """Returns the workload's exit status."""
+        looking = Deferred.fromCoroutine(self._look_on())
+        try:
+            await self._one_write()
+            status = await self._work(workload)
+            await self._show_the_end()
+        finally:
+            abandon(looking)
+        return status
+
+    async def _look_on(self) -> None:
+        while True:
+            self._stage.look(await self._watch.look())
+            await deferLater(self._reactor, LOOK_EVERY_S)
+
+    # A write, slowly.
+
+    async def _one_write(self) -> None:
+        """One vault is held up meanwhile, so that people see what a majority is."""
+        control, (*others, third) = self._grid.controls[0], self._grid.vaults
+        third.signal(signal.SIGSTOP)
+        try:
+            self._stage.wait(f"a write of {FIRST_VALUE} goes to all vaults; {third.name} is held up")
+            began_s = self._reactor.seconds()
+            answer = await Asker(self._reactor).ask(VaultAddress(HOST, control.port), value=FIRST_VALUE)
+            took_s = self._reactor.seconds() - began_s
+            self._stage.tell(
+                f"a write of {FIRST_VALUE} goes to {VAULTS} vaults, of which {third.name} is held up by SIGSTOP. "
+                f"{' and '.join(vault.name for vault in others)} have it, and that is a majority: "
+                f"the client is answered {answer.text!r} after {_in_words(took_s)}."
+            )
+            await deferLater(self._reactor, HELD_UP_S)
+        finally:
+            third.signal(signal.SIGCONT)
+        await self._until(lambda look: _shown(look, third) == FIRST_VALUE, f"{third.name} has the write")
+        self._stage.tell(f"{third.name} goes on, and has it late. Nobody has waited for it.")
+
+    # The workload, and what happens beside it.
+
+    async def _work(self, workload: Path) -> int:
+        control = self._grid.controls[0]
+        self._stage.rest()
+        self._stage.tell(f"the workload writes and reads at http://{control.address}/")
+        child = Child.start(self._reactor, ["bash", str(workload), control.address], self._said)
+        self._workload = child
         try:
             status = await child.when_ended()
+            if self._outage is not None:
+                await self._outage
         finally:
+            if self._outage is not None:
+                abandon(self._outage)
             child.kill_group()
         for line in child.errors:
-            self._print(line)
+            self._stage.workload(line)
         if status < 0:
             raise CannotRun(f"the workload did not come to its end: {child.how_it_ended}")
         return status
 
-    def _said(self, grid: LocalGrid, line: str) -> None:
-        """Pass on a line of the workload; kill a vault, or start it again, when the workload has come that far."""
-        self._print(line)
+    def _said(self, line: str) -> None:
+        """Pass on a line of the workload; do what is due when it has come that far."""
+        self._stage.workload(line)
         if not is_write(line):
             return
         self._writes += 1
-        self._bar.update(self._task, completed=self._writes)
-        victim = grid.vaults[-1]
-        if self._writes == max(self._steps // 3, 1):
+        self._stage.wrote(self._writes)
+        victim = self._grid.vaults[-1]
+        if self._writes == self._kill_at:
             victim.kill()
-            self._announce(
+            self._stage.tell(
                 f"{victim.name} is killed with -9. Two of three vaults are a majority: the grid goes on without it."
             )
-        elif self._writes == max(self._steps * 2 // 3, 2):
+        elif self._writes == self._start_at:
             victim.start()
-            self._announce(f"{victim.name} is started again with what it had on its disk; new writes reach it too.")
+            self._stage.tell(f"{victim.name} is started again with what it had on its disk; it catches up.")
+        elif self._writes == self._outage_at:
+            self._begin_outage()
+        elif self._is_out:
+            self._undecided += 1
+            if self._undecided == UNDECIDED_WRITES:
+                self._outage = Deferred.fromCoroutine(self._end_outage())
 
-    async def _show_the_end(self, grid: LocalGrid) -> None:
-        """Say what each vault holds, once the workload has ended."""
-        for vault in grid.vaults:
-            if vault.running:
-                await grid.until_it_listens(vault)
-        look = await Watch(self._reactor, grid).look()
-        self._announce("at the end " + ", ".join(_held(look, vault) for vault in look.grid.vaults))
+    def _begin_outage(self) -> None:
+        self._is_out = True
+        first, second, *_ = self._grid.vaults
+        first.kill()
+        second.kill()
+        self._stage.tell(f"{first.name} and {second.name} are killed, too: one of three is no majority.")
 
-    def _announce(self, text: str) -> None:
-        self._print(f"demo: {text}")
-
-    def _print(self, line: str) -> None:
-        if self._console.is_terminal:
-            self._console.print(line, markup=False)
+    async def _end_outage(self) -> None:
+        """The workload waits while the vaults are started: else it would be at its end before they are."""
+        self._is_out = False
+        assert self._workload is not None, "it has written"
+        self._stage.tell("no majority can say what holds: the grid answers 500, rather than guess.")
+        self._tell_workload(signal.SIGSTOP)
+        try:
+            for vault in self._grid.vaults[:2]:
+                vault.start()
+            self._stage.tell("both are started again, with what they had on their disks; the workload waits for them.")
+            look = await self._until(self._is_back, "the grid serves again")
+        finally:
+            self._tell_workload(signal.SIGCONT)
+        if look.grid.serves:
+            self._stage.tell("the grid serves again, and has lost nothing that it had acknowledged.")
         else:
-            print(line, flush=True)
+            self._stage.tell(
+                "they are up, and no two of them hold the same: by this protocol the next write mends that."
+            )
+
+    def _is_back(self, look: Look) -> bool:
+        """The original's protocol may find no majority of equal values then."""
+        return look.grid.losses_left > 0 and (look.grid.serves or self._grid.protocol == CLASSIC)
+
+    def _tell_workload(self, number: signal.Signals) -> None:
+        """The whole of it: its curl, too."""
+        child = self._workload
+        if child is not None and child.running:
+            os.killpg(child.pid, number)
+
+    async def _until(self, has_come: Callable[[Look], bool], what: str) -> Look:
+        """:raises CannotRun: where that does not come."""
+        end_s = self._reactor.seconds() + PATIENCE_S
+        while not has_come(look := await self._watch.look()):
+            if self._reactor.seconds() > end_s:
+                raise CannotRun(f"not within {PATIENCE_S:g} s: {what}")
+            await deferLater(self._reactor, LOOK_EVERY_S)
+        return look
+
+    async def _show_the_end(self) -> None:
+        """Say what each vault holds, once the workload has ended."""
+        for vault in self._grid.vaults:
+            if vault.running:
+                await self._grid.until_it_listens(vault)
+        look = await self._watch.look()
+        self._stage.rest()
+        self._stage.tell("at the end " + ", ".join(_held(look, vault) for vault in look.grid.vaults))
+
+
+def _shown(look: Look, member: Member) -> int | None:
+    return next(vault.shown for vault in look.grid.vaults if vault.name == member.name)
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _held(look: Look, vault: Vault) -> str:

@@ -30,9 +30,19 @@ def check() -> None:
         raise CancelledError
 
 
-def heed(given_up: threading.Event) -> None:
+def heed(given_up: threading.Event | None) -> None:
     """In this thread, `check` looks at that, too, from now on."""
     _of_this_thread.given_up = given_up
+
+
+@contextmanager
+def given_up_by(event: threading.Event) -> Iterator[None]:
+    """For a block in a thread that does other things afterwards."""
+    heed(event)
+    try:
+        yield
+    finally:
+        heed(None)
 
 
 @contextmanager

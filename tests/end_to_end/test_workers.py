@@ -35,6 +35,15 @@ AT_WORK_S = 2.5
 TASKS = [Task(seed, GridLayout(steps=5)) for seed in range(40)]
 
 
+MANY = ("--seeds", "0:60", "--steps", "10", "--json")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What comes of the campaign where nobody dies."""
+    return json.loads(simulate(*MANY, cwd=tmp_path_factory.mktemp("undisturbed")).stdout)
+
+
 def digest_of(workers: Workers, tasks: list[Task] = TASKS) -> str:
     summary = Summary(REGISTER)
     for result in run_campaign(tasks, workers):
@@ -67,13 +76,13 @@ def test_a_cluster_finds_what_a_glitch_does(cluster: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.thorough
-def test_a_cluster_whose_worker_dies(tmp_path: Path) -> None:
+def test_a_cluster_whose_worker_dies(tmp_path: Path, undisturbed: Any) -> None:
     """Its seeds are run by the other one."""
     with LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", host="127.0.0.1"
     ) as cluster:
         pids = [nanny.pid for nanny in cluster.workers.values()]
-        options = ["--seeds", "0:200", "--steps", "10", "--json"]
+        options = [*MANY]
         command = [str(Path(sys.executable).parent / "glitchgrid"), "simulate", *options]
         command += ["--dask", cluster.scheduler_address]
         with subprocess.Popen(
@@ -83,7 +92,7 @@ def test_a_cluster_whose_worker_dies(tmp_path: Path) -> None:
             os.kill(pids[0], signal.SIGKILL)
             said, complained = campaign.communicate(timeout=240)
         assert campaign.returncode == 0, complained
-    assert json.loads(said) == json.loads(simulate(*options, cwd=tmp_path).stdout)
+    assert json.loads(said) == undisturbed
 
 
 @pytest.mark.thorough
@@ -96,8 +105,8 @@ def test_no_cluster_is_one_clear_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_process_that_dies_costs_its_seeds_nothing(tmp_path: Path) -> None:
-    options = ["--seeds", "0:200", "--steps", "10", "--jobs", "2", "--json"]
+def test_a_process_that_dies_costs_its_seeds_nothing(tmp_path: Path, undisturbed: Any) -> None:
+    options = [*MANY, "--jobs", "2"]
     command = [str(Path(sys.executable).parent / "glitchgrid"), "simulate", *options]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as campaign:
         wait_until(lambda: len(workers_of(campaign.pid)) == 2, "two workers")
@@ -106,7 +115,7 @@ def test_a_process_that_dies_costs_its_seeds_nothing(tmp_path: Path) -> None:
         os.kill(victim, signal.SIGKILL)
         said, complained = campaign.communicate(timeout=240)
     assert campaign.returncode == 0, complained
-    assert json.loads(said) == json.loads(simulate(*options, cwd=tmp_path).stdout)
+    assert json.loads(said) == undisturbed
 
 
 class Dying(Executor):

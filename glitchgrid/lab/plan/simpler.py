@@ -8,6 +8,7 @@ from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.plan.plan import Plan
 
 PLAIN_LATENCY_US = 200
+SOONER = (0.0, 0.25, 0.5, 0.75)
 
 Simpler = Callable[[Plan], Iterator[Plan]]
 """Offers simpler plans than the one that it is given, the simplest first."""
@@ -28,6 +29,18 @@ def plainer_environment(plan: Plan) -> Iterator[Plan]:
     yield evolve(plan, environment=evolve(plain, latency_us=plan.environment.latency_us))
     yield evolve(plan, environment=evolve(plain, disk_slowness=plan.environment.disk_slowness))
     yield evolve(plan, environment=evolve(plain, loading_ms=plan.environment.loading_ms))
+
+
+def sooner(plan: Plan, part: float) -> Plan:
+    """The plan with its faults at a part of their times, and in their order."""
+    faults = [evolve(planned, at_ms=int(planned.at_ms * part)) for planned in plan.faults]
+    return evolve(plan, faults=faults)
+
+
+def sooner_faults(plan: Plan) -> Iterator[Plan]:
+    """Faults that come earlier: there is less to look at before them."""
+    for part in SOONER:
+        yield sooner(plan, part)
 
 
 def on_layout(plan: Plan, layout: Layout) -> Plan:

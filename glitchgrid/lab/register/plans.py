@@ -6,11 +6,12 @@ from typing import Any
 from attrs import evolve
 
 from glitchgrid.lab.plan.plan import Plan
-from glitchgrid.lab.plan.simpler import on_layout, plainer_environment
+from glitchgrid.lab.plan.simpler import on_layout, plainer_environment, sooner, sooner_faults
 from glitchgrid.lab.plan.vocabulary import Vocabulary
 from glitchgrid.lab.register.habits import ClientHabits, draw_habits
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.simulation.random_stream import PER_MILLE
 
 KILL, POWER_LOSS, CALM = "kill", "power loss", "calm"
 """What becomes of all vaults before a majority of them is started for the last reads and writes; a power loss takes
@@ -40,10 +41,19 @@ def habits_of(plan: Plan) -> ClientHabits:
 
 
 def _fewer_steps(plan: Plan) -> Iterator[Plan]:
+    """With the faults where they are, and with the faults as much earlier as there are fewer writes before them."""
+    before = grid_of(plan).steps
     steps = FEWEST_STEPS
-    while steps < grid_of(plan).steps:
-        yield evolve(plan, layout=evolve(grid_of(plan), steps=steps))
+    while steps < before:
+        fewer = evolve(plan, layout=evolve(grid_of(plan), steps=steps))
+        yield fewer
+        if plan.faults:
+            yield sooner(fewer, steps / before)
         steps += max(1, steps // 2)
+
+
+def _writes_alone(plan: Plan) -> Iterator[Plan]:
+    yield _with_clients(plan, writes_per_mille=PER_MILLE)
 
 
 def _fewer_clients(plan: Plan) -> Iterator[Plan]:
@@ -83,5 +93,7 @@ SIMPLER = (
     _milder_clients,
     plainer_environment,
     _plainer_end,
+    _writes_alone,
     _fewer_steps,
+    sooner_faults,
 )

@@ -140,6 +140,7 @@ class LocalGrid:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._reactor = reactor
+        self.protocol = protocol
         added = environment or {}
         twistd = [sys.executable, "-m", LAUNCHER, glitch or ""]
         self.vaults = [

@@ -68,16 +68,19 @@ class _Counted:
 
 
 class Watch:
-    """Asks every member of a grid what it holds."""
+    """Asks every member of a grid what it holds.
 
-    def __init__(self, reactor: Any, grid: LocalGrid) -> None:
+    :param timeout_s: one that has not answered by then does not.
+    """
+
+    def __init__(self, reactor: Any, grid: LocalGrid, timeout_s: float = ASK_TIMEOUT_S) -> None:
         self._reactor = reactor
         self._grid = grid
-        self._asker = Asker(reactor, ASK_TIMEOUT_S)
+        self._asker = Asker(reactor, timeout_s)
         self._counted: dict[str, _Counted] = {}
 
     async def look(self) -> Look:
-        """Ask all of them at once; takes `ASK_TIMEOUT_S` at the most."""
+        """Ask all of them at once; takes `timeout_s` at the most."""
         grid = self._grid
         seen = await self._asker.look_at(_addresses(grid.controls), _addresses(grid.vaults))
         return Look(seen, {member.name: _process(member) for member in grid.members}, self._rates(seen))
