@@ -3,10 +3,11 @@
 The commands themselves are imported when they are called: asking for help starts no reactor.
 """
 
+import difflib
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,20 @@ CHECK_S_MAX = 86400.0
 MEMORY_MIB_MAX = 2**20
 SEED_MAX = 10**12
 CANNOT_SAY = 2
+NO_GLITCH = "none"
 
 
 class _OneLine(click.Group):
-    """A usage error is one line."""
+    """A usage error is one line, and tells what may have been meant."""
+
+    def resolve_command(self, context: click.Context, arguments: list[str]) -> Any:
+        try:
+            return super().resolve_command(context, arguments)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(arguments[0], self.list_commands(context), n=1)
+            if close:
+                raise click.UsageError(f"{error.message} Did you mean {close[0]!r}?", context) from error
+            raise
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         try:
@@ -58,13 +69,21 @@ def main() -> None:
     """
 
 
-def _glitch_name(_context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
+def _glitch_name(context: click.Context, _parameter: click.Parameter, name: str | None) -> str | None:
     if name is not None:
         from glitchgrid.lab.register.glitches import GLITCHES
 
+        if name == NO_GLITCH and context.command.name in {"simulate", "shrink"}:
+            return name
         if name not in GLITCHES:
-            raise click.BadParameter(f"there is no glitch {name!r}; 'glitchgrid glitches' lists them")
+            raise click.BadParameter(f"there is no glitch {name!r}; {_meant(name, GLITCHES)}")
     return name
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """What somebody may have meant, or where the list is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else "'glitchgrid glitches' lists them"
 
 
 def _glitch_names(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,7 +98,8 @@ _glitch = click.option(
     "--glitch",
     metavar="NAME",
     callback=_glitch_name,
-    help="Switch a deliberate bug on; 'glitchgrid glitches' lists them.",
+    help="Switch a deliberate bug on; 'glitchgrid glitches' lists them. A plan has the one that it was found with:"
+    " 'none' runs it without.",
 )
 _protocol = click.option(
     "--protocol",
@@ -396,11 +416,14 @@ def _about_a_run(command: _Command) -> _Command:
 )
 @_json
 @click.option("--out", type=click.Path(path_type=Path), help="Keep plans, histories and traces of failures here.")
+@click.option("--coverage", is_flag=True, help="Show how often runs have reached each thing that they should reach.")
+@click.option("--quiet", is_flag=True, help="Print the verdict and the sums alone.")
 @click.option("--test", metavar="FILE::NAME", help="Run this simulated test (glitchgrid.testing), and not the grid.")
 def simulate(test: str | None, **options: Any) -> None:
     """Run the grid's own code in a simulated world, break things there, and check what its clients saw.
 
-    With --seed or --plan it is one run, and its trace is printed. Every run is replayed from its seed, to the byte.
+    With --seed or --plan it is one run, and its trace is printed, unless a picture has it (--html) or it is not wanted
+    (--quiet). Every run is replayed from its seed, to the byte.
     Exits with 0 when nothing was found, with 1 when something was, with 2 when no run proves anything.
     """
     if test is not None:
@@ -536,6 +559,8 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     from glitchgrid.lab.register.layout import Wanted
 
     rest = dict(options)
+    if rest["plan"] is None and rest["glitch"] == NO_GLITCH:
+        rest["glitch"] = None
     wanted = Wanted(*(rest.pop(name) for name in ("vaults", "controls", "protocol", "steps")))
     drawings = Drawings(rest.pop("html"), rest.pop("perfetto"))
     return {"wanted": wanted, "drawings": drawings, **rest}

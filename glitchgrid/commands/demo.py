@@ -120,7 +120,7 @@ class Demo:
         tell(found.how_it_was_found)
         for sentence in found.story:
             tell(f"  {sentence}")
-        tell(f"the picture, which opens where it shows: {found.page.as_uri()}")
+        tell(f"the picture, which opens where it shows: {found.link}")
         tell("from here on:")
         for line, does in self._commands(found):
             self._stage.show_command(line, does)

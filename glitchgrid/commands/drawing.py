@@ -20,6 +20,9 @@ class Drawings:
     html: Path | None = None
     perfetto: Path | None = None
 
+    def __str__(self) -> str:
+        return " and ".join(str(path) for path in (self.html, self.perfetto) if path is not None)
+
     @property
     def are_wanted(self) -> bool:
         return self.html is not None or self.perfetto is not None

@@ -49,6 +49,12 @@ class Finding:
     plan: Path
 
     @property
+    def link(self) -> str:
+        """To the page, where the client sees it."""
+        findings = [each.oracle for each in self.shrunk.result.findings]
+        return f"{self.page.as_uri()}#finding={findings.index(self.shrunk.oracle) + 1}"
+
+    @property
     def how_it_was_found(self) -> str:
         first, small = self.first, self.shrunk.result
         return (

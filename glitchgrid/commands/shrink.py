@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import VIOLATION, run_to_its_end
 from glitchgrid.commands.files import prepare_directory
-from glitchgrid.commands.planfile import read_plan, shown_plan
+from glitchgrid.commands.planfile import glitch_for, read_plan, shown_plan
 from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.campaign import run_campaign
 from glitchgrid.lab.campaign.shrink import NothingToShrink, Shrunk, shrink
@@ -24,6 +24,8 @@ from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.register.layout import Wanted
 from glitchgrid.lab.register.plans import grid_of, habits_of
 from glitchgrid.lab.verdict import Verdict
+
+FAULTS_TOLD_MAX = 20
 
 
 @frozen
@@ -55,6 +57,8 @@ def _shrink(settings: Settings) -> int:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("looking for a run that fails", total=None, said="")
         plan = _plan(settings, lambda seeds: progress.update(bar, said=f"{seeds} seeds"))
+        glitch = glitch_for(plan, settings.glitch)
+        oracle = settings.oracle or plan.found_with.oracle or None
         began_with = max(1, len(plan.faults))
         progress.update(bar, description="shrinking", total=began_with)
 
@@ -63,13 +67,14 @@ def _shrink(settings: Settings) -> int:
 
         try:
             with interruption.heeded():
-                shrunk = shrink(plan, settings.glitch, went_on, settings.oracle)
+                shrunk = shrink(plan, glitch, went_on, oracle)
         except NothingToShrink as error:
-            raise CannotRun(_nothing(str(error), settings.oracle)) from error
+            raise CannotRun(_nothing(str(error), oracle)) from error
     path = settings.out / f"seed-{plan.seed}.shrunk.json"
     path.write_text(encode_plan(shrunk.result.plan), encoding="utf-8")
-    settings.drawings.draw(shrunk.result, shown_plan(path, settings.glitch), settings.glitch)
-    _show(plan, shrunk, path, settings.glitch)
+    again = shown_plan(path, shrunk.result.plan, glitch)
+    settings.drawings.draw(shrunk.result, again, glitch)
+    _show(plan, shrunk, again)
     return VIOLATION
 
 
@@ -98,16 +103,18 @@ def _nothing(verdict: str, oracle: str | None) -> str:
     return f"there is nothing to shrink: this run's verdict is {verdict}{by}"
 
 
-def _show(plan: Plan, shrunk: Shrunk, path: Path, glitch: str | None) -> None:
+def _show(plan: Plan, shrunk: Shrunk, again: str) -> None:
     small, finding = shrunk.result.plan, shrunk.finding
     print(f"{finding.oracle}: {finding.message}")
     print(f"was:  {_size(plan)} (seed {plan.seed})")
     stopped = "; interrupted, it may get smaller still" if shrunk.is_interrupted else ""
     print(f"is:   {_size(small)}, after {shrunk.runs} runs{stopped}")
-    for planned in small.faults:
+    for planned in small.faults[:FAULTS_TOLD_MAX]:
         print(f"  at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: {planned.fault}")
+    if len(small.faults) > FAULTS_TOLD_MAX:
+        print(f"  and {len(small.faults) - FAULTS_TOLD_MAX} more, which are in the plan")
     print(f"first difference: {shrunk.first_difference}")
-    print(f"  {shown_plan(path, glitch)}")
+    print(f"  {again}")
 
 
 def _size(plan: Plan) -> str:

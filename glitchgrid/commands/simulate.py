@@ -10,17 +10,18 @@ from typing import Any, NoReturn
 from attrs import frozen
 
 from glitchgrid.commands.bar import shown
+from glitchgrid.commands.calling import command
 from glitchgrid.commands.drawing import NO_DRAWINGS, Drawings
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
-from glitchgrid.commands.keeping import keep_run
-from glitchgrid.commands.planfile import read_plan, shown_plan
+from glitchgrid.commands.keeping import keep_run, plan_name
+from glitchgrid.commands.planfile import glitch_for, read_plan, shown_plan
 from glitchgrid.commands.summary import Report, replay_line
 from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.campaign import Summary, run_campaign
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan, run_seed
-from glitchgrid.lab.campaign.tasks import Task, compared
+from glitchgrid.lab.campaign.tasks import Task, compared, found_with
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.place.environment import another_hash_seed
@@ -46,6 +47,8 @@ class Settings:
     out: Path | None = None
     glitch: str | None = None
     drawings: Drawings = NO_DRAWINGS
+    coverage: bool = False
+    quiet: bool = False
 
 
 def simulate(settings: Settings) -> NoReturn:
@@ -56,22 +59,22 @@ def simulate(settings: Settings) -> NoReturn:
 
 def _replay(settings: Settings) -> int:
     """One run, every line of its trace, and the verdict."""
-    run = _the_run(settings)
+    run, glitch, again = _the_run(settings)
     _prepare_files(settings)
     with interruption.heeded():
         result = run(keep_trace=True)
         if settings.check_determinism:
             result = compared(result, run(hash_seed=another_hash_seed()))
-    again = replay_line(result, settings.glitch)
-    if settings.plan is not None:
-        again = shown_plan(settings.plan, settings.glitch)
-    settings.drawings.draw(result, again, settings.glitch)
-    report = Report(settings.glitch)
+    result = result if settings.plan is not None else found_with(result, glitch)
+    again = again or replay_line(result, glitch)
+    settings.drawings.draw(result, again, glitch)
+    report = Report(glitch)
     report.take(result)
     if settings.as_json:
         print(json.dumps(report.as_json() | {"violations": [each | {"replay": again} for each in report.violations]}))
     else:
-        sys.stdout.writelines(result.trace)
+        if not settings.quiet and not settings.drawings.are_wanted:  # a picture has it
+            sys.stdout.writelines(result.trace)
         for assumption in result.plan.breaks:
             print(f"the plan breaks an assumption: {assumption}")
         print(f"{result.verdict.value}: digest {result.digest}, {result.operations} operations, {result.events} events")
@@ -82,13 +85,16 @@ def _replay(settings: Settings) -> int:
     return _status(report.summary)
 
 
-def _the_run(settings: Settings) -> Callable[..., Result]:
+def _the_run(settings: Settings) -> tuple[Callable[..., Result], str | None, str]:
+    """What runs it, the glitch that is on, and the command that runs it again; empty where only the result tells."""
     if settings.plan is None:
         seed = str(settings.seed)
-        return partial(run_seed, seed, settings.wanted.layout(seed), glitch=settings.glitch)
+        return partial(run_seed, seed, settings.wanted.layout(seed), glitch=settings.glitch), settings.glitch, ""
     if settings.seed is not None:
         raise CannotRun("a plan has its seed: --seed and --plan exclude each other")
-    return partial(run_plan, read_plan(settings.plan), glitch=settings.glitch)
+    plan = read_plan(settings.plan)
+    glitch = glitch_for(plan, settings.glitch)
+    return partial(run_plan, plan, glitch=glitch), glitch, shown_plan(settings.plan, plan, glitch)
 
 
 def _campaign(settings: Settings) -> int:
@@ -108,16 +114,17 @@ def _campaign(settings: Settings) -> int:
     is_whole = _run_all(settings, tasks, report)
     if settings.out is not None:
         (settings.out / CAMPAIGN).write_text(json.dumps(report.as_json() | report.stated()), encoding="utf-8")
+    if report.first is not None and is_whole:
+        _draw_first(settings, report.first)
     if settings.as_json:
         print(json.dumps(report.as_json()))
     else:
-        report.show()
+        kept = list(_kept(settings, report, is_whole=is_whole))
+        report.show(coverage=settings.coverage, quiet=settings.quiet, kept=kept)
     status = _status(report.summary)
     if not is_whole:
         tell(f"interrupted: {report.summary.seeds} of {len(settings.seeds)} seeds were run")
         return status if status == VIOLATION else CANNOT_SAY
-    if report.first is not None:
-        _draw_first(settings, report.first)
     lost = [] if baseline is None else report.summary.lost(baseline)
     for each in lost:
         tell(f"reached before, and not any more: {each}")
@@ -126,6 +133,27 @@ def _campaign(settings: Settings) -> int:
     if status == GOOD and settings.require_reach and report.summary.unreached:
         fail(f"never reached: {'; '.join(report.summary.unreached)}")
     return status
+
+
+def _kept(settings: Settings, report: Report, *, is_whole: bool) -> Iterator[str]:
+    """What was written, and where; and what can be done next, ready to be run."""
+    out, first = settings.out, report.first
+    if out is not None:
+        runs = report.summary.verdicts[Verdict.VIOLATION]
+        yield f"written: {out / CAMPAIGN}" + (f", and plan, history and trace of {runs} runs in {out}" if runs else "")
+    if first is not None and is_whole and settings.drawings.are_wanted:
+        yield f"drawn: seed {first.plan.seed}, in {settings.drawings}"
+        if settings.drawings.html is not None:
+            yield f"  {settings.drawings.html.absolute().as_uri()}"
+    if first is None:
+        return
+    yield "next:"
+    if out is not None:
+        yield f"  {command('shrink', '--plan', str(out / plan_name(first.plan)), '--oracle', first.findings[0].oracle)}"
+        yield f"  {command('report', str(out), '--html', str(out / 'report.html'))}"
+    else:
+        replay = replay_line(first, settings.glitch).partition(" simulate ")
+        yield f"  {replay[0]} shrink {replay[2].removesuffix(' --check-determinism')}"
 
 
 def _run_all(settings: Settings, tasks: Iterator[Task], report: Report) -> bool:

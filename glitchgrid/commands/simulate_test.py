@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from attrs import define, field, frozen
 
 from glitchgrid.commands.bar import shown
+from glitchgrid.commands.causes import told
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.keeping import keep_run
@@ -26,7 +27,9 @@ from glitchgrid.testing.elsewhere import find
 from glitchgrid.testing.errors import WorldError
 from glitchgrid.testing.system import TESTS, TestLayout
 
-FOR_THE_GRID = ("glitch", "baseline", "perfetto", "vaults", "controls", "require_reach", "plan", "html")
+FOR_THE_GRID = (
+    "glitch", "baseline", "perfetto", "vaults", "controls", "require_reach", "plan", "html", "coverage", "quiet",
+)  # fmt: skip
 """Options of ``simulate`` that say nothing of a test; pytest draws a test's run, and runs its plan."""
 
 
@@ -148,16 +151,16 @@ class _Report:
 
     def show(self) -> None:
         summary = self.summary
-        counts = ((verdict, summary.verdicts[verdict]) for verdict in Verdict)
-        print(f"{summary.seeds} seeds: {', '.join(f'{count} {verdict.value}' for verdict, count in counts if count)}")
-        print(f"{summary.operations} operations, {summary.faults.total()} faults")
+        for line in told(self.violations, summary.seeds, summary.verdicts[Verdict.VIOLATION]):
+            print(line)
         for kind, count in sorted(summary.faults.items()):
             print(f"{count:>9}  {kind}")
         for text in self._never_held():
             print(f"no seed has shown that it holds: {text}")
-        for violation in self.violations:
-            print(f"seed {violation['seed']}, {violation['oracle']}: {violation['message']}\n  {violation['replay']}")
-        print(f"digest {summary.digest}")
+        counts = ((verdict, summary.verdicts[verdict]) for verdict in Verdict)
+        verdicts = ", ".join(f"{count} {verdict.value}" for verdict, count in counts if count)
+        sums = f"{summary.operations} operations, {summary.faults.total()} faults"
+        print(f"{summary.seeds} seeds: {verdicts}; {sums}; digest {summary.digest}")
 
     def _never_held(self) -> list[str]:
         """What programs state of themselves, and was false whenever it was evaluated: `sometimes` asks for one time."""

@@ -1,11 +1,13 @@
 """What a campaign came to, in words and as JSON."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import define, field
 
 from glitchgrid.commands.calling import command
+from glitchgrid.commands.causes import told
 from glitchgrid.lab.campaign.campaign import Summary
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.properties import Standing
@@ -16,6 +18,9 @@ from glitchgrid.lab.verdict import Verdict
 
 FAILURES_TOLD_MAX = 1000
 """A campaign may have more; they are counted."""
+
+
+UNREACHED_TOLD_MAX = 5
 
 
 @define
@@ -44,33 +49,38 @@ class Report:
                 for finding in result.findings
             ]
 
-    def show(self) -> None:
-        summary = self.summary
-        counts = ((verdict, summary.verdicts[verdict]) for verdict in Verdict)
-        print(f"{summary.seeds} seeds: {', '.join(f'{count} {verdict.value}' for verdict, count in counts if count)}")
-        faults = summary.faults.total()
-        print(f"{summary.operations} operations, {faults} faults; how often runs reached what they should:")
-        for line in self.summary.system.lines:
-            print(f"{summary.reached[line] or 'never':>9}  {line}")
-        self._show_properties()
-        replay = ""
-        for violation in self.violations:
-            if replay and replay != violation["replay"]:
-                print(f"  {replay}")
-            replay = violation["replay"]
-            print(f"seed {violation['seed']}, {violation['oracle']}: {violation['message']}")
-        if replay:
-            print(f"  {replay}")
-        print(f"digest {summary.digest}")
+    def show(self, *, coverage: bool = False, quiet: bool = False, kept: Sequence[str] = ()) -> None:
+        """The causes of failures first, and the sums last.
 
-    def _show_properties(self) -> None:
-        """How many of the properties that servers state of themselves hold, and which do not."""
+        :param coverage: tell of each thing that runs should reach how often they have.
+        :param quiet: the sums alone.
+        :param kept: what was written, and what can be done next, a line each.
+        """
+        summary = self.summary
+        if not quiet:
+            failed = summary.verdicts[Verdict.VIOLATION]
+            for line in (*told(self.violations, summary.seeds, failed), *self._covered(coverage=coverage), *kept):
+                print(line)
+        counts = ((verdict, summary.verdicts[verdict]) for verdict in Verdict)
+        verdicts = ", ".join(f"{count} {verdict.value}" for verdict, count in counts if count)
+        sums = f"{summary.operations} operations, {summary.faults.total()} faults"
+        print(f"{summary.seeds} seeds: {verdicts}; {sums}; digest {summary.digest}")
+
+    def _covered(self, *, coverage: bool) -> Iterator[str]:
+        """What runs have reached, and what became of the properties that servers state of themselves."""
+        lines, unreached = self.summary.system.lines, self.summary.unreached
+        few = 0 < len(unreached) <= UNREACHED_TOLD_MAX
+        never = f"; never: {'; '.join(unreached)}" if few else "; --coverage tells which" if unreached else ""
+        yield f"reached: {len(lines) - len(unreached)} of {len(lines)} things{never}"
+        if coverage:
+            for line in lines:
+                yield f"{self.summary.reached[line] or 'never':>9}  {line}"
         standings = {each: each.standing(self.summary.stated) for each in of_servers()}
         counts = Counter(standings.values())
-        print(f"properties: {', '.join(f'{counts[standing]} {standing}' for standing in Standing)}")
+        yield f"properties: {', '.join(f'{counts[standing]} {standing}' for standing in Standing)}"
         for each, standing in standings.items():
-            if standing is not Standing.PASSED:
-                print(f"{standing:>11}  {each.text} ({each.kind}, {each.file}:{each.line})")
+            if standing is Standing.FAILED or (coverage and standing is not Standing.PASSED):
+                yield f"{standing:>11}  {each.text} ({each.kind}, {each.file}:{each.line})"
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -37,7 +37,9 @@ def browser() -> Iterator[Browser]:
 class Shown:
     """A page with a picture, and what it has complained of, or asked the network for."""
 
-    def __init__(self, browser: Browser, path: Path, picture: Picture, **options: Any) -> None:
+    def __init__(
+        self, browser: Browser, path: Path, picture: Picture, *, as_it_opens: bool = False, **options: Any
+    ) -> None:
         path.write_text(as_page(picture), encoding="utf-8")
         self.complaints: list[str] = []
         self.asked: list[str] = []
@@ -48,6 +50,8 @@ class Shown:
         self.page.clock.install(time=0)
         self.url = path.as_uri()
         self.page.goto(self.url)
+        if not as_it_opens:
+            self.ask("(it.view.now = it.data.duration_ns, it.view.chosen = null, it.found = -1, it.showAll(), 0)")
 
     def stop_time(self) -> None:
         """It passes when it is told to, and not by itself."""
@@ -337,3 +341,76 @@ def test_finding_after_finding(browser: Browser, tmp_path: Path) -> None:
         assert shown.clock_s() == pytest.approx(mark.at_ns / NS_PER_S)
         assert mark.text in shown.page.locator(".details").inner_text()
     shown.close()
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Shown]:
+    """The page as whoever opens it has it."""
+    shown = Shown(browser, tmp_path / "opened.html", SAMPLE, as_it_opens=True)
+    yield shown
+    shown.close()
+
+
+def test_it_opens_at_the_finding(opened: Shown) -> None:
+    mark = SAMPLE.marks[0]
+    from_ns, to_ns, now = opened.ask("[it.view.from, it.view.to, it.view.now]")
+    assert from_ns <= mark.at_ns <= to_ns
+    assert now == mark.at_ns
+    assert to_ns - from_ns < SAMPLE.duration_ns
+    assert mark.text in opened.page.locator(".details").inner_text()
+
+
+def test_places_are_addresses(opened: Shown) -> None:
+    opened.page.evaluate("location.hash = '#t=0.002,0.004'")
+    opened.page.wait_for_function("document.querySelector('.picture').picture.view.from === 2e6")
+    assert opened.ask("it.view.to") == 4 * MS
+    opened.page.evaluate("location.hash = '#t=0.003'")
+    opened.page.wait_for_function("document.querySelector('.picture').picture.view.now === 3e6")
+    opened.page.locator(".findings a").first.click()
+    assert opened.page.evaluate("location.hash") == "#finding=1"
+    assert opened.ask("it.view.now") == SAMPLE.marks[0].at_ns
+    opened.ask("it.goToLine(2)")
+    there = opened.page.evaluate("location.hash")
+    at_ns = SAMPLE.trace[2].at_ns
+    assert there == f"#t={at_ns / NS_PER_S:.9f}".rstrip("0")
+    for nonsense in ("#t=x", "#t=-1", "#t=5,2,1", "#finding=0", "#%"):
+        opened.page.evaluate(f"location.hash = '{nonsense}'")
+    assert opened.ask("it.view.now") == at_ns
+
+
+def test_keys_work_at_once(opened: Shown) -> None:
+    opened.page.keyboard.press("f")
+    assert opened.ask("[it.view.from, it.view.to]") == [0, SAMPLE.duration_ns]
+    opened.page.keyboard.press("v")
+    assert opened.ask("it.view.now") == SAMPLE.marks[1 % len(SAMPLE.marks)].at_ns
+
+
+def test_operations_are_found_by_their_values(opened: Shown) -> None:
+    wanted = next(each for each in SAMPLE.operations if re.search(r"\d", each.text))
+    value = re.findall(r"\d+", wanted.text)[-1]
+    opened.page.keyboard.press("/")
+    opened.page.keyboard.type(value)
+    opened.page.keyboard.press("Enter")
+    chosen = opened.ask("it.view.chosen")
+    assert chosen["kind"] == "operations"
+    found = SAMPLE.operations[chosen["index"]]
+    assert value in re.findall(r"\d+", f"{found.text} {found.detail}")
+    opened.page.locator(".sought").fill("987654")
+    opened.page.keyboard.press("Enter")
+    assert "No operation has to do with 987654" in opened.page.locator(".details").inner_text()
+
+
+def test_kinds_of_faults_are_told_apart_and_left_out(opened: Shown) -> None:
+    opened.page.keyboard.press("f")
+    kinds = {fault.kind for fault in SAMPLE.faults}
+    fills = {each["fill"] for each in opened.drawn("rect.fault")}
+    assert len(fills) == len(kinds)
+    before = len(opened.drawn("rect.fault"))
+    opened.page.locator(".kinds summary").click()
+    chips = opened.page.locator(".kind")
+    assert chips.count() == len(kinds)
+    chips.first.click()
+    assert chips.first.get_attribute("aria-pressed") == "false"
+    assert len(opened.drawn("rect.fault")) < before
+    chips.first.click()
+    assert len(opened.drawn("rect.fault")) == before

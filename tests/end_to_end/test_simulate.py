@@ -28,9 +28,9 @@ def simulate(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.thorough
 def test_a_clean_campaign(tmp_path: Path) -> None:
-    done = simulate("--seeds", "0:6", "--steps", "8", "--check-determinism", cwd=tmp_path)
+    done = simulate("--seeds", "0:6", "--steps", "8", "--check-determinism", "--coverage", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.match(r"6 seeds: [4-6] passed[^\n]*\n", done.stdout)
+    assert re.match(r"6 seeds: [4-6] passed", done.stdout.splitlines()[-1])
     assert "violation" not in done.stdout
     assert "a read healed" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
@@ -64,6 +64,58 @@ def test_failures_are_found_kept_and_replayed(tmp_path: Path) -> None:
     said = subprocess.run([GLITCHGRID, "check", history], capture_output=True, text=True, timeout=60, check=False)
     assert said.returncode in {0, 1, 2}
     assert "operations" in said.stdout
+
+
+def test_what_was_found_is_told_by_its_cause_and_what_to_do_next(tmp_path: Path) -> None:
+    done = simulate("--seeds", "0:4", "--glitch", "forget-on-restart", "--out", "out", "--html", "p.html", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"(one cause|\d causes) of failure, in \d of 4 runs:", lines[0])
+    assert lines[2].startswith("invariant: what vault")
+    assert re.fullmatch(r"  in \d of 4 runs, the first is seed \d", lines[3])
+    assert lines[4] == printed(done.stdout)
+    assert re.match(r"reached: \d+ of \d+ things; --coverage tells which", next(x for x in lines if "reached" in x))
+    assert f"  {(tmp_path / 'p.html').as_uri()}" in lines
+    assert re.match(r"4 seeds: .*; digest [0-9a-f]{32}$", lines[-1])
+    assert len(lines) < 30
+    following = lines[lines.index("next:") + 1 : -1]
+    assert [shlex.split(line)[1] for line in following] == ["shrink", "report"]
+    assert as_printed(following[1], tmp_path).returncode == 1
+    assert (tmp_path / "out" / "report.html").exists()
+
+    quiet = simulate("--seeds", "0:4", "--glitch", "forget-on-restart", "--quiet", cwd=tmp_path)
+    assert quiet.stdout.splitlines() == lines[-1:]
+    drawn = simulate("--seed", "0", "--glitch", "forget-on-restart", "--html", "one.html", cwd=tmp_path)
+    assert drawn.returncode == 1
+    assert len(drawn.stdout.splitlines()) < 10, "the trace is in the picture"
+
+
+def test_a_plan_has_the_glitch_that_it_was_found_with(tmp_path: Path) -> None:
+    options = ("--seeds", "0:2", "--glitch", "forget-on-restart", "--out", "out")
+    assert simulate(*options, cwd=tmp_path).returncode == 1
+    plan = "out/seed-0.plan.json"
+    assert simulate("--plan", plan, "--quiet", cwd=tmp_path).returncode == 1
+    other = simulate("--plan", plan, "--quiet", "--glitch", "ignore-guard", cwd=tmp_path)
+    assert other.stderr == (
+        "glitchgrid: the plan was found with --glitch forget-on-restart, and is run with --glitch ignore-guard:"
+        " that was given\n"
+    )
+    path = tmp_path / plan
+    path.write_text(path.read_text(encoding="utf-8").replace("forget-on-restart", "unheard-of"), encoding="utf-8")
+    unknown = simulate("--plan", plan, cwd=tmp_path)
+    assert (unknown.returncode, len(unknown.stderr.splitlines())) == (2, 1)
+    assert "'unheard-of', which is not known here" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["simulate", "--glitch", "forget-on-restrat"], "'forget-on-restart'"), (["simulat"], "'simulate'")],
+)
+def test_what_may_have_been_meant(words: list[str], meant: str) -> None:
+    done = subprocess.run([GLITCHGRID, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert f"id you mean {meant}?" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_glitch_is_found_and_replayed(tmp_path: Path) -> None:
@@ -232,6 +284,8 @@ def test_a_failure_is_shrunk_and_replayed(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert "first difference: at " in done.stdout
     again = done.stdout.splitlines()[-1]
-    assert again.endswith(" --glitch torn-write")
+    assert "--glitch" not in again, "the plan knows with what it was found"
     assert as_printed(again, tmp_path).returncode == 1
-    assert as_printed(again.removesuffix(" --glitch torn-write"), tmp_path).returncode in {0, 2}
+    without = as_printed(f"{again} --glitch none", tmp_path)
+    assert without.returncode in {0, 2}
+    assert "found with --glitch torn-write" in without.stderr

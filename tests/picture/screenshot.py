@@ -12,7 +12,7 @@ from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 
 WIDTH, HEIGHT = 1280, 860
 ALL = "document.getElementById('picture').picture.showAll()"
-LAST_FINDING = "(it => it.data.marks.forEach(() => it.toFinding()))(document.getElementById('picture').picture)"
+LAST_FINDING = "(it => it.goTo({finding: it.data.marks.length - 1}))(document.getElementById('picture').picture)"
 
 
 def main(page_path: str, stem: str) -> None:

@@ -112,7 +112,11 @@ class PlanTests(SynchronousTestCase):
     def test_the_plans_of_the_documentation_show_what_they_are_kept_for(self) -> None:
         plans = {path.stem.removeprefix("glitch-"): path for path in PLANS.glob("glitch-*.json")}
         self.assertEqual(set(plans), set(GLITCHES))
-        told = [*plans.items(), ("show-before-durable", PLANS / "shown-before-durable.json")]
+        told = [
+            *plans.items(),
+            ("show-before-durable", PLANS / "shown-before-durable.json"),
+            ("acknowledge-after-failed-fsync", PLANS / "failed-sync.json"),
+        ]
         for glitch, path in told:
             plan = decode_plan(path.read_text(encoding="utf-8"), REGISTER.plans)
             self.assertIsNot(run_plan(plan).verdict, Verdict.VIOLATION, f"{path.name} without its glitch")

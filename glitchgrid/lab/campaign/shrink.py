@@ -14,7 +14,7 @@ from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.faults.fault import MS_NS
-from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.plan.plan import FoundWith, Plan
 from glitchgrid.lab.system import system_of
 from glitchgrid.lab.trace.transcript import heard_in
 from glitchgrid.lab.verdict import Finding, Verdict
@@ -129,7 +129,9 @@ def shrink(
     first = run_plan(plan, glitch=glitch)
     if first.verdict is not Verdict.VIOLATION or not first.is_found_by(oracle):
         raise NothingToShrink(first.verdict.value)
-    search = _Search(glitch, oracle or first.findings[0].oracle, progress, runs_max, [plan])
+    oracle = oracle or first.findings[0].oracle
+    plan = evolve(plan, found_with=FoundWith(glitch or "", oracle))
+    search = _Search(glitch, oracle, progress, runs_max, [plan])
     # What begins after it has shown, or after the end of the run, is not its cause.
     shown_ns = next(finding.at_ns for finding in first.findings if finding.oracle == search.oracle)
     for end_ns in (first.duration_ns, shown_ns):

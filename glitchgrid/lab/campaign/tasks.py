@@ -8,6 +8,7 @@ from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.run import run_seed
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.place.environment import another_hash_seed
+from glitchgrid.lab.plan.plan import FoundWith
 from glitchgrid.lab.verdict import Verdict
 
 
@@ -30,7 +31,7 @@ class Task:
 def perform(task: Task) -> Result:
     """Have one task done, in a process of this machine, and wait for it."""
     run = partial(run_seed, str(task.seed), task.layout, glitch=task.glitch)
-    result = run()
+    result = found_with(run(), task.glitch)
     if task.is_checked:
         result = compared(result, run(hash_seed=another_hash_seed()))
     if result.verdict is not Verdict.VIOLATION:
@@ -38,6 +39,11 @@ def perform(task: Task) -> Result:
     if not task.keeps_trace:
         return result
     return evolve(result, trace=run(keep_trace=True).trace)
+
+
+def found_with(result: Result, glitch: str | None) -> Result:
+    """The result, whose plan says with what it was found."""
+    return result if glitch is None else evolve(result, plan=evolve(result.plan, found_with=FoundWith(glitch)))
 
 
 def compared(result: Result, again: Result) -> Result:

@@ -10,7 +10,10 @@ from markupsafe import Markup
 
 from glitchgrid.lab.picture.model import Picture
 
-SCRIPTS = ("scale.js", "describe.js", "lanes.js", "svg.js", "chart.js", "overview.js", "lines.js", "picture.js")
+SCRIPTS = (
+    "scale.js", "place.js", "kinds.js", "describe.js", "lanes.js", "svg.js", "chart.js", "overview.js", "lines.js",
+    "picture.js",
+)  # fmt: skip
 """The component, in the order in which its parts need each other."""
 
 EXACT_MAX = 2**53 - 1

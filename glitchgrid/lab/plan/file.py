@@ -51,7 +51,8 @@ def decode_plan(text: str, vocabulary: Vocabulary) -> Plan:
     if version == WITH_SURROUNDINGS and "surroundings" in data:
         data["environment"] = data.pop("surroundings")
     data.pop("breaks", None)
-    for name, form in (("layout", dict), ("environment", dict), ("habits", dict), ("faults", list)):
+    objects = ((name, dict) for name in ("layout", "environment", "habits", "found_with"))
+    for name, form in (*objects, ("faults", list)):
         if name in data and type(data[name]) is not form:
             raise PlanInvalid(f"{name} is {data[name]!r}, and no JSON {'list' if form is list else 'object'}")
     data.setdefault("ends_with", vocabulary.ends[0])

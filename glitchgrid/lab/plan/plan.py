@@ -77,6 +77,18 @@ def _seed(_plan: Any, _attribute: Any, seed: Any) -> None:
 
 
 @frozen
+class FoundWith:
+    """What was asked for where a plan was found, so that it can be asked for again.
+
+    :ivar glitch: the deliberate bug that was on; empty for none.
+    :ivar oracle: the oracle that had to find something; empty for any.
+    """
+
+    glitch: str = field(default="", validator=text)
+    oracle: str = field(default="", validator=text)
+
+
+@frozen
 class Plan:
     """:ivar ends_with: in which of its system's ways the run ends."""
 
@@ -86,6 +98,7 @@ class Plan:
     habits: Habits
     faults: Sequence[Planned] = field(converter=_in_a_row, validator=_not_too_many)
     ends_with: str = field(validator=text)
+    found_with: FoundWith = FoundWith()
 
     @property
     def breaks(self) -> list[str]:

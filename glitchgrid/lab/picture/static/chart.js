@@ -4,6 +4,7 @@ const MESSAGES_DRAWN_MAX = 1500;
 const TEXT_FROM_PX = 70;
 const MESSAGES_WITH_TEXT_MAX = 120;
 const CHARACTER_PX = 6.2;
+const NAME_CHARACTER_PX = 6.6;
 const FLAG_WIDTH = 84;
 
 let charts = 0;
@@ -16,6 +17,7 @@ class Chart {
     this.svg = shape("svg", { class: "chart", role: "img", tabindex: 0, "aria-label": "Timeline of the run" });
     this.lanes = layOut(data.lanes);
     this.rows = ribbonRows(data.faults);
+    this.hidden = new Set();
     this.downs = this._downs();
     const values = data.stairs.flatMap((stair) => stair.steps.map(([, value]) => Number(value)));
     this.values = { least: Math.min(0, ...values), most: Math.max(1, ...values) };
@@ -23,7 +25,9 @@ class Chart {
   }
 
   get gutter() {
-    return this.width < 560 ? 66 : 104;
+    if (this.width >= 560) return 104;
+    const longest = Math.max(0, ...this.data.lanes.map((lane) => lane.name.length));
+    return Math.min(104, Math.max(66, 12 + longest * NAME_CHARACTER_PX));
   }
 
   x(ns) {
@@ -84,7 +88,11 @@ class Chart {
     head.append(shape("path", { class: "head", d: "M0 0 L8 4 L0 8 z" }));
     const down = shape("pattern", { id: `${this.id}-down`, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
     down.append(shape("line", { class: "down-line", x1: 0, x2: 0, y1: 0, y2: 7 }));
-    definitions.append(clip, head, down);
+    const dots = shape("pattern", { id: `${this.id}-dots`, width: 5, height: 5, patternUnits: "userSpaceOnUse" });
+    dots.append(shape("circle", { class: "fault-pattern", cx: 2.5, cy: 2.5, r: 1 }));
+    const stripes = shape("pattern", { id: `${this.id}-stripes`, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(-45)" });
+    stripes.append(shape("rect", { class: "fault-pattern", x: 0, y: 0, width: 1.6, height: 6 }));
+    definitions.append(clip, head, down, dots, stripes);
     return definitions;
   }
 
@@ -151,7 +159,7 @@ class Chart {
 
   _eachRibbon(draw) {
     return this.data.faults.flatMap((fault, index) =>
-      this._sees(fault.begin_ns, fault.end_ns)
+      this._sees(fault.begin_ns, fault.end_ns) && !this.hidden.has(fault.kind)
         ? fault.lanes.map((name, place) => draw(fault, index, this.lanes.places.get(name), this.rows[index][place]))
         : [],
     );
@@ -169,7 +177,10 @@ class Chart {
       const y = lane.top + row * RIBBON_HEIGHT;
       const group = shape("g", {});
       const idle = fault.was_idle ? " idle" : "";
-      group.append(shape("rect", of("faults", index, { class: `fault${idle}`, ...box, y, height: RIBBON_HEIGHT - 1 })));
+      const place = { ...box, y, height: RIBBON_HEIGHT - 1 };
+      group.append(shape("rect", of("faults", index, { class: `fault${idle}`, ...place, fill: colourOf(fault.kind) })));
+      const pattern = patternOf(fault.kind);
+      if (pattern) group.append(shape("rect", { class: "over", ...place, fill: `url(#${this.id}-${pattern})` }));
       if (box.width > fault.kind.length * CHARACTER_PX) {
         group.append(shape("text", { class: "fault-text", x: Math.max(box.x, this.gutter) + 4, y: y + 10 }, fault.kind));
       }

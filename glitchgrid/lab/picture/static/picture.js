@@ -8,7 +8,8 @@ const ZOOM = 1.6;
 const LINES_BEFORE = 20;
 const KEYS = [
   ["space", "play, pause"], ["← →", "line by line"], ["+ −", "closer, farther"], ["shift ← →", "move"],
-  ["f", "all of it"], ["v", "finding after finding"], ["home end", "begin, end"], ["< >", "slower, faster"],
+  ["f", "all of it"], ["v", "finding after finding"], ["/", "find a value"], ["home end", "begin, end"],
+  ["< >", "slower, faster"],
 ];
 
 class Picture {
@@ -17,6 +18,8 @@ class Picture {
     this.data = data;
     this.view = { from: 0, to: data.duration_ns, now: data.duration_ns, chosen: null };
     this.found = -1;
+    this.searched = -1;
+    this.owns = false;
     this.speed = this._fittingSpeed();
     this.playing = false;
     this.chart = new Chart(data, this.view);
@@ -32,6 +35,61 @@ class Picture {
   }
 
   // What can be asked of it.
+
+  /** The page is this picture's alone: its keys are the page's, and its places are the page's addresses. */
+  ownPage() {
+    this.owns = true;
+    document.addEventListener("keydown", (event) => {
+      if (event.target === document.body) this._pressed(event);
+    });
+    addEventListener("hashchange", () => this.goTo(placeOf(location.hash)));
+    this.goTo(placeOf(location.hash) ?? (this.data.marks.length ? { finding: 0 } : null));
+    return this;
+  }
+
+  /** To a place, as `placeOf` gives it. */
+  goTo(place) {
+    if (!place) return;
+    this.pause();
+    if ("finding" in place) {
+      this.found = Math.min(place.finding, this.data.marks.length - 1) - 1;
+      this.toFinding();
+    } else if ("at" in place) {
+      this.seek(place.at);
+    } else {
+      this.view.now = Math.min(place.to, this.data.duration_ns);
+      this.show(place.from, place.to);
+    }
+  }
+
+  /** To the next operation that has to do with a value. */
+  find(value) {
+    const { operations } = this.data;
+    const wanted = value.trim();
+    if (!wanted || !operations.length) return;
+    const isIn = (text) => text.split(/[^0-9A-Za-z_.-]+/).includes(wanted);
+    for (let step = 1; step <= operations.length; step += 1) {
+      const index = (this.searched + step) % operations.length;
+      const operation = operations[index];
+      if (!isIn(operation.text) && !isIn(operation.detail)) continue;
+      this.searched = index;
+      const until = operation.returned_ns ?? this.data.duration_ns;
+      const span = Math.max(until - operation.called_ns, SPAN_NS_MIN);
+      this.view.now = until;
+      this.show(operation.called_ns - span, until + span);
+      this.choose("operations", index);
+      return;
+    }
+    tell(this.details, { title: `No operation has to do with ${wanted}.`, rows: [] });
+  }
+
+  /** Draw faults of a kind, or leave them out. */
+  toggle(kind) {
+    const { hidden } = this.chart;
+    if (!hidden.delete(kind)) hidden.add(kind);
+    this.chart.render();
+    return !hidden.has(kind);
+  }
 
   show(from, to) {
     const span = Math.min(Math.max(to - from, SPAN_NS_MIN), this.data.duration_ns);
@@ -71,6 +129,7 @@ class Picture {
     this.seek(line[0]);
     this.lines.show(number);
     this._tellLine();
+    this._address(hashOf(line[0]));
   }
 
   step(by) {
@@ -92,6 +151,7 @@ class Picture {
     this.view.now = mark.at_ns;
     this.show(from - 0.25 * span, mark.at_ns + 0.25 * span);
     this.choose("marks", this.found);
+    this._address(`#finding=${this.found + 1}`);
   }
 
   choose(kind, index) {
@@ -143,13 +203,19 @@ class Picture {
 
   _build() {
     const findings = element("ul", "findings");
-    for (const mark of this.data.marks) {
+    this.data.marks.forEach((mark, number) => {
       const item = document.createElement("li");
+      const link = element("a", "to-finding", { href: `#finding=${number + 1}` });
+      link.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.goTo({ finding: number });
+      });
       const oracle = document.createElement("b");
       oracle.textContent = `${mark.oracle}: `;
-      item.append(oracle, mark.text);
+      link.append(oracle, mark.text);
+      item.append(link);
       findings.append(item);
-    }
+    });
     const bar = element("div", "bar", { role: "toolbar", "aria-label": "Time" });
     this.player = button("play", "play or pause (space)", () => (this.playing ? this.pause() : this.play()));
     this.speeds = element("select", "speed", { "aria-label": "Speed" });
@@ -168,6 +234,7 @@ class Picture {
       button("−", "farther (-)", () => this.zoom(1 / ZOOM)),
       button("all", "the whole run (f)", () => this.showAll()),
       ...(this.data.marks.length ? [button("finding", "the finding (v)", () => this.toFinding())] : []),
+      this._search(),
       this.themes,
       this.extent,
     );
@@ -178,6 +245,33 @@ class Picture {
     const body = element("div", "body");
     body.append(drawing, side);
     this.root.append(findings, bar, this.overview.svg, body, this._key(), this.tip);
+  }
+
+  _search() {
+    this.sought = element("input", "sought", { type: "search", placeholder: "value", "aria-label": "Find a value (/)", size: 8 });
+    this.sought.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") this.find(this.sought.value);
+      if (event.key === "Escape") this.chart.svg.focus();
+    });
+    return this.sought;
+  }
+
+  _kinds() {
+    const kinds = element("details", "kinds");
+    const summary = document.createElement("summary");
+    summary.textContent = "kinds of faults: press one to leave it out";
+    kinds.append(summary);
+    for (const [kind, count] of kindsOf(this.data.faults)) {
+      const chip = button(`${kind} ${count}`, `faults of the kind ${kind}`, () => {
+        chip.setAttribute("aria-pressed", String(this.toggle(kind)));
+      });
+      chip.setAttribute("aria-pressed", "true");
+      chip.style.setProperty("--of", colourOf(kind));
+      chip.classList.add("kind", patternOf(kind) || "plain");
+      kinds.append(chip);
+    }
+    return kinds;
   }
 
   _key() {
@@ -193,6 +287,7 @@ class Picture {
       key.append(item);
     }
     const keys = document.createElement("div");
+    if (this.data.faults.length) key.append(this._kinds());
     keys.textContent = KEYS.map(([name, what]) => `${name}: ${what}`).join(" · ");
     key.append(keys);
     return key;
@@ -256,6 +351,7 @@ class Picture {
       "=": () => this.zoom(ZOOM),
       "-": () => this.zoom(1 / ZOOM),
       f: () => this.showAll(),
+      "/": () => this.sought.focus(),
       v: () => this.toFinding(),
       Home: () => this.seek(0),
       End: () => this.seek(this.data.duration_ns),
@@ -291,7 +387,15 @@ class Picture {
   _clicked(event) {
     const found = event.target.closest("[data-kind]");
     if (found) this.choose(found.dataset.kind, Number(found.dataset.index));
-    else this.seek(this._nsOf(event));
+    else {
+      this.seek(this._nsOf(event));
+      this._address(hashOf(this.view.now));
+    }
+  }
+
+  /** What leads here again. */
+  _address(hash) {
+    if (this.owns) history.replaceState(null, "", hash);
   }
 
   _nsOf(event) {
