@@ -1,6 +1,6 @@
 """Failures by their cause."""
 
-from glitchgrid.commands.causes import causes, told
+from glitchgrid.lab.report.causes import causes, told
 
 
 def violation(seed: str, message: str, oracle: str = "checker") -> dict[str, str]:

@@ -154,11 +154,44 @@ def test_a_campaign(directory: Path) -> None:
     report = report_on(directory)
     assert standings(report)["it is reached"] is Standing.PASSED
     assert status_of(report, require_reach=True) == 0
-    campaign["violations"] = [{"seed": "4", "oracle": "checker", "message": "went back", "replay": ""}]
+    campaign["verdicts"] = {"passed": 1, "violation": 1}
+    campaign["violations"] = [{"seed": "4", "oracle": "checker", "message": "went back", "replay": "run it"}]
+    campaign["about"] = {"date": "some day"}
     (directory / "campaign.json").write_text(json.dumps(campaign))
     report = report_on(directory)
     assert status_of(report, require_reach=False) == 1
-    assert "seed 4, checker: went back" in [line for line, _ in lines_of(report)]
+    assert [line for line, _ in lines_of(report)][:7] == [
+        "Something is wrong: one cause of failure in 1 of 2 runs.",
+        "  date: some day",
+        "one cause of failure, in 1 of 2 runs:",
+        "",
+        "checker: went back",
+        "  in one of 2 runs, seed 4",
+        "  run it",
+    ]
+
+
+def test_a_run_that_failed_is_a_violation_whatever_its_history_says(directory: Path) -> None:
+    """An oracle that looks inside has found something that no client has seen."""
+    found = [{"seed": seed, "oracle": "invariant", "message": "fell", "replay": f"run {seed}"} for seed in ("9", "10")]
+    campaign = {"verdicts": {"passed": 8, "violation": 2}, "violations": found, "stated": []}
+    (directory / "campaign.json").write_text(json.dumps(campaign))
+    record(directory / "made", 5, read=5)
+    history = (directory / "made" / "history" / "1.jsonl").read_bytes()
+    for seed in (9, 10):
+        (directory / f"seed-{seed}.history.jsonl").write_bytes(history)
+        (directory / f"seed-{seed}.plan.json").write_text("{}")
+    report = report_on(directory)
+    runs = [part for part in report.parts if part.plan is not None]
+    assert [part.name for part in runs] == ["seed-9", "seed-10"]
+    assert {report.verdict_of(part) for part in runs} == {("violation", "invariant: fell")}
+    told = [line for line, _ in lines_of(report)]
+    assert "run of seed-9: violation: invariant: fell" in told
+    assert report.as_json()["histories"][-1] == {"part": "seed-10", "verdict": "violation", "why": "invariant: fell"}
+    asked: list[str] = []
+    page = as_page(report, lambda part: asked.append(part.name))
+    assert asked == ["seed-9"], "the first of each cause is drawn from its plan"
+    assert "run 10" in page
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,18 @@ from attrs import frozen
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, fail, run_to_its_end
 from glitchgrid.commands.files import prepare_file, write_file
+from glitchgrid.commands.planfile import glitch_for, read_plan
 from glitchgrid.commands.printing import show
+from glitchgrid.lab import interruption
+from glitchgrid.lab.campaign.rendering import picture_of
+from glitchgrid.lab.campaign.run import run_plan
 from glitchgrid.lab.composer.templates import find_templates
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.picture.model import Picture
 from glitchgrid.lab.properties import Standing
 from glitchgrid.lab.register.properties import of_servers, of_test_commands
 from glitchgrid.lab.report.page import as_page
+from glitchgrid.lab.report.part import Part
 from glitchgrid.lab.report.report import Report, read_report
 from glitchgrid.lab.report.words import lines_of
 
@@ -47,12 +54,26 @@ def tell(settings: Settings) -> int:
         prepare_file(settings.html)
     found = report_on(settings.directory)
     if settings.html is not None:
-        write_file(settings.html, as_page(found))
+        with interruption.heeded():
+            page = as_page(found, redrawn)
+        write_file(settings.html, page)
     if settings.as_json:
         print(json.dumps(found.as_json()))
     else:
         show(lines_of(found))
     return status_of(found, settings.require_reach)
+
+
+def redrawn(part: Part) -> Picture | None:
+    """The picture of a simulated run that was kept, from its plan: it is run again."""
+    if part.plan is None:
+        return None
+    try:
+        plan = read_plan(part.plan)
+        glitch = glitch_for(plan, None)
+    except CannotRun:  # it is of another system, or of another version; its history is there
+        return None
+    return picture_of(run_plan(plan, glitch=glitch, keep_trace=True), [])
 
 
 def status_of(found: Report, require_reach: bool) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.keeping import keep_run, plan_name
 from glitchgrid.commands.planfile import glitch_for, read_plan, shown_plan
 from glitchgrid.commands.summary import Report, replay_line
+from glitchgrid.http.status import VERSIONS
 from glitchgrid.lab import interruption
 from glitchgrid.lab.campaign.campaign import Summary, run_campaign
 from glitchgrid.lab.campaign.result import Result
@@ -113,14 +115,15 @@ def _campaign(settings: Settings) -> int:
     report = Report(settings.glitch)
     is_whole = _run_all(settings, tasks, report)
     if settings.out is not None:
-        (settings.out / CAMPAIGN).write_text(json.dumps(report.as_json() | report.stated()), encoding="utf-8")
+        kept = report.as_json() | report.stated() | {"about": _about(settings)}
+        (settings.out / CAMPAIGN).write_text(json.dumps(kept), encoding="utf-8")
     if report.first is not None and is_whole:
         _draw_first(settings, report.first)
     if settings.as_json:
         print(json.dumps(report.as_json()))
     else:
-        kept = list(_kept(settings, report, is_whole=is_whole))
-        report.show(coverage=settings.coverage, quiet=settings.quiet, kept=kept)
+        written = list(_kept(settings, report, is_whole=is_whole))
+        report.show(coverage=settings.coverage, quiet=settings.quiet, kept=written)
     status = _status(report.summary)
     if not is_whole:
         tell(f"interrupted: {report.summary.seeds} of {len(settings.seeds)} seeds were run")
@@ -154,6 +157,17 @@ def _kept(settings: Settings, report: Report, *, is_whole: bool) -> Iterator[str
     else:
         replay = replay_line(first, settings.glitch).partition(" simulate ")
         yield f"  {replay[0]} shrink {replay[2].removesuffix(' --check-determinism')}"
+
+
+def _about(settings: Settings) -> dict[str, str]:
+    """What a report says of where its campaign comes from."""
+    about = {
+        "date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "command": command(*sys.argv[1:]),
+        "seeds": f"{settings.seeds.start} to {settings.seeds.stop - 1}",
+        "glitch": settings.glitch or "none",
+    }
+    return about | {name: VERSIONS[name] for name in sorted(VERSIONS)}
 
 
 def _run_all(settings: Settings, tasks: Iterator[Task], report: Report) -> bool:

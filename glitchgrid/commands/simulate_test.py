@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 from attrs import define, field, frozen
 
 from glitchgrid.commands.bar import shown
-from glitchgrid.commands.causes import told
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, run_to_its_end, tell
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.keeping import keep_run
@@ -22,6 +21,7 @@ from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.campaign.tasks import Task
 from glitchgrid.lab.campaign.workers import workers
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.report.causes import told
 from glitchgrid.lab.verdict import Verdict
 from glitchgrid.testing.elsewhere import find
 from glitchgrid.testing.errors import WorldError

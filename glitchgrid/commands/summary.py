@@ -7,13 +7,13 @@ from typing import Any
 from attrs import define, field
 
 from glitchgrid.commands.calling import command
-from glitchgrid.commands.causes import told
 from glitchgrid.lab.campaign.campaign import Summary
 from glitchgrid.lab.campaign.result import Result
 from glitchgrid.lab.properties import Standing
 from glitchgrid.lab.register.plans import grid_of
 from glitchgrid.lab.register.properties import of_servers
 from glitchgrid.lab.register.system import REGISTER
+from glitchgrid.lab.report.causes import told
 from glitchgrid.lab.verdict import Verdict
 
 FAILURES_TOLD_MAX = 1000

@@ -51,15 +51,28 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 
 def test_what_failed_stands_first_with_its_details(page: Page) -> None:
-    rows = page.locator("#properties + table tbody tr")
+    rows = page.locator("#properties ~ details tbody tr")
     assert rows.count() > 40
-    assert rows.first.inner_text().split("\t")[:3] == ["failed", PROPERTY, "always"]
+    assert rows.first.inner_text().split("\t")[:2] == [PROPERTY, "always"]
     assert '{"votes": 1}' in rows.first.inner_text()
+    folded = page.locator("#properties ~ details:not([open]) summary").all_inner_texts()
+    assert all(each.endswith(" passed") for each in folded), "what holds is folded away"
+
+
+def test_the_headline(page: Page) -> None:
+    assert page.locator(".headline").inner_text() == (
+        "Something is wrong: one property does not hold; one test command has failed; one history contradicts itself."
+    )
+
+
+def test_it_fits_a_narrow_window(page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 def test_commands_and_histories(page: Page) -> None:
     assert "it is wrong" in page.locator("#commands + table").inner_text()
-    histories = page.locator("#histories + table tbody tr").all_inner_texts()
+    histories = page.locator("#runs + table tbody tr").all_inner_texts()
     assert [row.split("\t")[:2] for row in histories] == [
         ["timeline-1", "linearizable"],
         ["timeline-2", "not linearizable"],

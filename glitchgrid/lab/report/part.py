@@ -19,7 +19,9 @@ from glitchgrid.lab.report.sdk import SDK_OUTPUT, Evidence, read_evidence
 
 TIMELINE = "timeline.jsonl"
 TIMELINES = "timeline-*"
-SIMULATED = "seed-*.history.jsonl"
+HISTORY_SUFFIX = ".history.jsonl"
+PLAN_SUFFIX = ".plan.json"
+SIMULATED = f"seed-*{HISTORY_SUFFIX}"
 
 
 @frozen
@@ -34,7 +36,9 @@ class About:
 
 @frozen(slots=False)
 class Part:
-    """:ivar history: None where no client has recorded anything."""
+    """:ivar history: None where no client has recorded anything.
+    :ivar plan: the file with the plan of a simulated run, where it is there.
+    """
 
     name: str
     about: About | None = None
@@ -42,6 +46,7 @@ class Part:
     calls: tuple[Call, ...] = ()
     faults: tuple[Fault, ...] = ()
     history: History | None = None
+    plan: Path | None = None
 
     @cached_property
     def verdict(self) -> CheckResult:
@@ -85,6 +90,8 @@ def _timeline(place: Path) -> Part:
 
 
 def _simulated(directory: Path) -> Iterator[Part]:
-    for path in sorted(directory.glob(SIMULATED)):
+    for path in sorted(directory.glob(SIMULATED), key=lambda path: (len(path.name), path.name)):
         with path.open("rb") as file:
-            yield Part(path.name.removesuffix(".history.jsonl"), history=read_history(lines_of(file)))
+            name = path.name.removesuffix(HISTORY_SUFFIX)
+            plan = path.with_name(f"{name}{PLAN_SUFFIX}")
+            yield Part(name, history=read_history(lines_of(file)), plan=plan if plan.exists() else None)

@@ -2,21 +2,24 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from glitchgrid.lab.checkers.result import CannotSay, CheckResult, Linearizable, NotLinearizable
 from glitchgrid.lab.composer.calls import Call, End
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.properties import Property, Seen, Standing, read_catalogue
+from glitchgrid.lab.report.causes import Cause, causes
 from glitchgrid.lab.report.part import Part, read_parts
 from glitchgrid.lab.report.sdk import Evidence
+from glitchgrid.lab.verdict import Verdict
 
 CATALOGUE = "catalog.json"
 CAMPAIGN = "campaign.json"
+VIOLATION = Verdict.VIOLATION.value
 ORDER = (Standing.FAILED, Standing.NEVER_HIT, Standing.PASSED)
 NOT_WELL = (End.FAILED, End.BROKE, End.NEVER_ENDED)
 
@@ -41,10 +44,31 @@ class Command:
 
 @frozen
 class Campaign:
-    """What a simulated campaign has said of itself."""
+    """What a simulated campaign has said of itself.
+
+    :ivar about: when it was run, by which command, on which versions: what is said of that, by its name.
+    """
 
     verdicts: Mapping[str, int]
     violations: Sequence[Mapping[str, str]]
+    about: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def runs(self) -> int:
+        return sum(self.verdicts.values())
+
+    @property
+    def runs_failed(self) -> int:
+        return self.verdicts.get(VIOLATION, 0)
+
+    @property
+    def causes(self) -> Sequence[Cause]:
+        """Of its failures, the most frequent first."""
+        return causes(self.violations)
+
+    def found_in(self, run: str) -> Sequence[Mapping[str, str]]:
+        """What was found in one run, by the name of its part."""
+        return [each for each in self.violations if run == f"seed-{each['seed']}"]
 
 
 @frozen
@@ -58,6 +82,39 @@ class Report:
 
     def with_standing(self, standing: Standing) -> tuple[Stated, ...]:
         return tuple(each for each in self.stated if each.standing is standing)
+
+    @property
+    def headline(self) -> str:
+        """What it all comes to, in a sentence."""
+        if self.is_violated:
+            return f"Something is wrong: {'; '.join(self._wrong())}."
+        if self.is_broken:
+            return "Nothing can be said: a test command broke or never ended."
+        return "Nothing wrong was found."
+
+    def _wrong(self) -> Iterator[str]:
+        campaign = self.campaign
+        if campaign is not None and campaign.violations:
+            count = len(campaign.causes)
+            number = "one cause" if count == 1 else f"{count} causes"
+            yield f"{number} of failure in {campaign.runs_failed} of {campaign.runs} runs"
+        failed = len(self.with_standing(Standing.FAILED))
+        if failed:
+            yield f"{'one property does' if failed == 1 else f'{failed} properties do'} not hold"
+        commands = sum(bool(each.ends.get(End.FAILED)) for each in self.commands)
+        if commands:
+            yield f"{'one test command has' if commands == 1 else f'{commands} test commands have'} failed"
+        contradicted = sum(part.is_violated and part.plan is None for part in self.parts)
+        if contradicted:
+            many = f"{contradicted} histories contradict themselves"
+            yield "one history contradicts itself" if contradicted == 1 else many
+
+    def verdict_of(self, part: Part) -> tuple[str, str]:
+        """What became of a part, and why: by all that was found in it, and not by its history alone."""
+        found = () if self.campaign is None else self.campaign.found_in(part.name)
+        if found:
+            return VIOLATION, "; ".join(f"{each['oracle']}: {each['message']}" for each in found)
+        return verdict_name(part.verdict), why(part.verdict)
 
     @property
     def is_violated(self) -> bool:
@@ -89,12 +146,17 @@ class Report:
             "setup_complete": self.ready,
             "commands": {each.name: dict(each.ends) for each in self.commands},
             "histories": [
-                {"part": part.name, "verdict": verdict_name(part.verdict), "why": why(part.verdict)}
+                {"part": part.name, "verdict": verdict, "why": because}
                 for part in self.parts
+                for verdict, because in [self.verdict_of(part)]
             ],
             "campaign": None
             if self.campaign is None
-            else {"verdicts": dict(self.campaign.verdicts), "violations": list(self.campaign.violations)},
+            else {
+                "verdicts": dict(self.campaign.verdicts),
+                "violations": list(self.campaign.violations),
+                "about": dict(self.campaign.about),
+            },
         }
 
 
@@ -184,6 +246,7 @@ def _campaign(path: Path) -> tuple[Campaign, Seen] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         seen: Seen = Counter({(text, bool(held)): count for text, held, count in found["stated"]})
-        return Campaign(found["verdicts"], found["violations"]), seen
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        about = {str(name): str(told) for name, told in found.get("about", {}).items()}
+        return Campaign(found["verdicts"], found["violations"], about), seen
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CannotRun(f"{path} is not what simulate has written: {error}") from error

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from glitchgrid.lab.composer.calls import ENDS_WELL
 from glitchgrid.lab.properties import Standing
-from glitchgrid.lab.report.report import Campaign, Command, Report, Stated, verdict_name, why
+from glitchgrid.lab.report.causes import told
+from glitchgrid.lab.report.report import VIOLATION, Campaign, Command, Report, Stated
 
 Line = tuple[str, str]
 """The text, and its style."""
 
-STYLES = {"linearizable": "green", "not linearizable": "red", "cannot say": "yellow"}
+STYLES = {VIOLATION: "red", "linearizable": "green", "not linearizable": "red", "cannot say": "yellow"}
 DETAILS_CHARACTERS_MAX = 300
 
 
@@ -31,6 +32,9 @@ def campaign_sums(campaign: Campaign) -> str:
 
 
 def lines_of(report: Report) -> Iterator[Line]:
+    yield report.headline, "bold red" if report.is_violated else "bold yellow" if report.is_broken else "bold green"
+    if report.campaign is not None:
+        yield from _campaign(report.campaign)
     yield sums(report), "bold"
     for each in report.stated:
         if each.standing is not Standing.PASSED:
@@ -38,13 +42,17 @@ def lines_of(report: Report) -> Iterator[Line]:
     for command in report.commands:
         yield from _ended(command)
     for part in report.parts:
-        verdict = part.verdict
-        because = f": {why(verdict)}" if why(verdict) else ""
-        yield f"history of {part.name}: {verdict_name(verdict)}{because}", STYLES[verdict_name(verdict)]
-    if report.campaign is not None:
-        yield campaign_sums(report.campaign), ""
-        for violation in report.campaign.violations:
-            yield f"seed {violation['seed']}, {violation['oracle']}: {violation['message']}", "red"
+        verdict, why = report.verdict_of(part)
+        what = "run" if part.plan is not None else "history"
+        yield f"{what} of {part.name}: {verdict}{f': {why}' if why else ''}", STYLES[verdict]
+
+
+def _campaign(campaign: Campaign) -> Iterator[Line]:
+    for name, said in campaign.about.items():
+        yield f"  {name}: {said}", "dim"
+    for line in told(campaign.violations, campaign.runs, campaign.runs_failed):
+        yield line, ""
+    yield campaign_sums(campaign), ""
 
 
 def _ended(command: Command) -> Iterator[Line]:
