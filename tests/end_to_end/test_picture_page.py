@@ -323,14 +323,51 @@ def test_light_and_dark(browser: Browser, tmp_path: Path, scheme: str) -> None:
     shown.close()
 
 
-def test_a_crowd_of_messages_is_one_line_until_one_looks_closer(browser: Browser, tmp_path: Path) -> None:
+COLOURS_BELOW = """([x, y, height]) => {
+    const canvas = document.querySelector("canvas.dense");
+    const scale = canvas.width / canvas.clientWidth;
+    const { data } = canvas.getContext("2d").getImageData(x * scale, y * scale, 1, height * scale);
+    return Array.from({ length: data.length / 4 }, (_, row) => data.slice(4 * row, 4 * row + 3).join(" "));
+}"""
+
+
+def test_a_crowd_is_on_a_canvas_until_one_looks_closer(browser: Browser, tmp_path: Path) -> None:
     shown = Shown(browser, tmp_path / "crowd.html", crowded(5000))
-    assert [each["data-count"] for each in shown.drawn("path.crowd")] == ["5000"]
-    assert shown.drawn("line.message") == []
+    canvas = shown.page.locator("canvas.dense")
+    assert canvas.is_visible()
+    assert shown.drawn("line.message") == shown.drawn("rect.operation") == []
     shown.show(0, 40 * MS)
+    assert not canvas.is_visible()
     assert len(shown.drawn("line.message")) == 41
-    assert shown.drawn("path.crowd") == []
     shown.close()
+
+
+def test_what_is_on_the_canvas_is_where_it_would_be_and_says_what_it_is(browser: Browser, tmp_path: Path) -> None:
+    shown = Shown(browser, tmp_path / "crowd.html", crowded(5000))
+    drawing = shown.page.locator("svg.chart")
+    box = drawing.bounding_box()
+    assert box is not None
+    operation = SAMPLE.operations[1]
+    top, height = shown.ask("(lane => [lane.top, lane.height])(it.chart.lanes.places.get('c1'))")
+    x, y = shown.scale()(operation.called_ns) + 100, top + height / 2
+    colours = shown.page.evaluate(COLOURS_BELOW, [x, top, height])
+    assert colours[int(height / 2)] != colours[0], "it is drawn"
+    shown.page.mouse.move(box["x"] + x, box["y"] + y)
+    assert operation.text in shown.page.locator(".tip").inner_text()
+    shown.page.mouse.click(box["x"] + x, box["y"] + y)
+    assert shown.ask("it.view.chosen") == {"kind": "operations", "index": 1}
+    message_x = shown.scale()(SAMPLE.duration_ns * 0.02)
+    shown.page.mouse.move(box["x"] + message_x, box["y"] + top + height + 10)
+    assert "POST 7" in shown.page.locator(".tip").inner_text()
+    shown.close()
+
+
+def test_eight_thousand_operations_are_a_page_of_less_than_five_megabytes() -> None:
+    operations = [
+        evolve(SAMPLE.operations[0], op=number, called_ns=7 * number * MS, returned_ns=(7 * number + 6) * MS)
+        for number in range(8000)
+    ]
+    assert len(as_page(evolve(SAMPLE, operations=operations))) < 5_000_000
 
 
 def test_finding_after_finding(browser: Browser, tmp_path: Path) -> None:

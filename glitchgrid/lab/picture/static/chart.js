@@ -1,6 +1,5 @@
 // The drawing: a lane for each process, and what happens in them between `view.from` and `view.to`.
 
-const MESSAGES_DRAWN_MAX = 1500;
 const TEXT_FROM_PX = 70;
 const MESSAGES_WITH_TEXT_MAX = 120;
 const CHARACTER_PX = 6.2;
@@ -22,6 +21,16 @@ class Chart {
     const values = data.stairs.flatMap((stair) => stair.steps.map(([, value]) => Number(value)));
     this.values = { least: Math.min(0, ...values), most: Math.max(1, ...values) };
     this.svg.setAttribute("height", this.lanes.height);
+    this.dense = new Dense(this);
+  }
+
+  /** What is at a place of the window, by its kind and number; null where there is nothing. */
+  at(event) {
+    const found = event.target.closest("[data-kind]");
+    if (found) return { kind: found.dataset.kind, index: Number(found.dataset.index) };
+    if (!this.isDense) return null;
+    const box = this.svg.getBoundingClientRect();
+    return this.dense.at(event.clientX - box.left, event.clientY - box.top);
   }
 
   get gutter() {
@@ -43,15 +52,16 @@ class Chart {
   render() {
     this.width = Math.max(240, this.svg.clientWidth || this.svg.parentElement?.clientWidth || 800);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.lanes.height}`);
+    this.isDense = this._counted() > DENSE_FROM;
+    this.dense.canvas.hidden = !this.isDense;
+    if (this.isDense) this.dense.render();
     const inside = shape("g", { "clip-path": `url(#${this.id}-inside)` });
     inside.append(
-      ...this._faultBodies(),
+      ...(this.isDense ? [] : this._faultBodies()),
       ...this._downRectangles(),
       ...this._stairs(),
       ...this._lives(),
-      ...this._messages(),
-      ...this._operations(),
-      ...this._ribbons(),
+      ...(this.isDense ? [] : [...this._messages(), ...this._operations(), ...this._ribbons()]),
     );
     this.moving = shape("g", { "clip-path": `url(#${this.id}-inside)` });
     const above = shape("g", { "clip-path": `url(#${this.id}-inside)` });
@@ -99,7 +109,9 @@ class Chart {
   _grid() {
     const parts = [];
     for (const lane of this.lanes.places.values()) {
-      parts.push(shape("rect", { class: lane.number % 2 ? "lane odd" : "lane", x: 0, y: lane.top, width: this.width, height: lane.height }));
+      if (!this.isDense) {
+        parts.push(shape("rect", { class: lane.number % 2 ? "lane odd" : "lane", x: 0, y: lane.top, width: this.width, height: lane.height }));
+      }
       parts.push(shape("text", { class: "name", x: 6, y: lane.line + 4 }, lane.name));
     }
     const { from, to } = this.view;
@@ -111,6 +123,20 @@ class Chart {
       parts.push(shape("text", { class: "tick", x, y: 12, "text-anchor": anchor }, timeText(at, step)));
     }
     return parts;
+  }
+
+  /** How many things there are to be seen. */
+  _counted() {
+    const { faults, messages, operations, duration_ns } = this.data;
+    let count = 0;
+    for (const fault of faults) if (this._sees(fault.begin_ns, fault.end_ns)) count += 2 * fault.lanes.length;
+    for (const message of messages) count += Number(this._seesMessage(message));
+    for (const each of operations) count += Number(this._sees(each.called_ns, each.returned_ns ?? duration_ns));
+    return count;
+  }
+
+  _seesMessage(message) {
+    return this._isDrawn(message) && this._sees(message.sent_ns, this._endOf(message).ns);
   }
 
   _sees(from, to) {
@@ -237,9 +263,8 @@ class Chart {
   _messages() {
     const seen = [];
     this.data.messages.forEach((message, index) => {
-      if (this._isDrawn(message) && this._sees(message.sent_ns, this._endOf(message).ns)) seen.push([message, index]);
+      if (this._seesMessage(message)) seen.push([message, index]);
     });
-    if (seen.length > MESSAGES_DRAWN_MAX) return this._crowd(seen);
     const withText = seen.length <= MESSAGES_WITH_TEXT_MAX;
     return seen.flatMap(([message, index]) => this._message(message, index, withText));
   }
@@ -247,15 +272,6 @@ class Chart {
   _line(message) {
     const end = this._endOf(message);
     return { x1: this.x(message.sent_ns), y1: this.lanes.places.get(message.source).line, x2: this.x(end.ns), y2: end.y };
-  }
-
-  /** Too many to be told apart: one path for all, and nothing to point at. */
-  _crowd(seen) {
-    const path = seen.map(([message]) => {
-      const { x1, y1, x2, y2 } = this._line(message);
-      return `M${x1.toFixed(1)} ${y1} L${x2.toFixed(1)} ${y2}`;
-    });
-    return [shape("path", { class: "crowd", d: path.join(""), "data-count": seen.length })];
   }
 
   _message(message, index, withText) {

@@ -241,7 +241,7 @@ class Picture {
     const side = element("div", "side");
     side.append(this.details, this.lines.element);
     const drawing = element("div", "drawing");
-    drawing.append(this.chart.svg);
+    drawing.append(this.chart.dense.canvas, this.chart.svg);
     const body = element("div", "body");
     body.append(drawing, side);
     this.root.append(findings, bar, this.overview.svg, body, this._key(), this.tip);
@@ -375,18 +375,18 @@ class Picture {
   }
 
   _pointed(event) {
-    const found = event.target.closest("[data-kind]");
+    const found = this.chart.at(event);
     this.tip.hidden = !found;
     if (!found) return;
-    tell(this.tip, describe(this.data, found.dataset.kind, Number(found.dataset.index)));
+    tell(this.tip, describe(this.data, found.kind, found.index));
     const { width, height } = this.tip.getBoundingClientRect();
     this.tip.style.left = `${Math.max(4, Math.min(event.clientX + 14, innerWidth - width - 6))}px`;
     this.tip.style.top = `${event.clientY + 18 + height > innerHeight ? event.clientY - height - 12 : event.clientY + 18}px`;
   }
 
   _clicked(event) {
-    const found = event.target.closest("[data-kind]");
-    if (found) this.choose(found.dataset.kind, Number(found.dataset.index));
+    const found = this.chart.at(event);
+    if (found) this.choose(found.kind, found.index);
     else {
       this.seek(this._nsOf(event));
       this._address(hashOf(this.view.now));
