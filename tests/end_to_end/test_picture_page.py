@@ -51,7 +51,8 @@ class Shown:
         self.url = path.as_uri()
         self.page.goto(self.url)
         if not as_it_opens:
-            self.ask("(it.view.now = it.data.duration_ns, it.view.chosen = null, it.found = -1, it.showAll(), 0)")
+            whole = "it.view.now = it.data.duration_ns, it.view.chosen = null, it.found = -1"
+            self.ask(f"({whole}, it.fold(false), it.showAll(), 0)")
 
     def stop_time(self) -> None:
         """It passes when it is told to, and not by itself."""
@@ -451,3 +452,24 @@ def test_kinds_of_faults_are_told_apart_and_left_out(opened: Shown) -> None:
     assert len(opened.drawn("rect.fault")) < before
     chips.first.click()
     assert len(opened.drawn("rect.fault")) == before
+
+
+def test_rests_are_folded(opened: Shown) -> None:
+    """Between the first operation and the next one half a minute goes by."""
+    opened.page.keyboard.press("f")
+    assert opened.ask("it.axis.are_folded")
+    bands = opened.drawn(".fold rect")
+    assert len(bands) == opened.ask("it.axis.rests.length") > 1
+    first, second = (float(each["x"]) for each in opened.drawn("rect.operation"))
+    width = opened.ask("it.chart.width - it.chart.gutter")
+    opened.page.keyboard.press("r")
+    assert opened.drawn(".fold rect") == []
+    assert [float(each["x"]) for each in opened.drawn("rect.operation")] == [
+        pytest.approx(opened.scale()(each.called_ns), abs=ROUNDING_PX) for each in SAMPLE.operations
+    ]
+    unfolded = opened.scale()(SAMPLE.operations[1].called_ns) - opened.scale()(SAMPLE.operations[0].called_ns)
+    assert unfolded == pytest.approx(width / 2, rel=0.01), "half of the run"
+    assert second - first < unfolded
+    for ns in (0, 13 * MS, 20_000 * MS, 30_500 * MS, SAMPLE.duration_ns):
+        opened.ask("it.axis.folds(true)")
+        assert opened.ask(f"it.axis.time(it.axis.place({ns}))") == pytest.approx(ns, abs=1)

@@ -9,7 +9,8 @@ const FLAG_WIDTH = 84;
 let charts = 0;
 
 class Chart {
-  constructor(data, view) {
+  constructor(data, view, axis) {
+    this.axis = axis;
     this.id = `chart${++charts}`;
     this.data = data;
     this.view = view;
@@ -40,16 +41,17 @@ class Chart {
   }
 
   x(ns) {
-    const { from, to } = this.view;
-    return this.gutter + ((ns - from) / (to - from)) * (this.width - this.gutter);
+    const { from, to } = this.places;
+    return this.gutter + ((this.axis.place(ns) - from) / (to - from)) * (this.width - this.gutter);
   }
 
   ns(x) {
-    const { from, to } = this.view;
-    return from + ((x - this.gutter) / (this.width - this.gutter)) * (to - from);
+    const { from, to } = this.places;
+    return this.axis.time(from + ((x - this.gutter) / (this.width - this.gutter)) * (to - from));
   }
 
   render() {
+    this.places = { from: this.axis.place(this.view.from), to: this.axis.place(this.view.to) };
     this.width = Math.max(240, this.svg.clientWidth || this.svg.parentElement?.clientWidth || 800);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.lanes.height}`);
     this.isDense = this._counted() > DENSE_FROM;
@@ -115,14 +117,32 @@ class Chart {
       parts.push(shape("text", { class: "name", x: 6, y: lane.line + 4 }, lane.name));
     }
     const { from, to } = this.view;
-    const step = roundStep(to - from, (this.width - this.gutter) / 110);
-    for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
-      const x = this.x(at);
-      parts.push(shape("line", { class: "grid", x1: x, x2: x, y1: AXIS_HEIGHT - 5, y2: this.lanes.height }));
-      const anchor = x > this.width - 40 ? "end" : x < this.gutter + 30 ? "start" : "middle";
-      parts.push(shape("text", { class: "tick", x, y: 12, "text-anchor": anchor }, timeText(at, step)));
+    const step = roundStep(this.axis.place(to) - this.axis.place(from), (this.width - this.gutter) / 110);
+    for (const [begin, end] of this.axis.straightBetween(from, to)) {
+      for (let at = Math.ceil(begin / step) * step; at <= end; at += step) parts.push(...this._tick(at, step));
     }
-    return parts;
+    return [...parts, ...this._folds()];
+  }
+
+  _tick(at, step) {
+    const x = this.x(at);
+    const anchor = x > this.width - 40 ? "end" : x < this.gutter + 30 ? "start" : "middle";
+    return [
+      shape("line", { class: "grid", x1: x, x2: x, y1: AXIS_HEIGHT - 5, y2: this.lanes.height }),
+      shape("text", { class: "tick", x, y: 12, "text-anchor": anchor }, timeText(at, step)),
+    ];
+  }
+
+  /** A band for each rest that is folded, with how long it lasts. */
+  _folds() {
+    return this.axis.foldsBetween(this.view.from, this.view.to).map(([from, to]) => {
+      const { x, width } = this._box(from, to, 4);
+      const group = shape("g", { class: "fold" });
+      const title = shape("title", {}, `nothing happens for ${spanText(to - from)}`);
+      group.append(title, shape("rect", { x, y: AXIS_HEIGHT - 5, width, height: this.lanes.height - AXIS_HEIGHT + 5 }));
+      if (width > 3 * CHARACTER_PX) group.append(shape("text", { x: x + width / 2, y: this.lanes.height - 5, "text-anchor": "middle" }, "…"));
+      return group;
+    });
   }
 
   /** How many things there are to be seen. */

@@ -4,23 +4,29 @@ const OVERVIEW_HEIGHT = 40;
 const SLICES = 240;
 
 class Overview {
-  constructor(data, view) {
+  constructor(data, view, axis) {
     this.data = data;
     this.view = view;
+    this.axis = axis;
     this.svg = shape("svg", { class: "overview", role: "img", "aria-label": "The whole run; drag to choose a part", preserveAspectRatio: "none", viewBox: `0 0 ${SLICES} ${OVERVIEW_HEIGHT}` });
     this.window = shape("rect", { class: "window", y: 0, height: OVERVIEW_HEIGHT });
     this.now = shape("line", { class: "now", y1: 0, y2: OVERVIEW_HEIGHT, "vector-effect": "non-scaling-stroke" });
-    this.svg.append(...this._busy(), ...this._marks(), this.window, this.now);
+    this.draw();
+  }
+
+  /** Anew, where the axis has changed. */
+  draw() {
+    this.svg.replaceChildren(...this._busy(), ...this._marks(), this.window, this.now);
   }
 
   x(ns) {
-    return (ns / this.data.duration_ns) * SLICES;
+    return (this.axis.place(ns) / this.axis.length) * SLICES;
   }
 
   ns(pointer) {
     const box = this.svg.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (pointer.clientX - box.left) / box.width));
-    return share * this.data.duration_ns;
+    return this.axis.time(share * this.axis.length);
   }
 
   render() {

@@ -8,7 +8,7 @@ const ZOOM = 1.6;
 const LINES_BEFORE = 20;
 const KEYS = [
   ["space", "play, pause"], ["← →", "line by line"], ["+ −", "closer, farther"], ["shift ← →", "move"],
-  ["f", "all of it"], ["v", "finding after finding"], ["/", "find a value"], ["home end", "begin, end"],
+  ["f", "all of it"], ["v", "finding after finding"], ["/", "find a value"], ["r", "fold rests"], ["home end", "begin, end"],
   ["< >", "slower, faster"],
 ];
 
@@ -20,10 +20,11 @@ class Picture {
     this.found = -1;
     this.searched = -1;
     this.owns = false;
-    this.speed = this._fittingSpeed();
     this.playing = false;
-    this.chart = new Chart(data, this.view);
-    this.overview = new Overview(data, this.view);
+    this.axis = new Axis(data);
+    this.speed = this._fittingSpeed();
+    this.chart = new Chart(data, this.view, this.axis);
+    this.overview = new Overview(data, this.view, this.axis);
     this.lines = new Lines(data, (line) => this.goToLine(line));
     this.details = element("div", "details", { "aria-live": "polite" });
     this.tip = element("div", "tip", { hidden: "" });
@@ -39,6 +40,7 @@ class Picture {
   /** The page is this picture's alone: its keys are the page's, and its places are the page's addresses. */
   ownPage() {
     this.owns = true;
+    this.fold(true);
     document.addEventListener("keydown", (event) => {
       if (event.target === document.body) this._pressed(event);
     });
@@ -103,22 +105,45 @@ class Picture {
   }
 
   zoom(factor, around = this._middle()) {
-    const { from, to } = this.view;
-    this.show(around - (around - from) / factor, around + (to - around) / factor);
+    const { axis } = this;
+    const [from, to, at] = [this.view.from, this.view.to, around].map((ns) => axis.place(ns));
+    this.show(axis.time(at - (at - from) / factor), axis.time(at + (to - at) / factor));
   }
 
   move(share) {
-    const by = (this.view.to - this.view.from) * share;
-    this.show(this.view.from + by, this.view.to + by);
+    this._moveFrom(this.view.from, this.view.to, share);
+  }
+
+  /** Fold the times in which nothing happens, or unfold them. */
+  fold(are) {
+    this.axis.folds(are);
+    this.overview.draw();
+    if (this.folder) this.folder.setAttribute("aria-pressed", String(this.axis.are_folded));
+    this.render();
   }
 
   /** Make `ns` the moment that is shown, and have it in the window. */
   seek(ns) {
     this.view.now = Math.min(Math.max(0, ns), this.data.duration_ns);
-    const { from, to, now } = this.view;
+    const { axis } = this;
+    const [from, to, now] = [this.view.from, this.view.to, this.view.now].map((each) => axis.place(each));
     const span = to - from;
-    if (now < from || now > from + 0.9 * span) this.show(now - 0.15 * span, now + 0.85 * span);
+    if (now < from || now > from + 0.9 * span) this._showPlaces(now - 0.15 * span, now + 0.85 * span);
     else this._renderNow();
+  }
+
+  /** Of which the axis has so much; what is beyond its ends moves the window back. */
+  _showPlaces(from, to) {
+    const { axis } = this;
+    const span = Math.min(to - from, axis.length);
+    const begin = Math.min(Math.max(0, from), axis.length - span);
+    this.show(axis.time(begin), axis.time(begin + span));
+  }
+
+  _moveFrom(from_ns, to_ns, share) {
+    const [from, to] = [this.axis.place(from_ns), this.axis.place(to_ns)];
+    const by = (to - from) * share;
+    this._showPlaces(from + by, to + by);
   }
 
   goToLine(number) {
@@ -168,7 +193,10 @@ class Picture {
     let before = null;
     const turn = (at_ms) => {
       if (!this.playing) return;
-      if (before !== null) this.seek(this.view.now + (at_ms - before) * 1e6 * this.speed);
+      if (before !== null) {
+        const { axis } = this;
+        this.seek(axis.time(Math.min(axis.place(this.view.now) + (at_ms - before) * 1e6 * this.speed, axis.length)));
+      }
       before = at_ms;
       if (this.view.now >= this.data.duration_ns) this.pause();
       else requestAnimationFrame(turn);
@@ -233,6 +261,7 @@ class Picture {
       button("+", "closer (+)", () => this.zoom(ZOOM)),
       button("−", "farther (-)", () => this.zoom(1 / ZOOM)),
       button("all", "the whole run (f)", () => this.showAll()),
+      ...(this.axis.rests.length ? [this._folder()] : []),
       ...(this.data.marks.length ? [button("finding", "the finding (v)", () => this.toFinding())] : []),
       this._search(),
       this.themes,
@@ -245,6 +274,12 @@ class Picture {
     const body = element("div", "body");
     body.append(drawing, side);
     this.root.append(findings, bar, this.overview.svg, body, this._key(), this.tip);
+  }
+
+  _folder() {
+    this.folder = button("fold", "fold the times in which nothing happens (r)", () => this.fold(!this.axis.are_folded));
+    this.folder.setAttribute("aria-pressed", "false");
+    return this.folder;
   }
 
   _search() {
@@ -302,7 +337,7 @@ class Picture {
     svg.addEventListener("dblclick", (event) => this.zoom(ZOOM * ZOOM, this._nsOf(event)));
     this._drag(svg, (start, event) => {
       const by = (start.x - event.clientX) / (this.chart.width - this.chart.gutter);
-      this.show(start.from + by * start.span, start.from + (1 + by) * start.span);
+      this._moveFrom(start.from, start.to, by);
     }, (event) => this._clicked(event));
     this._drag(this.overview.svg, (start, event) => {
       const [from, to] = [this.overview.ns({ clientX: start.x }), this.overview.ns(event)].sort((a, b) => a - b);
@@ -316,7 +351,7 @@ class Picture {
     on.addEventListener("pointerdown", (down) => {
       if (down.button !== 0) return;
       const { from, to } = this.view;
-      const start = { x: down.clientX, from, span: to - from };
+      const start = { x: down.clientX, from, to };
       let dragged = false;
       const move = (event) => {
         dragged = dragged || Math.abs(event.clientX - start.x) > 3;
@@ -351,6 +386,7 @@ class Picture {
       "=": () => this.zoom(ZOOM),
       "-": () => this.zoom(1 / ZOOM),
       f: () => this.showAll(),
+      r: () => this.fold(!this.axis.are_folded),
       "/": () => this.sought.focus(),
       v: () => this.toFinding(),
       Home: () => this.seek(0),
@@ -409,7 +445,7 @@ class Picture {
 
   /** So that the whole run takes some ten seconds to watch. */
   _fittingSpeed() {
-    const wanted = this.data.duration_ns / 1e9 / WATCHED_S;
+    const wanted = this.axis.length / 1e9 / WATCHED_S;
     return SPEEDS.find((speed) => speed >= wanted) ?? SPEEDS[SPEEDS.length - 1];
   }
 
