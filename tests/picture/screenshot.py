@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 
 WIDTH, HEIGHT = 1280, 860
-ALL = "document.getElementById('picture').picture.showAll()"
+ALL = "(it => { it.seek(it.data.duration_ns); it.showAll(); })(document.getElementById('picture').picture)"
 LAST_FINDING = "(it => it.goTo({finding: it.data.marks.length - 1}))(document.getElementById('picture').picture)"
 
 

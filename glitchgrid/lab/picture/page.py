@@ -11,8 +11,8 @@ from markupsafe import Markup
 from glitchgrid.lab.picture.model import Picture
 
 SCRIPTS = (
-    "scale.js", "axis.js", "place.js", "kinds.js", "describe.js", "lanes.js", "svg.js", "dense.js", "chart.js", "overview.js", "lines.js",
-    "picture.js",
+    "scale.js", "axis.js", "place.js", "kinds.js", "describe.js", "lanes.js", "svg.js", "dense.js", "chart.js",
+    "overview.js", "lines.js", "picture.js",
 )  # fmt: skip
 """The component, in the order in which its parts need each other."""
 
