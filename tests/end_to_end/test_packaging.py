@@ -174,6 +174,7 @@ def test_it_runs_however_it_was_installed(how: str, wheel: Path, tmp_path: Path)
     )  # fmt: skip
     assert process.stdout is not None
     try:
+        assert process.stdout.readline() == "Starting 3 vaults and a control.\n"
         assert process.stdout.readline() == f"Try: curl -d 7 http://127.0.0.1:{port}/\n"
         assert ask(port, "POST", "7").status == 200
     finally:

@@ -40,7 +40,7 @@ STATUSES: tuple[tuple[str, set[int]], ...] = (
     (r"glitchgrid shrink .*", {1}),
     (r"pytest test_notes.py --sim-(html|seed 84).*", {1}),
     (r"glitchgrid check stale.edn .*", {1}),
-    (r"\S*glitchgrid simulate .*(--glitch|--protocol classic|/classic-|/shown-before).*", {1}),
+    (r"\S*glitchgrid simulate .*(--glitch|--protocol classic|/classic-|/shown-before|/failed-sync).*", {1}),
     (r"glitchgrid simulate .*store-by-hand.*", {2}),
     (r"glitchgrid rehearse .*--glitch.*", {0, 1}),
     (r"glitchgrid report .*", {0, 1}),
