@@ -45,6 +45,7 @@ setup(
     package_data={
         "glitchgrid": ["py.typed"],
         "glitchgrid.lab.picture": ["static/*", "templates/*"],
+        "glitchgrid.lab.register.live": ["static/*"],
         "glitchgrid.lab.report": ["templates/*"],
         "glitchgrid.simulation.native": ["openssl.cnf"],
     },

@@ -143,7 +143,21 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 )
 @_protocol
 @_glitch
-def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: str, glitch: str | None) -> None:
+@click.option("--web", is_flag=True, help="Serve a page on which the grid can be watched and broken.")
+@click.option(
+    "--web-port", type=click.IntRange(1, 65535), help="The page's port; else any that is free. Implies --web."
+)
+def up(
+    vaults: int,
+    controls: int,
+    port: int,
+    data_dir: Path | None,
+    protocol: str,
+    glitch: str | None,
+    *,
+    web: bool,
+    web_port: int | None,
+) -> None:
     """Run a grid on 127.0.0.1 and show what it does, until Ctrl-C.
 
     A server that dies, or that you kill, is started again after five seconds.
@@ -152,7 +166,9 @@ def up(vaults: int, controls: int, port: int, data_dir: Path | None, protocol: s
     from glitchgrid.commands.up import Settings
     from glitchgrid.commands.up import up as run_up
 
-    run_up(Settings(vaults, controls, port, data_dir and data_dir.resolve(), protocol, glitch))
+    wants_web = web or web_port is not None
+    where = data_dir and data_dir.resolve()
+    run_up(Settings(vaults, controls, port, where, protocol, glitch, wants_web, web_port or 0))
 
 
 @main.command()

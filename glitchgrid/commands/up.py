@@ -15,6 +15,7 @@ from rich.live import Live
 from twisted.internet.task import deferLater
 
 from glitchgrid.commands.lastup import noted
+from glitchgrid.commands.liveweb import LiveWeb
 from glitchgrid.commands.running import run
 from glitchgrid.commands.upview import ASCII, FULL, Events, View
 from glitchgrid.lab.errors import CannotRun
@@ -23,6 +24,8 @@ from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member,
 from glitchgrid.lab.register.processes.watch import Look, Watch, changes
 
 LOOK_EVERY_S = 1.0
+LIVE_EVERY_S = 0.25
+LIVE_READS_EVERY = 4
 RESTART_AFTER_S = 5.0
 PORT_MAX = 65535
 
@@ -37,6 +40,8 @@ class Settings:
     data_dir: Path | None
     protocol: str
     glitch: str | None = None
+    web: bool = False
+    web_port: int = 0
 
 
 def up(settings: Settings) -> None:
@@ -59,17 +64,35 @@ class Up:
         with tempfile.TemporaryDirectory(prefix="glitchgrid-") as temporary, self._screen:
             directory = settings.data_dir or Path(temporary)
             _make(directory)
-            grid = LocalGrid(self._reactor, directory, controls, vaults, settings.protocol, settings.glitch)
+            web = await self._open_web() if settings.web else None
+            grid = LocalGrid(
+                self._reactor,
+                directory,
+                controls,
+                vaults,
+                settings.protocol,
+                settings.glitch,
+                route=None if web is None else web.links.route,
+            )
             self._screen.wait(
                 f"Starting {_count(settings.vaults, 'vault')} and {_count(settings.controls, 'control')}."
             )
             try:
                 await grid.start()
-                self._screen.keep(list(self._notes(directory)))
+                notes = list(self._notes(directory))
+                if web is not None:
+                    web.begin(grid)
+                    notes.insert(0, f"The page: {web.url}")
+                self._screen.keep(notes)
                 with noted([control.address for control in grid.controls]):
-                    await self._show(grid)
+                    await self._show(grid, web)
             finally:
+                if web is not None:
+                    await web.close()
                 await grid.stop()
+
+    async def _open_web(self) -> LiveWeb:
+        return await LiveWeb.open(self._reactor, self._settings.web_port)
 
     def _notes(self, directory: Path) -> Iterator[str]:
         settings = self._settings
@@ -78,20 +101,25 @@ class Up:
             yield f"{settings.glitch} is on: {GLITCHES[settings.glitch].what}"
         yield f"Data and logs are in {directory} ({'kept' if settings.data_dir else 'gone when this ends'})."
 
-    async def _show(self, grid: LocalGrid) -> NoReturn:
-        """Once a second: ask every server, show the answers, and restart servers that have died."""
-        watch = Watch(self._reactor, grid)
+    async def _show(self, grid: LocalGrid, web: LiveWeb | None) -> NoReturn:
+        """Again and again: ask every server, show the answers, and restart servers that have died."""
+        watch = Watch(self._reactor, grid, reads_every=1 if web is None else LIVE_READS_EVERY)
         while True:
             look = await watch.look()
-            self._restart_the_dead(grid)
+            self._restart_the_dead(grid, set() if web is None else web.stays_down)
             self._screen.show(look, self._restarts())
-            await deferLater(self._reactor, LOOK_EVERY_S)
+            if web is not None:
+                web.looked(look, self._restarts())
+            await deferLater(self._reactor, LOOK_EVERY_S if web is None else LIVE_EVERY_S)
 
-    def _restart_the_dead(self, grid: LocalGrid) -> None:
-        """Restart servers that have been down for a while. Until then people can see the grid without them."""
+    def _restart_the_dead(self, grid: LocalGrid, stays_down: set[Member]) -> None:
+        """Restart servers that have been down for a while. Until then people can see the grid without them.
+
+        :param stays_down: those that somebody wants to be down.
+        """
         now_s = self._reactor.seconds()
         for member in grid.members:
-            if member.running:
+            if member.running or member in stays_down:
                 self._down_since.pop(member, None)
             elif now_s - self._down_since.setdefault(member, now_s) >= RESTART_AFTER_S:
                 del self._down_since[member]

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from glitchgrid.lab.register.processes.watch import Look
+from glitchgrid.lab.register.processes.watch import Look, happened
 from glitchgrid.sight.grid import Grid
 from glitchgrid.sight.members import Control, Vault
 
@@ -198,28 +198,6 @@ class Events:
         """:param clock: the time, as people read it."""
         if before is None:
             return
-        for sentence in _happened(before, now):
+        for sentence in happened(before, now):
             self.told.append(f"{clock} {sentence}")
         del self.told[:-EVENTS_KEPT]
-
-
-def _happened(before: Look, now: Look) -> Iterator[str]:
-    for name in now.processes:
-        was, state = before.state(name), now.state(name)
-        if was != state:
-            yield f"{name} {_became(was, state)}"
-    for old, new in zip(before.grid.vaults, now.grid.vaults, strict=True):
-        if before.grid.lag(old) and now.grid.lag(new) == 0:
-            yield f"{new.name} has caught up: it shows {new.shown}"
-    if before.grid.serves != now.grid.serves:
-        yield "the grid serves again" if now.grid.serves else "the grid serves no more"
-
-
-def _became(was: str, state: str) -> str:
-    """What has happened to a member whose state is another."""
-    was_down = was.startswith("down")
-    if state == "up":
-        return "is up again" if was_down else "answers again"
-    if state == "no answer":
-        return "is started again" if was_down else "does not answer any more"
-    return f"is {state}"

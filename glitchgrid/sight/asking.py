@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import treq
@@ -65,10 +65,19 @@ class Asker:
                 known.setdefault(vault.address, vault)
         return Grid(seen, await self._vaults(list(known.values())))
 
-    async def look_at(self, controls: Sequence[VaultAddress], vaults: Sequence[VaultAddress]) -> Grid:
-        """A grid whose vaults are known. Takes `timeout_s` at the most."""
+    async def look_at(
+        self,
+        controls: Sequence[VaultAddress],
+        vaults: Sequence[VaultAddress],
+        read: Mapping[str, Answer] | None = None,
+    ) -> Grid:
+        """A grid whose vaults are known. Takes `timeout_s` at the most.
+
+        :param read: what each control was seen to answer a read; None to have each of them read now, which asks its
+            vaults.
+        """
         unheard = [Known(str(address), None, None, None, "") for address in vaults]
-        asked: list[Any] = await _all([self._controls(controls), self._vaults(unheard)])
+        asked: list[Any] = await _all([self._controls(controls, read), self._vaults(unheard)])
         seen, answered = asked
         known = {vault.address: vault for control in reversed(seen) for vault in control.knows}
         return Grid(seen, [evolve(vault, known=known.get(vault.address)) for vault in answered])
@@ -86,8 +95,10 @@ class Asker:
         except _TooLong:
             return Answer(problem="its answer is too long for a server of a grid")
 
-    async def _controls(self, controls: Sequence[VaultAddress]) -> list[Control]:
-        told = await _all(self._told(address) for address in controls)
+    async def _controls(
+        self, controls: Sequence[VaultAddress], read: Mapping[str, Answer] | None = None
+    ) -> list[Control]:
+        told = await _all(self._told(address, None if read is None else read.get(str(address))) for address in controls)
         return [
             Control(name, str(address), each.answer, each.status)
             for name, address, each in zip(_names("control", len(told)), controls, told, strict=True)
@@ -106,9 +117,12 @@ class Asker:
         except BadAddress as error:
             return _Told(Answer(problem=str(error)), {})
 
-    async def _told(self, address: VaultAddress) -> _Told:
-        status, answer = await _all([self.ask(address, "/status"), self.ask(address)])
-        return _Told(answer, _parsed(status))
+    async def _told(self, address: VaultAddress, read: Answer | None = None) -> _Told:
+        if read is None:
+            status, answer = await _all([self.ask(address, "/status"), self.ask(address)])
+            return _Told(answer, _parsed(status))
+        status = await self.ask(address, "/status")
+        return _Told(status if status.problem else read, _parsed(status))
 
 
 def _late(_failure: object, _timeout_s: float) -> NoReturn:

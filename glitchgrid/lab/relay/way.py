@@ -53,6 +53,9 @@ class Way:
     def is_open(self) -> bool:
         return not self._stopped_by
 
+    def is_stopped_by(self, why: str) -> bool:
+        return why in self._stopped_by
+
     def stop(self, why: str) -> None:
         """Nothing comes out any more, until it goes on for each reason for which it was stopped."""
         self._stopped_by.add(why)

@@ -83,8 +83,9 @@ class Chart {
     }
     for (const message of this.data.messages) {
       if (message.sent_ns > now) break;
+      if (!this._isDrawn(message)) continue;
       const end = this._endOf(message);
-      if (end.ns <= now || !this._isDrawn(message)) continue;
+      if (end.ns <= now) continue;
       const share = (now - message.sent_ns) / (end.ns - message.sent_ns);
       const from = this.lanes.places.get(message.source).line;
       parts.push(shape("circle", { class: "flying", cx: x, cy: from + (end.y - from) * share, r: 4 }));

@@ -4,17 +4,19 @@ The servers themselves know of no glitch: it is in place before they begin. With
 by this very Python: a program named twistd need not be on the PATH.
 """
 
+import os
 import sys
 
 from twisted.scripts.twistd import run
 
 from glitchgrid.lab.register.glitches import switched_on
+from glitchgrid.lab.register.processes.disks import VARIABLE, WELL, disk_that_is
 
 
 def main() -> None:
     name, *arguments = sys.argv[1:]
     sys.argv = ["twistd", *arguments]
-    with switched_on(name or None):
+    with switched_on(name or None), disk_that_is(os.environ.get(VARIABLE, WELL)):
         run()
 
 

@@ -6,10 +6,11 @@ the same port and the same data directory; all of them end when the grid is stop
 
 import random
 import re
+import shlex
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -37,12 +38,16 @@ _LEAST_FREE_PORT = 10_000
 
 
 class Member:
-    """One server of a grid: its address, its process if it runs, and what its process says of itself."""
+    """One server of a grid: its address, its process if it runs, and what its process says of itself.
+
+    :ivar glitch: the name of what is switched on in it; empty for none. It counts from its next start on.
+    :ivar environment: what is added to its own, from its next start on.
+    """
 
     def __init__(
         self,
         reactor: Any,
-        twistd: list[str],
+        glitch: str,
         kind: str,
         name: str,
         port: int,
@@ -50,9 +55,9 @@ class Member:
         log_path: Path,
         environment: Mapping[str, str],
     ) -> None:
-        self._environment = environment
+        self.environment = dict(environment)
         self._reactor = reactor
-        self._twistd = twistd
+        self.glitch = glitch
         self._arguments = arguments
         self._log_path = log_path
         self.kind = kind
@@ -78,15 +83,23 @@ class Member:
 
         :raises CannotRun: when the file can't be written, or a program is missing.
         """
-        twistd = [*self._twistd, "--nodaemon", "--pidfile=", self.kind]
-        listen = ["--listen", f"tcp:{self.port}:interface={HOST}", "--report-every", f"{REPORT_EVERY_S:g}"]
         try:
             log = self._log_path.open("a", encoding="utf-8")
         except OSError as error:
             raise CannotRun(f"{self.name} cannot be started: {self._log_path}: {error.strerror}") from error
-        command = [*twistd, *listen, *self._arguments]
-        self.child = Child.start(self._reactor, command, partial(self._said, log), **self._environment)
+        self.child = Child.start(self._reactor, self._command, partial(self._said, log), **self.environment)
         self.child.when_ended().addCallback(lambda _: log.close())
+
+    @property
+    def _command(self) -> list[str]:
+        twistd = [sys.executable, "-m", LAUNCHER, self.glitch, "--nodaemon", "--pidfile=", self.kind]
+        listen = ["--listen", f"tcp:{self.port}:interface={HOST}", "--report-every", f"{REPORT_EVERY_S:g}"]
+        return [*twistd, *listen, *self._arguments]
+
+    @property
+    def command(self) -> str:
+        """What starts it, for a shell."""
+        return shlex.join(self._command)
 
     def kill(self) -> None:
         """kill -9, by its own pid."""
@@ -119,6 +132,9 @@ class Member:
             print(line, file=log, flush=True)
 
 
+Route = Callable[[str, Member], str]
+
+
 class LocalGrid:
     """Vaults and controls, all on this machine.
 
@@ -127,6 +143,7 @@ class LocalGrid:
     :param vault_ports: one vault each.
     :param glitch: the name of what is switched on in all of them.
     :param environment: what is added to theirs.
+    :param route: the address by which a control, by its name, is to reach a vault; else the vault's own.
     """
 
     def __init__(
@@ -138,15 +155,17 @@ class LocalGrid:
         protocol: str,
         glitch: str | None = None,
         environment: Mapping[str, str] | None = None,
+        route: "Route | None" = None,
     ) -> None:
         self._reactor = reactor
         self.protocol = protocol
+        self.directory = directory
         added = environment or {}
-        twistd = [sys.executable, "-m", LAUNCHER, glitch or ""]
+        switched_on = glitch or ""
         self.vaults = [
             Member(
                 reactor,
-                twistd,
+                switched_on,
                 "vault",
                 f"vault{number}",
                 port,
@@ -156,20 +175,17 @@ class LocalGrid:
             )
             for number, port in enumerate(vault_ports, start=1)
         ]
-        listed = ",".join(vault.address for vault in self.vaults)
-        self.controls = [
-            Member(
-                reactor,
-                twistd,
-                "control",
-                "control" if len(control_ports) == 1 else f"control{number}",
-                port,
-                ["--vaults", listed, "--protocol", protocol],
-                directory / f"control{number}.log",
-                added,
-            )
-            for number, port in enumerate(control_ports, start=1)
-        ]
+        self.controls = []
+        for number, port in enumerate(control_ports, start=1):
+            name = "control" if len(control_ports) == 1 else f"control{number}"
+            listed = ",".join(vault.address if route is None else route(name, vault) for vault in self.vaults)
+            arguments = ["--vaults", listed, "--protocol", protocol]
+            log = directory / f"control{number}.log"
+            self.controls.append(Member(reactor, switched_on, "control", name, port, arguments, log, added))
+
+    def data_directory(self, vault: Member) -> Path:
+        """Where a vault keeps its value."""
+        return self.directory / vault.name
 
     @property
     def members(self) -> list[Member]:

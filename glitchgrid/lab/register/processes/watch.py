@@ -1,6 +1,6 @@
 """What a grid of real processes looks like: what its servers tell, and what their processes do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -8,6 +8,7 @@ from attrs import field, frozen
 from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member
 from glitchgrid.sight.asking import Asker
 from glitchgrid.sight.grid import Grid
+from glitchgrid.sight.members import Answer
 from glitchgrid.vaults.address import VaultAddress
 
 ASK_TIMEOUT_S = 1.5
@@ -71,9 +72,13 @@ class Watch:
     """Asks every member of a grid what it holds.
 
     :param timeout_s: one that has not answered by then does not.
+    :param reads_every: controls read at each so many looks: a read asks all vaults.
     """
 
-    def __init__(self, reactor: Any, grid: LocalGrid, timeout_s: float = ASK_TIMEOUT_S) -> None:
+    def __init__(self, reactor: Any, grid: LocalGrid, timeout_s: float = ASK_TIMEOUT_S, reads_every: int = 1) -> None:
+        self._reads_every = reads_every
+        self._looks = 0
+        self._read: dict[str, Answer] = {}
         self._reactor = reactor
         self._grid = grid
         self._asker = Asker(reactor, timeout_s)
@@ -82,17 +87,22 @@ class Watch:
     async def look(self) -> Look:
         """Ask all of them at once; takes `timeout_s` at the most."""
         grid = self._grid
-        seen = await self._asker.look_at(_addresses(grid.controls), _addresses(grid.vaults))
-        return Look(seen, {member.name: _process(member) for member in grid.members}, self._rates(seen))
+        read = self._read if self._looks % self._reads_every else None
+        self._looks += 1
+        seen = await self._asker.look_at(_addresses(grid.controls), _addresses(grid.vaults), read)
+        # One that has not answered is asked anew at the next look.
+        self._read = {control.address: control.answer for control in seen.controls if not control.answer.problem}
+        processes = {member.name: _process(member) for member in grid.members}
+        return Look(seen, processes, self._rates(seen, reads=read is None))
 
-    def _rates(self, seen: Grid) -> dict[str, float]:
+    def _rates(self, seen: Grid, *, reads: bool) -> dict[str, float]:
         """A control's read asks each vault: that is no client's request, either."""
         now_s = self._reactor.seconds()
         before, self._counted = self._counted, {}
         rates = {}
         for member, own in (
-            *((control, QUESTIONS) for control in seen.controls),
-            *((vault, QUESTIONS + len(seen.controls)) for vault in seen.vaults),
+            *((control, QUESTIONS if reads else 1) for control in seen.controls),
+            *((vault, QUESTIONS + reads * len(seen.controls)) for vault in seen.vaults),
         ):
             if member.answered is None:
                 continue
@@ -129,3 +139,26 @@ def changes(before: Look | None, now: Look) -> list[str]:
         if before is None or (before.state(name), before.answers[name]) != (now.state(name), now.answers[name]):
             lines.append(told)
     return lines
+
+
+def happened(before: Look, now: Look) -> Iterator[str]:
+    """What has happened between two looks, in sentences."""
+    for name in now.processes:
+        was, state = before.state(name), now.state(name)
+        if was != state:
+            yield f"{name} {_became(was, state)}"
+    for old, new in zip(before.grid.vaults, now.grid.vaults, strict=True):
+        if before.grid.lag(old) and now.grid.lag(new) == 0:
+            yield f"{new.name} has caught up: it shows {new.shown}"
+    if before.grid.serves != now.grid.serves:
+        yield "the grid serves again" if now.grid.serves else "the grid serves no more"
+
+
+def _became(was: str, state: str) -> str:
+    """What has happened to a member whose state is another."""
+    was_down = was.startswith("down")
+    if state == "up":
+        return "is up again" if was_down else "answers again"
+    if state == "no answer":
+        return "is started again" if was_down else "does not answer any more"
+    return f"is {state}"

@@ -1,0 +1,310 @@
+"""The live page of ``glitchgrid up --web``: who is let in, what can be done, and what a browser shows."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from attrs import frozen
+from playwright.sync_api import Page, sync_playwright
+
+from glitchgrid.lab.register.live.web import BODY_BYTES_MAX, PAGES_MAX
+from tests.end_to_end.processes import HOST, ask, free_port, wait_until
+from tests.end_to_end.test_commands import free_ports_in_a_row
+from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
+
+GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
+PATIENCE_S = 60
+ENDS_S = 3.0
+
+
+@frozen
+class Got:
+    status: int
+    text: str
+    headers: dict[str, str]
+
+
+class Up:
+    """A grid with its page."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_ports_in_a_row()
+        self.web_port = free_port()
+        self._output = directory / "output"
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                [GLITCHGRID, "up", "--port", str(self.port), "--web-port", str(self.web_port)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text(encoding="utf-8")
+
+    def wait(self) -> None:
+        wait_until(lambda: "All 3 vaults are up" in self.said, f"it is up:\n{self.said}")
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"The page: (http://\S+/)", self.said)
+        assert found, self.said
+        return found[1]
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+    def get(self, path: str = "", method: str = "GET", body: Any = None, **headers: str) -> Got:
+        connection = http.client.HTTPConnection(HOST, self.web_port, timeout=PATIENCE_S)
+        try:
+            connection.request(method, path if path.startswith("/") else self.path + path, body, headers)
+            response = connection.getresponse()
+            return Got(response.status, response.read().decode(), {k.lower(): v for k, v in response.getheaders()})
+        finally:
+            connection.close()
+
+    def do(self, verb: str, **arguments: Any) -> Got:
+        return self.get("do", "POST", json.dumps({"verb": verb, **arguments}))
+
+    def events(self) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(HOST, self.web_port, timeout=PATIENCE_S)
+        connection.request("GET", f"{self.path}events")
+        return connection.getresponse()
+
+    def state(self) -> dict[str, Any]:
+        with self.events() as events:
+            assert events.readline() == b"event: state\n"
+            told: dict[str, Any] = json.loads(events.readline().removeprefix(b"data: "))
+            return told
+
+    def member(self, name: str) -> dict[str, Any]:
+        return next(each for each in self.state()["members"] if each["name"] == name)
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    made = Up(tmp_path_factory.mktemp("up"))
+    try:
+        made.wait()
+        yield made
+    finally:
+        made.process.kill()
+        made.process.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def grid(up: Up) -> Iterator[Up]:
+    """As it was in the beginning, but for what it holds."""
+    yield up
+    assert up.do("load", per_s=0).status == 200
+    assert up.do("reset").status == 200
+    wait_until(lambda: not up.state()["degraded"], "all is well again")
+    up.do("check anew")
+
+
+def test_the_page_is_hardened(up: Up) -> None:
+    page = up.get()
+    assert page.status == 200
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["cache-control"] == "no-store"
+    for name in ("live.js", "live.css", "picture.js", "picture.css", "glitches.json", "timeline.json", "timeline.html"):
+        assert up.get(name).status == 200, name
+
+
+def test_nobody_else_gets_in(up: Up) -> None:
+    for path in ("/", "/wrong/", "/wrong/events", "/wrong/live.js", f"{up.path}nothing", f"{up.path}../up.py"):
+        assert up.get(path).status == 404, path
+    assert up.get("/wrong/do", "POST", "{}").status == 404
+    assert up.get(Host="evil.example").status == 403
+    assert up.get("do", "POST", '{"verb": "read"}', Origin="http://evil.example").status == 403
+    own = f"http://{HOST}:{up.web_port}"
+    assert up.get("do", "POST", '{"verb": "read"}', Origin=own).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ("{", 400, "The body is no JSON"),
+        ("5", 400, "The body is no JSON object"),
+        ('{"verb": "explode"}', 400, "there is no 'explode'"),
+        ('{"verb": "kill", "name": "vault9"}', 400, "there is no server 'vault9'"),
+        ('{"verb": "kill"}', 400, "name is None, and no text"),
+        ('{"verb": "empty", "name": "control"}', 400, "keeps nothing on a disk"),
+        ('{"verb": "disk", "name": "vault1", "ill": "odd"}', 400, "no disk is 'odd'"),
+        ('{"verb": "glitch", "name": "odd"}', 400, "there is no glitch 'odd'"),
+        ('{"verb": "cut", "source": "vault1", "target": "vault2", "way": "both"}', 400, "there is no link between"),
+        ('{"verb": "slow", "source": "control", "target": "vault1", "delay_s": 1e9}', 400, "a link takes from 0"),
+        ('{"verb": "slow", "source": "control", "target": "vault1", "delay_s": "x"}', 400, "no number of seconds"),
+        ('{"verb": "write", "value": 0}', 400, "a value is a number from 1"),
+        ('{"verb": "write", "value": "5x"}', 400, "no whole number"),
+        ('{"verb": "load", "per_s": 100000}', 400, "a load is from 0"),
+        ('{"verb": "start", "name": "vault1"}', 400, "vault1 runs already"),
+        ("[" * BODY_BYTES_MAX * 2, 413, "More than"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(up: Up, body: str, status: int, said: str) -> None:
+    got = up.get("do", "POST", body)
+    assert got.status == status
+    assert said in got.text
+    assert len(got.text.splitlines()) == 1
+
+
+def test_servers_are_killed_stopped_and_started(grid: Up) -> None:
+    assert json.loads(grid.do("write", value=50).text)["code"] == 200
+    pid = grid.member("vault3")["pid"]
+    assert json.loads(grid.do("kill", name="vault3").text)["command"] == f"kill -9 {pid}"
+    wait_until(lambda: grid.state()["headline"].startswith("Serving 50. 2 of 3 vaults are up"), "the page says so")
+    assert json.loads(grid.do("write", value=51).text)["code"] == 200
+    grid.do("stop", name="vault2")
+    wait_until(lambda: grid.state()["headline"].startswith("Not serving."), "nobody decides")
+    undecided = json.loads(grid.do("write", value=52).text)
+    assert undecided["code"] == 500
+    assert "it may have happened" in undecided["means"]
+    grid.do("go_on", name="vault2")
+    assert grid.do("start", name="vault3").status == 200
+    wait_until(lambda: grid.member("vault3").get("shown") == grid.state()["value"], "it has caught up")
+
+
+def test_links_are_cut_slowed_and_healed(grid: Up) -> None:
+    for vault in ("vault1", "vault2"):
+        assert grid.do("cut", source="control", target=vault, way="both").status == 200
+    wait_until(lambda: not grid.state()["serves"], "control reaches no majority")
+    assert grid.member("vault1")["state"] == "up", "the vault itself is well"
+    for vault in ("vault1", "vault2"):
+        grid.do("heal", source="control", target=vault)
+    wait_until(lambda: grid.state()["serves"], "it serves again")
+    assert grid.do("slow", source="clients", target="control", delay_s=0.2).status == 200
+    assert json.loads(grid.do("read").text)["took_s"] > 0.4
+
+
+def test_a_disk_that_fails(grid: Up) -> None:
+    grid.do("disk", name="vault1", ill="failing")
+    wait_until(lambda: grid.member("vault1")["state"] == "up", "it is up again")
+    value = int(grid.state()["value"]) + 1
+    assert json.loads(grid.do("write", value=value).text)["code"] == 200
+    wait_until(lambda: grid.member("vault1")["disk_failed"], "its disk has failed")
+    assert ask(grid.port + 1, "POST", str(value + 1)).plain == (500, "Store failed")
+
+
+def test_too_many_pages(up: Up) -> None:
+    with ExitStack() as stack:
+        for _ in range(PAGES_MAX):
+            assert stack.enter_context(up.events()).status == 200
+        refused = up.events()
+        assert refused.status == 503
+        assert "pages are open already" in refused.read().decode()
+    wait_until(lambda: up.events().status == 200, "those that were closed make room")
+
+
+def test_an_end_with_a_page_open(tmp_path: Path) -> None:
+    made = Up(tmp_path)
+    try:
+        made.wait()
+        with made.events() as events:
+            events.readline()
+            made.process.send_signal(signal.SIGINT)
+            assert made.process.wait(ENDS_S) == 0
+        assert "Traceback" not in made.said
+        assert "nhandled" not in made.said
+    finally:
+        made.process.kill()
+
+
+def test_a_port_in_use_is_named(up: Up) -> None:
+    done = subprocess.run(
+        [GLITCHGRID, "up", "--port", str(free_ports_in_a_row()), "--web-port", str(up.web_port)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        env=os.environ,
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"glitchgrid: port {up.web_port} is in use: choose another --web-port\n"
+
+
+@pytest.fixture
+def page(grid: Up) -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip(MISSING)
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        shown = browser.new_page(viewport={"width": 1400, "height": 1000})
+        shown.on("console", lambda message: complaints.append(message.text))
+        shown.on("pageerror", lambda error: complaints.append(str(error)))
+        shown.goto(grid.url)
+        yield shown
+        browser.close()
+    assert [each for each in complaints if "400" not in each] == []
+
+
+def test_a_press_is_seen_by_everyone(page: Page, grid: Up) -> None:
+    headline = page.locator("#headline")
+    headline.get_by_text("All 3 vaults are up").wait_for()
+    page.locator("[data-name=vault3]").click()
+    page.get_by_role("button", name="kill -9").click()
+    headline.get_by_text("2 of 3 vaults are up; one more loss and writes stop.").wait_for()
+    assert page.locator("#headline.warn").count() == 1
+    page.get_by_text("kill vault3").first.wait_for()
+    page.get_by_role("button", name="start", exact=True).click()
+    headline.get_by_text("All 3 vaults are up").wait_for()
+    assert grid.member("vault3")["pid"]
+
+
+def test_a_client_of_the_page(page: Page) -> None:
+    page.locator("#headline").get_by_text("Serving").wait_for()
+    page.locator("#value").fill("900")
+    page.get_by_role("button", name="write", exact=True).click()
+    page.locator("#answer").get_by_text("write 900: 200 Sent updates to 2/3 vaults").wait_for()
+    page.locator("#round").get_by_text("the client is answered").wait_for()
+    page.locator("#load").select_option("20")
+    page.locator("#checker").get_by_text("linearizable so far").wait_for()
+    page.locator("#timeline rect.operation").first.wait_for()
+
+
+def test_a_register_that_goes_back_is_seen_by_the_checker(page: Page, grid: Up) -> None:
+    page.locator("#headline").get_by_text("Serving").wait_for()
+    page.locator("#bugs").select_option("forget-on-restart")
+    page.locator("#glitch").get_by_text("A bug is on, forget-on-restart").wait_for()
+    page.locator("#headline").get_by_text("All 3 vaults are up").wait_for()
+    page.locator("#load").select_option("20")
+    page.locator("#checker").get_by_text("linearizable so far").wait_for()
+    grid.do("load", per_s=0)
+    everyone = ("control", "vault1", "vault2", "vault3")  # control remembers what was committed
+    for verb in ("kill", "start"):
+        for name in everyone:
+            assert grid.do(verb, name=name).status == 200
+        if verb == "kill":
+            wait_until(lambda: not any(each["pid"] for each in grid.state()["members"]), "all are gone")
+    wait_until(lambda: grid.state()["serves"], "it serves again")
+    assert json.loads(grid.do("read").text)["text"] == "0"
+    page.locator("#checker.bad").wait_for(timeout=PATIENCE_S * 1000)
+    assert "Not linearizable" in page.locator("#checker").inner_text()
+
+
+def test_it_fits_a_phone_and_the_keyboard_is_enough(page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.locator("#headline").get_by_text("Serving").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.locator("[data-link='control vault1']").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="cut both ways").focus()
+    page.keyboard.press("Enter")
+    page.locator("[data-link='control vault1'].cut").wait_for()
+    page.keyboard.press("Escape")
+    page.locator("body").evaluate("document.activeElement.blur()")
+    page.keyboard.press("0")
+    page.locator("[data-link='control vault1']:not(.cut)").wait_for()
