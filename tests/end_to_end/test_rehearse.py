@@ -213,7 +213,7 @@ def test_a_report_on_a_simulation(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert re.search(r"simulated runs: .*\d+ violation", done.stdout)
     assert re.search(r"failed  control: a majority holds less than was committed", done.stdout)
-    assert re.search(r"history of seed-\d+: not linearizable", done.stdout)
+    assert re.search(r"run of seed-\d+: violation: ", done.stdout)
     assert "drawPicture(" in (tmp_path / "report.html").read_text()
 
 
