@@ -11,7 +11,7 @@ from glitchgrid.lab.checkers.max_register import check
 from glitchgrid.lab.checkers.result import NotLinearizable
 from glitchgrid.lab.history.format import READ, WRITE
 from glitchgrid.lab.history.operation import UNKNOWN, History, Operation, Outcome
-from glitchgrid.lab.register.live.clients import LOAD_PER_S_MAX, Clients, checked, shortened
+from glitchgrid.lab.register.live.clients import LOAD_PER_S_MAX, Checked, Clients, checked, shortened, written_by_others
 from glitchgrid.value import VALUE_MAX
 
 
@@ -80,6 +80,22 @@ def test_what_people_are_told() -> None:
     bad = checked(History((write(0, 5, 0, 1), read(1, 0, 2, 3)), 0), 2)
     assert bad.is_wrong
     assert {each.op for each in bad.wrong} == {0, 1}
+
+
+def seen(operations: list[Operation], initial: int = 0) -> Checked:
+    return checked(History((*written_by_others(operations, initial), *operations), initial), len(operations))
+
+
+def test_others_may_write_too() -> None:
+    """A shell, or an earlier history: what it wrote is no violation, and hides none."""
+    good = seen([read(0, 50, 5, 6), write(1, 50, 7, 8), write(2, 51, 9, 10), read(3, 51, 11, 12)])
+    assert good.text == "linearizable so far, 4 operations; 1 values were written by others"
+    back = seen([read(0, 50, 5, 6), read(1, 40, 7, 8)])
+    assert back.is_wrong
+    assert seen([read(0, 50, 5, 6), read(1, 49, 7, 8)], 50).is_wrong
+    refused = Operation(1, "c", WRITE, 50, 60, 7, 8, Outcome.REFUSED)
+    assert not seen([read(0, 50, 5, 6), refused]).is_wrong
+    assert not written_by_others([write(0, 5, 0, 1), read(1, 5, 2, 3)], 0)
 
 
 def test_their_limits() -> None:

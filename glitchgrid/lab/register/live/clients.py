@@ -12,6 +12,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
 
 from glitchgrid.lab.checkers.max_register import check
 from glitchgrid.lab.checkers.result import CannotSay, NotLinearizable
@@ -22,7 +23,10 @@ from glitchgrid.sight.members import Answer
 from glitchgrid.value import VALUE_MAX
 from glitchgrid.vaults.address import VaultAddress
 
+log = Logger()
+
 YOU = "you"
+SOMEBODY_ELSE = "somebody else"
 OPERATIONS_KEPT = 20_000
 LOAD_PER_S_MAX = 200
 LOAD_CLIENTS = 4
@@ -102,7 +106,9 @@ class Clients:
             loop = LoopingCall(self._one_more, f"load{number}")
             loop.clock = self._reactor
             self._loops.append(loop)
-            loop.start(LOAD_CLIENTS / per_s, now=False).addErrback(lambda _: None)
+            loop.start(LOAD_CLIENTS / per_s, now=False).addErrback(
+                lambda failure: log.failure("a client of the load has ended", failure)
+            )
 
     def stop(self) -> None:
         loops, self._loops, self.per_s = self._loops, [], 0
@@ -153,7 +159,8 @@ class Clients:
     def check(self) -> "Deferred[Checked]":
         """Can all of it be explained so far? Looked at in another thread."""
         self._operations, self._initial = shortened(self._operations, self._initial, OPERATIONS_KEPT)
-        history = History(tuple(self._operations), self._initial)
+        others = written_by_others(self._operations, self._initial)
+        history = History((*others, *self._operations), self._initial)
         return deferToThread(checked, history, self._counted)
 
 
@@ -206,6 +213,27 @@ def _returned(operation: Operation) -> int:
     return value if isinstance(value, int) else 0
 
 
+def written_by_others(operations: Sequence[Operation], initial: int) -> list[Operation]:
+    """A write for each value that was returned before any of these clients had begun to write it.
+
+    The register is open: whoever has a shell writes to it too, and it may have held a value before the history began.
+    Such a write may have happened at any time. So a read that goes back is still found, and a value that nobody can
+    have written is not: `checked` says how many there are.
+    """
+    returned_ns: dict[int, int] = {}
+    called_ns: dict[int, int] = {}
+    for each in operations:
+        if isinstance(each.result, int) and each.return_ns is not None and each.result > initial:
+            returned_ns[each.result] = min(each.return_ns, returned_ns.get(each.result, each.return_ns))
+        if each.function == WRITE and each.outcome is not Outcome.REFUSED and isinstance(each.argument, int):
+            called_ns.setdefault(each.argument, each.call_ns)
+    values = sorted(value for value, at_ns in returned_ns.items() if called_ns.get(value, at_ns + 1) > at_ns)
+    return [
+        Operation(-1 - place, SOMEBODY_ELSE, WRITE, value, UNKNOWN, operations[0].call_ns, None, Outcome.AMBIGUOUS)
+        for place, value in enumerate(values)
+    ]
+
+
 def checked(history: History, counted: int) -> Checked:
     """The verdict, for people."""
     result = check(history)
@@ -213,4 +241,6 @@ def checked(history: History, counted: int) -> Checked:
         return Checked(counted, result.sentence, is_wrong=True, wrong=result.operations)
     if isinstance(result, CannotSay):
         return Checked(counted, "nothing to check yet" if not counted else f"so far {counted} operations prove nothing")
-    return Checked(counted, f"linearizable so far, {counted:,} operations")
+    others = sum(each.client == SOMEBODY_ELSE for each in history.operations)
+    besides = f"; {others:,} values were written by others" if others else ""
+    return Checked(counted, f"linearizable so far, {counted:,} operations{besides}")

@@ -8,6 +8,7 @@ from typing import Any
 from attrs import asdict
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from glitchgrid.lab.picture.model import Mark, Picture
 from glitchgrid.lab.register.glitches import GLITCHES
@@ -20,6 +21,8 @@ from glitchgrid.lab.register.processes.watch import Look, happened
 from glitchgrid.lab.relay.link import Passing
 from glitchgrid.sight.members import Vault
 from glitchgrid.vaults.address import VaultAddress
+
+log = Logger()
 
 CHECK_EVERY_S = 1.0
 MESSAGES_EVERY_S = 0.1
@@ -65,7 +68,9 @@ class Show:
     def start(self) -> None:
         for loop, every_s in zip(self._loops, (MESSAGES_EVERY_S, CHECK_EVERY_S), strict=True):
             loop.clock = self._reactor
-            loop.start(every_s, now=False).addErrback(lambda _: None)
+            loop.start(every_s, now=False).addErrback(
+                lambda failure: log.failure("the page is not told any more", failure)
+            )
 
     def stop(self) -> "Deferred[Any]":
         self.clients.stop()
