@@ -89,7 +89,7 @@ def seen(operations: list[Operation], initial: int = 0) -> Checked:
 def test_others_may_write_too() -> None:
     """A shell, or an earlier history: what it wrote is no violation, and hides none."""
     good = seen([read(0, 50, 5, 6), write(1, 50, 7, 8), write(2, 51, 9, 10), read(3, 51, 11, 12)])
-    assert good.text == "linearizable so far, 4 operations; 1 values were written by others"
+    assert good.text == "linearizable so far, 4 operations; 1 value was written by others"
     back = seen([read(0, 50, 5, 6), read(1, 40, 7, 8)])
     assert back.is_wrong
     assert seen([read(0, 50, 5, 6), read(1, 49, 7, 8)], 50).is_wrong

@@ -242,5 +242,5 @@ def checked(history: History, counted: int) -> Checked:
     if isinstance(result, CannotSay):
         return Checked(counted, "nothing to check yet" if not counted else f"so far {counted} operations prove nothing")
     others = sum(each.client == SOMEBODY_ELSE for each in history.operations)
-    besides = f"; {others:,} values were written by others" if others else ""
+    besides = f"; {others:,} {'value was' if others == 1 else 'values were'} written by others" if others else ""
     return Checked(counted, f"linearizable so far, {counted:,} operations{besides}")
