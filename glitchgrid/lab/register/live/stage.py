@@ -53,6 +53,8 @@ class Stage(Protocol):
 
     def heal(self, source: str, target: str) -> str: ...
 
+    def reset(self) -> "Deferred[None]": ...
+
 
 @frozen
 class LinkSeen:
@@ -133,6 +135,7 @@ class LocalStage:
     def kill(self, name: str) -> str:
         member = self._running(name)
         self.stays_down.add(member)
+        self.stopped.discard(member)
         return self._signal(member, signal.SIGKILL, "kill -9")
 
     def stop(self, name: str) -> str:
@@ -158,8 +161,14 @@ class LocalStage:
         vault = self._vault(name)
 
         def taken_away(_: object) -> str:
-            shutil.rmtree(directory, ignore_errors=True)
-            self.start(name)
+            try:
+                shutil.rmtree(directory)
+            except FileNotFoundError:
+                pass  # it had written nothing yet
+            except OSError as error:
+                raise CannotDo(f"the disk of {name} can't be emptied: {error.strerror}") from error
+            finally:
+                self.start(name)
             return f"kill -9 {pid}; rm -r {directory}; {vault.command}"
 
         pid = vault.child.pid if vault.child is not None else 0
