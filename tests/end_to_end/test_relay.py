@@ -1,5 +1,6 @@
 """A link in front of a real vault: what goes through it, and what does not."""
 
+import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, ParamSpec, cast
@@ -12,7 +13,8 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from glitchgrid.lab.register.system import REGISTER
-from glitchgrid.lab.relay.link import Direction, Link, Passing
+from glitchgrid.lab.relay.link import HOST, Direction, Link, Passing
+from glitchgrid.lab.relay.way import WAITING_BYTES_MAX
 from tests.end_to_end.processes import Answer, Servers, ask
 from tests.end_to_end.raw import RawConnection
 from tests.raw_client import get
@@ -20,6 +22,8 @@ from tests.raw_client import get
 _P = ParamSpec("_P")
 reactor: Any = _reactor
 PATIENCE_S = 10
+MUCH_BYTES = 32 << 20
+"""More than what the kernel and a link keep of one connection."""
 
 
 def in_reactor(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, Coroutine[Any, Any, None]]:
@@ -107,6 +111,31 @@ async def test_one_that_is_slow(linked: Linked) -> None:
     assert reactor.seconds() - began_s >= 0.4
     arrived = [each for each in linked.told if each.arrived_s is not None]
     assert all((each.arrived_s or 0) - each.sent_s >= 0.19 for each in arrived)
+
+
+@in_reactor
+async def test_a_target_that_reads_nothing_holds_up_its_source() -> None:
+    with socket.create_server((HOST, 0)) as listening:
+        listening.settimeout(PATIENCE_S)
+        linked = Linked(listening.getsockname()[1])
+        with socket.create_connection((HOST, linked.port), PATIENCE_S) as source:
+            sending = deferToThread(source.sendall, bytes(MUCH_BYTES))
+            target, _ = await deferToThread(listening.accept)
+            with target:
+                target.settimeout(PATIENCE_S)
+                way = linked.link.ways[Direction.THERE]
+                await until(lambda: way.waiting_bytes > WAITING_BYTES_MAX, "the link is full")
+                assert not sending.called
+                assert await deferToThread(read_so_much, target, MUCH_BYTES) == MUCH_BYTES
+                await sending
+    await linked.link.close()
+
+
+def read_so_much(reader: socket.socket, most: int) -> int:
+    got = 0
+    while got < most and (data := reader.recv(1 << 16)):
+        got += len(data)
+    return got
 
 
 @in_reactor

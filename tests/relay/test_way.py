@@ -1,5 +1,6 @@
 """One direction of a link, in simulated time."""
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.relay.way import DEAF, DELAY_S_MAX, WAITING_BYTES_MAX, Stream, Way
+from glitchgrid.lab.relay.way import DELAY_S_MAX, WAITING_BYTES_MAX, Stream, Way
 
 
 class End:
@@ -31,6 +32,17 @@ class End:
 
     def resumeProducing(self) -> None:
         self.is_paused = False
+
+
+class Deaf:
+    """Is told, and does not want to know."""
+
+    def goes_in(self, data: bytes) -> None: ...
+
+    def comes_out(self, count: int) -> None: ...
+
+
+DEAF = Deaf()
 
 
 class WayTests(SynchronousTestCase):
@@ -107,11 +119,31 @@ class WayTests(SynchronousTestCase):
         self.way.go_on("cut")
         self.assertEqual((self.end.is_paused, len(self.end.data)), (False, WAITING_BYTES_MAX + 1))
 
+    def test_a_reader_that_is_slow_is_waited_for(self) -> None:
+        self.stream.pauseProducing()
+        self.stream.put(bytes(WAITING_BYTES_MAX))
+        self.stream.put(b"a")
+        self.way.go_on("cut")
+        self.assertEqual((self.end.data, self.end.is_paused), (b"", True))
+        self.stream.end()
+        self.assertFalse(self.end.is_closed)
+        self.stream.resumeProducing()
+        self.assertEqual(
+            (len(self.end.data), self.end.is_paused, self.end.is_closed), (WAITING_BYTES_MAX + 1, False, True)
+        )
+
+    def test_an_end_is_told_when_its_reader_takes_more(self) -> None:
+        self.stream.pauseProducing()
+        self.stream.end()
+        self.assertFalse(self.end.is_closed)
+        self.stream.resumeProducing()
+        self.assertTrue(self.end.is_closed)
+
     @given(
         st.lists(
             st.one_of(
                 st.binary(min_size=1, max_size=3),
-                st.sampled_from(["stop", "go on", "0", "0.5", "2"]),
+                st.sampled_from(["stop", "go on", "full", "takes more", "0", "0.5", "2"]),
                 st.integers(0, 3),
             ),
             max_size=30,
@@ -121,15 +153,19 @@ class WayTests(SynchronousTestCase):
         clock: Any = Clock()
         way, end = Way(clock), End()
         stream, said = Stream(way, end, end, DEAF), b""
+        does: dict[str, Callable[[], None]] = {
+            "stop": lambda: way.stop("cut"),
+            "go on": lambda: way.go_on("cut"),
+            "full": stream.pauseProducing,
+            "takes more": stream.resumeProducing,
+        }
         for step in steps:
             match step:
                 case bytes():
                     stream.put(step)
                     said += step
-                case "stop":
-                    way.stop("cut")
-                case "go on":
-                    way.go_on("cut")
+                case str() if step in does:
+                    does[step]()
                 case str():
                     way.slow(float(step))
                 case int():
@@ -137,5 +173,6 @@ class WayTests(SynchronousTestCase):
             self.assertTrue(said.startswith(end.data))
         stream.end()
         way.go_on("cut")
+        stream.resumeProducing()
         clock.advance(10)
         self.assertEqual((end.data, end.is_closed, clock.getDelayedCalls()), (said, True, []))

@@ -288,4 +288,5 @@ class _Connection:
             ear = self._link.ear(direction, self._number)
             end.goes_into = Stream(self._link.ways[direction], other, end.transport, ear)  # type: ignore[arg-type]
             self._streams.append(end.goes_into)
+            other.registerProducer(end.goes_into, True)
         near_transport.resumeProducing()

@@ -5,7 +5,7 @@ was stopped comes out when it goes on, unless one of the ends has lost patience 
 """
 
 from collections import deque
-from typing import Any, Protocol
+from typing import Protocol
 
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -95,7 +95,7 @@ class _Piece:
 
 @define(eq=False)
 class Stream:
-    """What one connection says in one direction."""
+    """What one connection says in one direction. To its sink it is a push producer: it waits for a slow reader."""
 
     way: Way
     sink: Sink
@@ -106,6 +106,7 @@ class Stream:
     _timer: IDelayedCall | None = None
     _ends: bool = False
     _is_full: bool = False
+    _sink_is_full: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.way.add(self)
@@ -136,14 +137,29 @@ class Stream:
         self.waiting_bytes = 0
         self.way.remove(self)
 
+    def pauseProducing(self) -> None:
+        """The sink has enough for now."""
+        self._sink_is_full = True
+
+    def resumeProducing(self) -> None:
+        """The sink takes more."""
+        self._sink_is_full = False
+        self.go_on()
+
+    def stopProducing(self) -> None:
+        """There is no sink any more."""
+        self.close()
+
+    @property
+    def _comes_out(self) -> bool:
+        return self.way.is_open and not self._sink_is_full
+
     def go_on(self) -> None:
         """Let out what is due."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if not self.way.is_open:
-            return
         now_s = self.way.clock.seconds()
-        while self._pieces and self._pieces[0].due_s <= now_s:
+        while self._comes_out and self._pieces and self._pieces[0].due_s <= now_s:
             piece = self._pieces.popleft()
             self.waiting_bytes -= len(piece.data)
             self.sink.write(piece.data)
@@ -151,21 +167,11 @@ class Stream:
         if self._is_full and self.waiting_bytes <= WAITING_BYTES_MAX // 2:
             self._is_full = False
             self.source.resumeProducing()
+        if not self._comes_out:
+            return
         if self._pieces:
             self._timer = self.way.clock.callLater(self._pieces[0].due_s - now_s, self.go_on)
         elif self._ends:
+            self._ends = False
             self.way.remove(self)
             self.sink.loseConnection()
-
-
-class Deaf:
-    """For whoever does not want to know."""
-
-    def goes_in(self, data: bytes) -> None:
-        """Nothing is done about it."""
-
-    def comes_out(self, count: int) -> None:
-        """As above."""
-
-
-DEAF: Any = Deaf()

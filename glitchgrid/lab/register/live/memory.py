@@ -171,12 +171,7 @@ class Memory:
             lives=[life for name in self.servers for life in self._lives_of(name, ns)],
             operations=[_operation(each, ns, is_wrong) for each in self._operations if each.at_s >= since_s],
             messages=[_message(each, ns, end_ns) for each in self._messages if each.sent_s >= since_s],
-            faults=[
-                Fault(
-                    each.lanes, each.kind, each.text, ns(each.begin_s), end_ns if each.end_s is None else ns(each.end_s)
-                )
-                for each in self._struck
-            ],
+            faults=[_fault(each, ns, end_ns) for each in self._struck],
             stairs=[stair for name in self.keepers for stair in self._stairs_of(name, ns)],
             marks=[evolve(mark, at_ns=min(mark.at_ns, end_ns)) for mark in marks],
             trace=[TraceLine(ns(at_s), who, what) for at_s, who, what in self._lines],
