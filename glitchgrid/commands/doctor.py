@@ -111,7 +111,8 @@ def lines(found: Sequence[Found]) -> Iterator[tuple[str, str]]:
     else:
         yield "Every command runs here.", "bold green"
     yield "", ""
-    width, what_width = (max(len(text(each.need)) for each in found) for text in (_whom, _what))
+    width = max(len(each.need.whom) for each in found)
+    what_width = max(len(each.need.what) for each in found)
     for each in found:
         need = each.need
         state = "here" if each.is_there else "absent"
@@ -121,14 +122,6 @@ def lines(found: Sequence[Found]) -> Iterator[tuple[str, str]]:
             yield f"  {'':<{width}}    to have it: {need.cure}", ""
             if need.without:
                 yield f"  {'':<{width}}    without it: {need.without}", ""
-
-
-def _whom(need: Need) -> str:
-    return need.whom
-
-
-def _what(need: Need) -> str:
-    return need.what
 
 
 def _as_json(found: Found) -> dict[str, object]:
