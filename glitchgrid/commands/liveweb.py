@@ -10,7 +10,7 @@ from twisted.web.server import Site
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.live.show import Show
 from glitchgrid.lab.register.live.stage import Links
-from glitchgrid.lab.register.live.web import HOST, Pages, Web
+from glitchgrid.lab.register.live.web import HOST, BoundedRequest, Pages, Web
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, Member
 from glitchgrid.lab.register.processes.watch import Look
 from glitchgrid.lab.relay.link import Passing
@@ -34,7 +34,7 @@ class LiveWeb:
         :raises CannotRun: where it cannot be had.
         """
         made = cls(reactor)
-        site = Site(NoResource())
+        site = Site(NoResource(), requestFactory=BoundedRequest)
         site.noisy = False
         site.displayTracebacks = False
         try:

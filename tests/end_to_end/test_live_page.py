@@ -17,7 +17,7 @@ import pytest
 from attrs import frozen
 from playwright.sync_api import Page, sync_playwright
 
-from glitchgrid.lab.register.live.web import BODY_BYTES_MAX, PAGES_MAX
+from glitchgrid.lab.register.live.web import BODY_BYTES_MAX, BODY_KEPT_BYTES_MAX, PAGES_MAX
 from tests.end_to_end.processes import HOST, ask, free_port, wait_until
 from tests.end_to_end.test_commands import free_ports_in_a_row
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
@@ -151,6 +151,12 @@ def test_nobody_else_gets_in(up: Up) -> None:
         ('{"verb": "write", "value": "5x"}', 400, "no whole number"),
         ('{"verb": "load", "per_s": 100000}', 400, "a load is from 0"),
         ('{"verb": "start", "name": "vault1"}', 400, "vault1 runs already"),
+        ("[" * BODY_BYTES_MAX, 400, "The body is no JSON"),
+        (
+            '{"verb": "slow", "source": "control", "target": "vault1", "delay_s": 1%s}' % ("0" * 400),
+            400,
+            "delay_s is more than any number of seconds",
+        ),
         ("[" * BODY_BYTES_MAX * 2, 413, "More than"),
     ],
 )
@@ -159,6 +165,11 @@ def test_what_cannot_be_done_is_one_line(up: Up, body: str, status: int, said: s
     assert got.status == status
     assert said in got.text
     assert len(got.text.splitlines()) == 1
+
+
+def test_a_body_without_an_end_is_not_kept(up: Up) -> None:
+    with pytest.raises((ConnectionError, http.client.HTTPException)):
+        up.get("do", "POST", "[" * BODY_KEPT_BYTES_MAX * 2)
 
 
 def test_servers_are_killed_stopped_and_started(grid: Up) -> None:

@@ -275,9 +275,12 @@ def _whole(asked: Mapping[str, Any], name: str) -> int:
 def _argument(asked: Mapping[str, Any], name: str) -> Any:
     value = asked.get(name)
     if name == "delay_s":
-        if type(value) not in {int, float}:
+        if not isinstance(value, int | float) or isinstance(value, bool):
             raise CannotDo(f"delay_s is {value!r}, and no number of seconds")
-        return value
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise CannotDo("delay_s is more than any number of seconds") from error
     if type(value) is not str:
         raise CannotDo(f"{name} is {value!r}, and no text")
     return value

@@ -7,6 +7,7 @@ does that was sent by a name which somebody else has led here, is refused; so is
 import hmac
 import json
 import secrets
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.resources import files
@@ -15,8 +16,17 @@ from typing import Any
 from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
-from twisted.web.http import BAD_REQUEST, FORBIDDEN, NOT_FOUND, REQUEST_ENTITY_TOO_LARGE, SERVICE_UNAVAILABLE
+from twisted.logger import Logger
+from twisted.web.http import (
+    BAD_REQUEST,
+    FORBIDDEN,
+    INTERNAL_SERVER_ERROR,
+    NOT_FOUND,
+    REQUEST_ENTITY_TOO_LARGE,
+    SERVICE_UNAVAILABLE,
+)
 from twisted.web.iweb import IRequest
+from twisted.web.server import Request
 from zope.interface import implementer
 
 from glitchgrid.lab.picture.page import as_data, as_page, script, style
@@ -25,10 +35,15 @@ from glitchgrid.lab.register.live.memory import REMEMBERED_S
 from glitchgrid.lab.register.live.show import Show
 from glitchgrid.lab.register.live.stage import CannotDo
 
+log = Logger()
+
 HOST = "127.0.0.1"
 TOKEN_BYTES = 16
 PAGES_MAX = 20
 BODY_BYTES_MAX = 4096
+BODY_KEPT_BYTES_MAX = 1 << 16
+"""Whoever sends more than this has sent no request that could be answered, and is hung up on."""
+
 EVENT_BYTES_MAX = 1 << 20
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
@@ -44,6 +59,17 @@ class Refused(Exception):
     def __init__(self, status: int, line: str) -> None:
         super().__init__(line)
         self.status = status
+
+
+class BoundedRequest(Request):
+    """One whose body is not kept without a limit until somebody looks at it."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        assert self.content is not None, "it was made when the length was known"
+        if self.content.tell() + len(data) > BODY_KEPT_BYTES_MAX:
+            self.channel.forceAbortClient()
+            return
+        super().handleContentChunk(data)
 
 
 @implementer(IPushProducer)
@@ -137,7 +163,7 @@ class Web:
 
     def command_of(self, asked: Mapping[str, Any]) -> str:
         """What a shell would be told to do the same."""
-        return f"curl -d '{json.dumps(dict(asked))}' {self.url}do"
+        return f"curl -d {shlex.quote(json.dumps(dict(asked)))} {self.url}do"
 
     @app.route("/<token>/", methods=["GET"])
     def page(self, request: IRequest, token: str) -> bytes:
@@ -171,7 +197,7 @@ class Web:
             raise Refused(REQUEST_ENTITY_TOO_LARGE, f"More than {BODY_BYTES_MAX} bytes")
         try:
             asked = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refused(BAD_REQUEST, "The body is no JSON") from None
         if not isinstance(asked, dict):
             raise Refused(BAD_REQUEST, "The body is no JSON object")
@@ -188,10 +214,14 @@ class Web:
 
     @app.handle_errors(Exception)
     def nothing(self, request: IRequest, failure: Any) -> bytes:
-        """No route, or no such method."""
+        """No route, or no such method; or a fault of ours, which is logged."""
         code = getattr(failure.value, "code", None)
-        request.setResponseCode(code if isinstance(code, int) else 500)
-        return _answer(request, "plain", "Not found\n" if isinstance(code, int) else "Internal error\n")
+        if isinstance(code, int):
+            request.setResponseCode(code)
+            return _answer(request, "plain", "Not found\n")
+        log.failure("the live page's server could not answer", failure)
+        request.setResponseCode(INTERNAL_SERVER_ERROR)
+        return _answer(request, "plain", "Internal error\n")
 
     @property
     def _show(self) -> Show:
