@@ -306,6 +306,35 @@ def test_a_register_that_goes_back_is_seen_by_the_checker(page: Page, grid: Up) 
     assert "Not linearizable" in page.locator("#checker").inner_text()
 
 
+def test_scenes_for_a_talk(page: Page, grid: Up) -> None:
+    headline, scene = page.locator("#headline"), page.locator("#scene")
+    headline.get_by_text("All 3 vaults are up").wait_for()
+    page.keyboard.press("Space")
+    scene.get_by_text("1. Lose some: vault3 is killed. 2 of 3 vaults are a majority: writes go on.").wait_for()
+    headline.get_by_text("2 of 3 vaults are up").wait_for()
+    page.keyboard.press("2")
+    scene.get_by_text("2. Lose too many: vault2 and vault3 are killed. 1 of 3 vaults are no majority").wait_for()
+    headline.get_by_text("Not serving").wait_for()
+    page.keyboard.press("0")
+    headline.get_by_text("All 3 vaults are up").wait_for()
+    assert grid.state()["load"] == 0
+
+
+def test_after_a_violation_the_checker_begins_anew(page: Page, grid: Up) -> None:
+    page.locator("#headline").get_by_text("All 3 vaults are up").wait_for()
+    page.keyboard.press("4")
+    page.locator("#checker.bad").wait_for(timeout=PATIENCE_S * 1000)
+    page.keyboard.press("0")
+    page.locator("#checker:not(.bad)").wait_for()
+    wait_until(lambda: grid.state()["serves"], "it serves again")
+    assert ask(grid.port, "POST", "5000").status == 200
+    for _ in range(2):
+        assert json.loads(grid.do("read").text)["text"] == "5000"
+    assert grid.do("write", value=5001).status == 200
+    page.locator("#checker").get_by_text("linearizable so far, 3 operations").wait_for()
+    assert "1 value was written by others" in page.locator("#checker").inner_text()
+
+
 def test_it_fits_a_phone_and_the_keyboard_is_enough(page: Page) -> None:
     page.set_viewport_size({"width": 400, "height": 900})
     page.locator("#headline").get_by_text("Serving").wait_for()

@@ -79,6 +79,7 @@ class Clients:
         self._number = 0
         self._largest = 0
         self._counted = 0
+        self._counted_before = 0
         self._loops: list[LoopingCall] = []
         self.per_s = 0
 
@@ -155,13 +156,14 @@ class Clients:
         """Forget all: the register is another one, or is known to have gone wrong."""
         self._operations = []
         self._initial = 0
+        self._counted_before = self._counted
 
     def check(self) -> "Deferred[Checked]":
         """Can all of it be explained so far? Looked at in another thread."""
         self._operations, self._initial = shortened(self._operations, self._initial, OPERATIONS_KEPT)
         others = written_by_others(self._operations, self._initial)
         history = History((*others, *self._operations), self._initial)
-        return deferToThread(checked, history, self._counted)
+        return deferToThread(checked, history, self._counted - self._counted_before)
 
 
 def _ended(called: Operation, answer: Answer, returned_ns: int) -> Operation:

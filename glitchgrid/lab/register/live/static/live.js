@@ -30,12 +30,12 @@
     try {
       const answer = await fetch("do", { method: "POST", body: JSON.stringify(wanted) });
       if (!answer.ok) {
-        say((await answer.text()).trim(), "refused");
+        say((await answer.text()).trim());
         return null;
       }
       return await answer.json();
     } catch {
-      say("The grid's supervisor does not answer.", "refused");
+      say("The grid's supervisor does not answer.");
       return null;
     }
   }
@@ -403,36 +403,66 @@
 
   const kill = (name) => ({ verb: "kill", name });
   const start = (name) => ({ verb: "start", name });
-  const EVERYONE = ["control", "vault1", "vault2", "vault3"];
-  const SCENES = [
-    { title: "Lose one", steps: [
-      ["A vault is killed. Two of three are a majority: writes go on.", [{ verb: "load", per_s: 4 }, kill("vault3")], 5000],
-      ["It is started again, with what it had on its disk, and catches up.", [start("vault3")], 3000],
-    ] },
-    { title: "Lose two", steps: [
-      ["Two vaults are killed. The one that is left is no majority: the grid answers 500, rather than guess.", [{ verb: "load", per_s: 4 }, kill("vault2"), kill("vault3")], 6000],
-      ["They are started again. Nothing that was acknowledged is lost.", [start("vault2"), start("vault3")], 3000],
-    ] },
-    { title: "A failed fsync", steps: [
-      ["The disk of vault1 fails its next sync. The vault says so, and takes no store any more.", [{ verb: "disk", name: "vault1", ill: "failing" }, { verb: "load", per_s: 4 }], 7000],
-      ["With another disk it is started again.", [{ verb: "disk", name: "vault1", ill: "" }], 3000],
-    ] },
-    { title: "The register goes back", steps: [
+  const namesOf = (kind) => state.members.filter((each) => each.kind === kind).map((each) => each.name);
+  const are = (names) => `${names.join(" and ")} ${names.length === 1 ? "is" : "are"}`;
+
+  /** The last of the vaults: so many that a majority is left, and `more`. */
+  function lost(more) {
+    const vaults = namesOf("vault");
+    return vaults.slice(vaults.length - Math.floor((vaults.length - 1) / 2) - more);
+  }
+
+  function loseSome() {
+    const [some, all] = [lost(0), namesOf("vault").length];
+    if (!some.length) return [["No vault can be lost here: a majority of so few is all of them.", [], 3000]];
+    return [
+      [`${are(some)} killed. ${all - some.length} of ${all} vaults are a majority: writes go on.`, [{ verb: "load", per_s: 4 }, ...some.map(kill)], 5000],
+      ["They are started again, with what they had on their disks, and catch up.", some.map(start), 3000],
+    ];
+  }
+
+  function loseTooMany() {
+    const [many, all] = [lost(1), namesOf("vault").length];
+    return [
+      [`${are(many)} killed. ${all - many.length} of ${all} vaults are no majority: the grid answers 500, rather than guess.`, [{ verb: "load", per_s: 4 }, ...many.map(kill)], 6000],
+      ["They are started again. Nothing that was acknowledged is lost.", many.map(start), 3000],
+    ];
+  }
+
+  function failSync() {
+    const [name] = namesOf("vault");
+    return [
+      [`The disk of ${name} fails its next sync. The vault says so, and takes no store any more.`, [{ verb: "disk", name, ill: "failing" }, { verb: "load", per_s: 4 }], 7000],
+      ["With another disk it is started again.", [{ verb: "disk", name, ill: "" }], 3000],
+    ];
+  }
+
+  function goBack() {
+    const everyone = state.members.map((each) => each.name);
+    return [
       ["A bug is switched on: vaults that start remember nothing.", [{ verb: "glitch", name: "forget-on-restart" }], 4000],
       ["Clients write and read.", [{ verb: "load", per_s: 20 }], 4000],
-      ["All servers lose their power.", [{ verb: "load", per_s: 0 }, ...EVERYONE.map(kill)], 1500],
-      ["They are started again. What was acknowledged is gone.", EVERYONE.map(start), 4000],
+      ["All servers lose their power.", [{ verb: "load", per_s: 0 }, ...everyone.map(kill)], 1500],
+      ["They are started again. What was acknowledged is gone.", everyone.map(start), 4000],
       ["One read is enough for the checker to see it.", [{ verb: "read" }], 2000],
-    ] },
+    ];
+  }
+
+  const SCENES = [
+    { title: "Lose some", steps: loseSome },
+    { title: "Lose too many", steps: loseTooMany },
+    { title: "A failed fsync", steps: failSync },
+    { title: "The register goes back", steps: goBack },
   ];
   let scene = -1;
   let playing = 0;
 
   async function play(number) {
+    if (!state) return;
     scene = number;
     const mine = ++playing;
     const { title, steps } = SCENES[number];
-    for (const [words, wanted, wait_ms] of steps) {
+    for (const [words, wanted, wait_ms] of steps()) {
       if (mine !== playing) return;
       $("scene").textContent = `${number + 1}. ${title}: ${words}`;
       for (const each of wanted) await ask(each);
