@@ -92,9 +92,8 @@ def test_what_is_no_file_is_refused_at_once(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", ["vault", "control"])
 def test_a_port_below_1024_for_a_user_who_may_not(program: str, tmp_path: Path) -> None:
     """As a daemon and as the user that it becomes: the port is taken before, the data is that user's."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-    port = next(each for each in range(1023, 600, -1) if _is_free(each))
+    highest = 1023 if program == "vault" else 1022  # the other program's test may run at the same time
+    port = next(each for each in range(highest, 600, -2) if _is_free(each))
     data = tmp_path / "data"
     data.mkdir()
     os.chown(data, NOBODY, NOBODY)
