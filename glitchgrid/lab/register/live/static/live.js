@@ -521,6 +521,6 @@
     .then((known) => {
       for (const [name, what] of Object.entries(known)) $("bugs").append(new Option(`${name}: ${what}`, name));
     })
-    .catch(() => {});
+    .catch(() => say("The list of bugs does not come: load the page again."));
   listen();
 })();
