@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -94,15 +95,10 @@ def test_a_port_below_1024_for_a_user_who_may_not(program: str, tmp_path: Path) 
     """As a daemon and as the user that it becomes: the port is taken before, the data is that user's."""
     highest = 1023 if program == "vault" else 1022  # the other program's test may run at the same time
     port = next(each for each in range(highest, 600, -2) if _is_free(each))
-    data = tmp_path / "data"
-    data.mkdir()
-    os.chown(data, NOBODY, NOBODY)
-    for above in (tmp_path, *tmp_path.parents):
-        if above.stat().st_uid == os.geteuid() and above != Path("/"):
-            above.chmod(above.stat().st_mode | 0o011)
-    options = ["--data-dir", str(data)] if program == "vault" else ["--vaults", f"{HOST}:1"]
     listen = f"tcp:{port}:interface={HOST}"
-    with ended(tmp_path):
+    with TemporaryDirectory() as data, ended(tmp_path):  # each pytest that begins shuts what is above `tmp_path`
+        os.chown(data, NOBODY, NOBODY)
+        options = ["--data-dir", data] if program == "vault" else ["--vaults", f"{HOST}:1"]
         become = [f"--uid={NOBODY}", f"--gid={NOBODY}"]
         done = start(tmp_path, *become, program, "--listen", listen, *options)
         assert (done.returncode, done.stderr) == (0, "")
@@ -111,7 +107,7 @@ def test_a_port_below_1024_for_a_user_who_may_not(program: str, tmp_path: Path) 
         assert ask(port).status in {200, 500}
         if program == "vault":
             assert ask(port, "POST", "7").plain == (200, "7")
-            assert (data / "value").stat().st_uid == NOBODY
+            assert (Path(data) / "value").stat().st_uid == NOBODY
 
 
 def _is_free(port: int) -> bool:
