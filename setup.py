@@ -100,6 +100,7 @@ setup(
             "distributed>=2024.1",  # campaigns on many machines: glitchgrid simulate --dask
         ],
         "dev": [
+            "axe-playwright-python>=0.1.4",  # rules for pages that everybody can use: axe-core
             "distributed>=2024.1",  # as the extra "dask"
             "check-jsonschema>=0.29",  # holds docker-compose.yml against the compose schema
             "furo>=2025.9.25",  # the theme of the site
@@ -112,6 +113,7 @@ setup(
             "mypy-zope>=1.0.11",  # types of zope's interfaces
             "myst-parser>=5.0",  # pages in Markdown
             "pip-tools>=7.4",  # writes requirements.lock
+            "pyte>=0.8.2",  # a terminal, for tests and pictures of what is shown there
             "pyhamcrest>=2.0",  # the tests of Twisted, which run in the simulated world
             "playwright>=1.45",  # looks at pages in the distribution's Chromium
             "pytest>=8.3",  # runs the tests

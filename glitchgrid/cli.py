@@ -115,6 +115,10 @@ _jobs = click.option(
     show_default="one a processor",
     help="How many processes run seeds.",
 )
+_web = click.option("--web", is_flag=True, help="Serve a page on which the grid can be watched and broken.")
+_web_port = click.option(
+    "--web-port", type=click.IntRange(1, 65535), help="The page's port; else any that is free. Implies --web."
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -143,10 +147,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 )
 @_protocol
 @_glitch
-@click.option("--web", is_flag=True, help="Serve a page on which the grid can be watched and broken.")
-@click.option(
-    "--web-port", type=click.IntRange(1, 65535), help="The page's port; else any that is free. Implies --web."
-)
+@_web
+@_web_port
 def up(
     vaults: int,
     controls: int,
@@ -166,9 +168,8 @@ def up(
     from glitchgrid.commands.up import Settings
     from glitchgrid.commands.up import up as run_up
 
-    wants_web = web or web_port is not None
     where = data_dir and data_dir.resolve()
-    run_up(Settings(vaults, controls, port, where, protocol, glitch, wants_web, web_port or 0))
+    run_up(Settings(vaults, controls, port, where, protocol, glitch, _port_of_page(web_port, wanted=web)))
 
 
 @main.command()
@@ -176,7 +177,9 @@ def up(
 @click.option(
     "--verbose", is_flag=True, help="On a terminal, too, show the workload's lines. In a pipe they are there."
 )
-def demo(protocol: str, *, verbose: bool) -> None:
+@_web
+@_web_port
+def demo(protocol: str, *, verbose: bool, web: bool, web_port: int | None) -> None:
     """Watch a grid of three vaults lose one, and two, and come back; then a bug, and how a client sees it.
 
     The workload's variables (START_DELAY, FINAL_DELAY, NUM_STEPS, MAX_STEP_SIZE, CHECK_WHEN_MULTIPLE_OF) are
@@ -186,7 +189,7 @@ def demo(protocol: str, *, verbose: bool) -> None:
     from glitchgrid.commands.demo import Settings
     from glitchgrid.commands.demo import demo as run_demo
 
-    run_demo(Settings(protocol, verbose))
+    run_demo(Settings(protocol, verbose, _port_of_page(web_port, wanted=web)))
 
 
 _controls = click.option(
@@ -563,6 +566,11 @@ def _say_at_once(text: str) -> None:
     """To whoever looks on: what is imported next takes its time."""
     if sys.stdout.isatty():
         click.echo(text)
+
+
+def _port_of_page(port: int | None, *, wanted: bool) -> int | None:
+    """Where a page is wanted; 0 is any port."""
+    return port if port is not None else 0 if wanted else None
 
 
 def _as_settings(options: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from glitchgrid.commands.calling import command
 from glitchgrid.commands.demostage import Stage
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD
 from glitchgrid.commands.finding import Finding, find, options_of
+from glitchgrid.commands.liveweb import LiveWeb
 from glitchgrid.commands.running import run
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
@@ -53,15 +54,21 @@ UNDECIDED_WRITES = 3
 PATIENCE_S = 20.0
 """What takes longer than this is given up."""
 
+AUDIENCE_S = 30.0
+"""So long the story waits for somebody to open its page."""
+
 VERDICTS = {0: "consistent and correct", 1: "incorrect"}
 
 
 @frozen
 class Settings:
-    """:ivar verbose: show the workload's lines on a terminal, too. In a pipe they are always there."""
+    """:ivar verbose: show the workload's lines on a terminal, too. In a pipe they are always there.
+    :ivar web_port: of the live page; any, for 0. None for no page.
+    """
 
     protocol: str
     verbose: bool = False
+    web_port: int | None = None
 
 
 def demo(settings: Settings) -> None:
@@ -87,17 +94,43 @@ class Demo:
 
     async def _with_a_grid(self, workload: Path) -> int:
         control_port, *vault_ports = free_ports(1 + VAULTS)
+        web_port = self._settings.web_port
         with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
-            grid = LocalGrid(self._reactor, Path(directory), [control_port], vault_ports, self._settings.protocol)
+            web = None if web_port is None else await LiveWeb.open(self._reactor, web_port)
+            grid = LocalGrid(
+                self._reactor,
+                Path(directory),
+                [control_port],
+                vault_ports,
+                self._settings.protocol,
+                route=None if web is None else web.links.route,
+            )
             self._stage.wait(f"{VAULTS} vaults and a control are being started")
             try:
                 await grid.start()
-                play = _Play(self._reactor, grid, self._stage, self._steps)
+                if web is not None:
+                    await self._open(web, grid)
+                play = _Play(self._reactor, grid, self._stage, self._steps, web)
                 status = await play.run(workload)
             finally:
+                if web is not None:
+                    await web.close()
                 await grid.stop()
         self._stage.tell(f"the workload's verdict is {status}: {VERDICTS.get(status, 'inconsistent')}")
         return status
+
+    async def _open(self, web: LiveWeb, grid: LocalGrid) -> None:
+        """Show the first act on the page, too, and wait for somebody to look at it."""
+        web.begin(grid)
+        self._stage.listen(web.tell)
+        self._stage.tell(f"the page: {web.url}")
+        self._stage.wait(f"the story begins when the page is open, or after {AUDIENCE_S:g} s")
+        watch = Watch(self._reactor, grid, ASK_TIMEOUT_S)
+        end_s = self._reactor.seconds() + AUDIENCE_S
+        while not web.is_watched and self._reactor.seconds() < end_s:
+            web.looked(await watch.look(), {})
+            await deferLater(self._reactor, LOOK_EVERY_S)
+        self._stage.rest()
 
     async def _with_a_bug(self) -> None:
         """Find a deliberate bug in simulated runs, and say how to see it."""
@@ -140,12 +173,16 @@ class _Play:
     """The first act: what happens to the grid, and when.
 
     :param steps: how many writes the workload makes.
+    :param web: where it is shown, too; its clients then go through the page's link.
     """
 
-    def __init__(self, reactor: Any, grid: LocalGrid, stage: Stage, steps: int) -> None:
+    def __init__(self, reactor: Any, grid: LocalGrid, stage: Stage, steps: int, web: LiveWeb | None) -> None:
         self._reactor = reactor
         self._grid = grid
         self._stage = stage
+        self._web = web
+        control = grid.controls[0]
+        self._address = VaultAddress(HOST, control.port) if web is None else web.control_of(control)
         self._watch = Watch(reactor, grid, ASK_TIMEOUT_S)
         self._writes = 0
         self._undecided = 0
@@ -169,19 +206,22 @@ class _Play:
 
     async def _look_on(self) -> None:
         while True:
-            self._stage.look(await self._watch.look())
+            look = await self._watch.look()
+            self._stage.look(look)
+            if self._web is not None:
+                self._web.looked(look, {})
             await deferLater(self._reactor, LOOK_EVERY_S)
 
     # A write, slowly.
 
     async def _one_write(self) -> None:
         """One vault is held up meanwhile, so that people see what a majority is."""
-        control, (*others, third) = self._grid.controls[0], self._grid.vaults
+        *others, third = self._grid.vaults
         third.signal(signal.SIGSTOP)
         try:
             self._stage.wait(f"a write of {FIRST_VALUE} goes to all vaults; {third.name} is held up")
             began_s = self._reactor.seconds()
-            answer = await Asker(self._reactor).ask(VaultAddress(HOST, control.port), value=FIRST_VALUE)
+            answer = await Asker(self._reactor).ask(self._address, value=FIRST_VALUE)
             took_s = self._reactor.seconds() - began_s
             self._stage.tell(
                 f"a write of {FIRST_VALUE} goes to {VAULTS} vaults, of which {third.name} is held up by SIGSTOP. "
@@ -197,10 +237,9 @@ class _Play:
     # The workload, and what happens beside it.
 
     async def _work(self, workload: Path) -> int:
-        control = self._grid.controls[0]
         self._stage.rest()
-        self._stage.tell(f"the workload writes and reads at http://{control.address}/")
-        child = Child.start(self._reactor, ["bash", str(workload), control.address], self._said)
+        self._stage.tell(f"the workload writes and reads at http://{self._address}/")
+        child = Child.start(self._reactor, ["bash", str(workload), str(self._address)], self._said)
         self._workload = child
         try:
             status = await child.when_ended()

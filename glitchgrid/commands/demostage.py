@@ -1,5 +1,6 @@
 """Where the demo is played: sentences that stay, and below them, on a terminal, the grid as it is now."""
 
+from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,7 @@ class Stage:
         self._waits_for = ""
         self._since_s = 0.0
         self._spinner = Spinner("dots" if self._marks is FULL else "line")
+        self._listeners: list[Callable[[str], object]] = []
         self._live = Live(
             console=self._console,
             get_renderable=self._drawn,
@@ -52,8 +54,14 @@ class Stage:
         if self._console.is_terminal:
             self._live.stop()
 
+    def listen(self, told: Callable[[str], object]) -> None:
+        """Tell somebody else each sentence, too."""
+        self._listeners.append(told)
+
     def tell(self, sentence: str) -> None:
         """A line that stays."""
+        for told in self._listeners:
+            told(sentence)
         if self._console.is_terminal:
             self._console.print(Text(sentence), soft_wrap=False)
         else:

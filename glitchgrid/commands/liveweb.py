@@ -7,6 +7,7 @@ from twisted.internet.error import CannotListenError
 from twisted.web.resource import NoResource
 from twisted.web.server import Site
 
+from glitchgrid.commands.calling import command
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.live.show import Show
 from glitchgrid.lab.register.live.stage import Links
@@ -14,6 +15,7 @@ from glitchgrid.lab.register.live.web import HOST, BoundedRequest, Pages, Web
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, Member
 from glitchgrid.lab.register.processes.watch import Look
 from glitchgrid.lab.relay.link import Passing
+from glitchgrid.vaults.address import VaultAddress
 
 
 class LiveWeb:
@@ -58,8 +60,25 @@ class LiveWeb:
     def begin(self, grid: LocalGrid) -> None:
         """The grid is up."""
         assert self._web is not None, "it is open"
-        self._show = self._web.show = Show(self._reactor, grid, self.links, self._pages.publish, self._web.command_of)
+        self._show = self._web.show = Show(
+            self._reactor, grid, self.links, self._pages.publish, self._web.command_of, command
+        )
         self._show.start()
+
+    @property
+    def is_watched(self) -> bool:
+        """Has somebody opened the page?"""
+        return self._pages.are_open
+
+    def control_of(self, control: Member) -> VaultAddress:
+        """Where clients reach a control through the page's link."""
+        assert self._show is not None, "the grid is up"
+        return self._show.control_addresses[control.name]
+
+    def tell(self, sentence: str) -> None:
+        """Put a sentence into the page's log."""
+        if self._show is not None:
+            self._show.tell(sentence)
 
     def looked(self, look: Look, restarts: Mapping[str, float]) -> None:
         if self._show is not None:

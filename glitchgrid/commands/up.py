@@ -32,7 +32,10 @@ PORT_MAX = 65535
 
 @frozen
 class Settings:
-    """`port` is that of the first control; the vaults follow it, and further controls follow them."""
+    """`port` is that of the first control; the vaults follow it, and further controls follow them.
+
+    :ivar web_port: of the live page; any, for 0. None for no page.
+    """
 
     vaults: int
     controls: int
@@ -40,8 +43,7 @@ class Settings:
     data_dir: Path | None
     protocol: str
     glitch: str | None = None
-    web: bool = False
-    web_port: int = 0
+    web_port: int | None = None
 
 
 def up(settings: Settings) -> None:
@@ -64,7 +66,7 @@ class Up:
         with tempfile.TemporaryDirectory(prefix="glitchgrid-") as temporary, self._screen:
             directory = settings.data_dir or Path(temporary)
             _make(directory)
-            web = await self._open_web() if settings.web else None
+            web = None if settings.web_port is None else await LiveWeb.open(self._reactor, settings.web_port)
             grid = LocalGrid(
                 self._reactor,
                 directory,
@@ -90,9 +92,6 @@ class Up:
                 if web is not None:
                     await web.close()
                 await grid.stop()
-
-    async def _open_web(self) -> LiveWeb:
-        return await LiveWeb.open(self._reactor, self._settings.web_port)
 
     def _notes(self, directory: Path) -> Iterator[str]:
         settings = self._settings

@@ -4,13 +4,14 @@ import http.client
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 from glitchgrid.lab.register.live.web import BODY_BYTES_MAX, BODY_KEPT_BYTES_MAX, PAGES_MAX
 from tests.end_to_end.processes import HOST, ask, free_port, wait_until
 from tests.end_to_end.test_commands import free_ports_in_a_row
+from tests.picture.accessibility import complaints
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 
 GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
@@ -250,16 +252,16 @@ def test_a_port_in_use_is_named(up: Up) -> None:
 def page(grid: Up) -> Iterator[Page]:
     if CHROMIUM is None:
         pytest.skip(MISSING)
-    complaints: list[str] = []
+    said: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         shown = browser.new_page(viewport={"width": 1400, "height": 1000})
-        shown.on("console", lambda message: complaints.append(message.text))
-        shown.on("pageerror", lambda error: complaints.append(str(error)))
+        shown.on("console", lambda message: said.append(message.text))
+        shown.on("pageerror", lambda error: said.append(str(error)))
         shown.goto(grid.url)
         yield shown
         browser.close()
-    assert [each for each in complaints if "400" not in each] == []
+    assert [each for each in said if "400" not in each] == []
 
 
 def test_a_press_is_seen_by_everyone(page: Page, grid: Up) -> None:
@@ -284,6 +286,61 @@ def test_a_client_of_the_page(page: Page) -> None:
     page.locator("#load").select_option("20")
     page.locator("#checker").get_by_text("linearizable so far").wait_for()
     page.locator("#timeline rect.operation").first.wait_for()
+
+
+def test_who_has_a_write_in_time_and_who_late(page: Page, grid: Up) -> None:
+    page.locator("#headline").get_by_text("All 3 vaults are up").wait_for()
+    grid.do("slow", source="control", target="vault3", delay_s=0.2)
+    value = int(grid.state()["value"]) + 1
+    answered = json.loads(grid.do("write", value=value).text)
+    shown = page.locator("#round")
+    shown.get_by_text("vault3 has it, late").wait_for()
+    assert shown.inner_text().split("\n") == [
+        f"write {value}:", "vault1 has it", "vault2 has it", "vault3 has it, late",
+        f"the client is answered 200 {answered['text']}",
+    ]  # fmt: skip
+
+
+def test_what_was_done_is_done_in_simulation(page: Page, grid: Up) -> None:
+    page.locator("#headline").get_by_text("All 3 vaults are up").wait_for()
+    page.keyboard.press("s")
+    page.locator("#answer").get_by_text("nothing was done yet").wait_for()
+    grid.do("kill", name="vault3")
+    page.keyboard.press("s")
+    page.locator("#verdict").get_by_text(re.compile(r"In simulation, 1 fault, \d+ operations: passed")).wait_for()
+    picture = "document.querySelector('#simulation').picture.data"
+    assert page.evaluate(f"{picture}.faults.map(each => [each.kind, each.lanes])") == [["kill", ["vault3"]]]
+    assert page.evaluate(f"{picture}.messages.length") > 100
+    assert grid.get("simulation.html").headers["content-disposition"].startswith("attachment")
+    again = page.locator("#again").inner_text()
+    done = subprocess.run(
+        [*shlex.split(again), "--quiet"], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    page.get_by_role("button", name="close", exact=True).click()
+    page.locator("#simulated").wait_for(state="hidden")
+
+
+def test_a_page_that_opens_late_has_the_log(grid: Up) -> None:
+    grid.do("kill", name="vault2")
+    with grid.events() as events:
+        for line in iter(events.readline, b""):
+            if b"kill vault2" in line:
+                break
+        else:
+            pytest.fail("the log does not come")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.locator("#headline").get_by_text("Serving").wait_for()
+    page.locator("[data-link='control vault1']").press("Enter")
+    page.get_by_role("button", name="cut both ways").click()
+    page.locator("[data-link='control vault1'].cut").wait_for()
+    page.keyboard.press("s")
+    page.locator("#verdict").get_by_text("In simulation").wait_for()
+    assert complaints(page) == []
 
 
 def test_a_register_that_goes_back_is_seen_by_the_checker(page: Page, grid: Up) -> None:

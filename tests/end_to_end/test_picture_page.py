@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from attrs import evolve
@@ -17,6 +17,7 @@ from glitchgrid.lab.picture.page import as_page
 from glitchgrid.lab.register.glitches import switched_on
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.verdict import Verdict
+from tests.picture.accessibility import complaints
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 from tests.picture.sample import MS, SAMPLE, crowded
 
@@ -396,6 +397,12 @@ def test_it_opens_at_the_finding(opened: Shown) -> None:
     assert now == mark.at_ns
     assert to_ns - from_ns < SAMPLE.duration_ns
     assert mark.text in opened.page.locator(".details").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_use_it(opened: Shown, scheme: Literal["light", "dark"]) -> None:
+    opened.page.emulate_media(color_scheme=scheme)
+    assert complaints(opened.page) == []
 
 
 def test_places_are_addresses(opened: Shown) -> None:

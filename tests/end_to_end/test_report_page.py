@@ -11,6 +11,7 @@ from playwright.sync_api import Page, sync_playwright
 from glitchgrid.commands.report import report_on
 from glitchgrid.lab.history.recorder import Recorder
 from glitchgrid.lab.report.page import as_page
+from tests.picture.accessibility import complaints
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
@@ -37,17 +38,17 @@ def page(tmp_path: Path) -> Iterator[Page]:
     timeline(tmp_path / "run" / "timeline-2", 0)
     path = tmp_path / "report.html"
     path.write_text(as_page(report_on(tmp_path / "run")), encoding="utf-8")
-    complaints: list[str] = []
+    said: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         shown = browser.new_page(viewport={"width": 1400, "height": 900})
-        shown.on("console", lambda message: complaints.append(message.text))
-        shown.on("pageerror", lambda error: complaints.append(str(error)))
-        shown.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
+        shown.on("console", lambda message: said.append(message.text))
+        shown.on("pageerror", lambda error: said.append(str(error)))
+        shown.on("request", lambda request: said.append(request.url) if request.url != path.as_uri() else None)
         shown.goto(path.as_uri())
         yield shown
         browser.close()
-    assert complaints == []
+    assert said == []
 
 
 def test_what_failed_stands_first_with_its_details(page: Page) -> None:
@@ -57,6 +58,10 @@ def test_what_failed_stands_first_with_its_details(page: Page) -> None:
     assert '{"votes": 1}' in rows.first.inner_text()
     folded = page.locator("#properties ~ details:not([open]) summary").all_inner_texts()
     assert all(each.endswith(" passed") for each in folded), "what holds is folded away"
+
+
+def test_everybody_can_use_it(page: Page) -> None:
+    assert complaints(page) == []
 
 
 def test_the_headline(page: Page) -> None:

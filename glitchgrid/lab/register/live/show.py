@@ -13,6 +13,8 @@ from twisted.logger import Logger
 from glitchgrid.lab.picture.model import Mark, Picture
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.live.clients import Checked, Clients, Done
+from glitchgrid.lab.register.live.deeds import Deed, plan_of
+from glitchgrid.lab.register.live.insimulation import Command, InSimulation
 from glitchgrid.lab.register.live.memory import REMEMBERED_S, Memory
 from glitchgrid.lab.register.live.stage import CLIENTS, VERBS, CannotDo, Links, LocalStage
 from glitchgrid.lab.register.processes.disks import VARIABLE
@@ -30,6 +32,7 @@ MESSAGES_A_TIME_MAX = 200
 """More than this in a tenth of a second nobody sees: they are counted."""
 
 LOG_MAX = 200
+DEEDS_MAX = 500
 LASTING = {"stop": "go_on", "cut": "heal", "hold": "release", "slow": "heal", "kill": "start"}
 """Verbs whose work lasts until another one."""
 
@@ -40,10 +43,19 @@ Publish = Callable[[str, Any], object]
 class Show:
     """:param publish: tells the pages.
     :param command_of: what a shell would be told to do the same as a request to the page.
+    :param command: a command line of this program's.
+    :ivar in_simulation: what was done last, done there.
+    :ivar control_addresses: where clients reach each control, through a link.
     """
 
     def __init__(
-        self, reactor: Any, grid: LocalGrid, links: Links, publish: Publish, command_of: Callable[[Any], str]
+        self,
+        reactor: Any,
+        grid: LocalGrid,
+        links: Links,
+        publish: Publish,
+        command_of: Callable[[Any], str],
+        command: Command,
     ) -> None:
         self._reactor = reactor
         self._grid = grid
@@ -51,8 +63,12 @@ class Show:
         self._publish = publish
         self._command_of = command_of
         self.stage = LocalStage(grid, links)
-        controls = [VaultAddress.parse(links.route(CLIENTS, control)) for control in grid.controls]
-        self.clients = Clients(reactor, controls, self._done)
+        self.in_simulation = InSimulation(reactor, grid.directory, command)
+        self._deeds: deque[Deed] = deque(maxlen=DEEDS_MAX)
+        self.control_addresses = {
+            control.name: VaultAddress.parse(links.route(CLIENTS, control)) for control in grid.controls
+        }
+        self.clients = Clients(reactor, list(self.control_addresses.values()), self._done)
         self._memory = Memory(
             [member.name for member in grid.members], [vault.name for vault in grid.vaults], reactor.seconds()
         )
@@ -74,6 +90,7 @@ class Show:
 
     def stop(self) -> "Deferred[Any]":
         self.clients.stop()
+        self.in_simulation.give_up()
         for loop in self._loops:
             if loop.running:
                 loop.stop()
@@ -99,6 +116,10 @@ class Show:
             self._more += 1
             return
         self._messages.append(asdict(message))
+
+    def tell(self, sentence: str) -> None:
+        """Put a sentence into the log: of somebody who plays with the grid, too."""
+        self._say("story", sentence)
 
     def _done(self, done: Done) -> None:
         self._memory.done(done, self._reactor.seconds())
@@ -141,9 +162,11 @@ class Show:
         match verb:
             case "write" | "read" | "load" | "check anew":
                 return await self._client(verb, asked)
+            case "simulate":
+                return await self._simulate()
             case str() if verb in VERBS:
                 return await self._verb(verb, asked)
-        raise CannotDo(f"there is no {verb!r}: a page can {', '.join(sorted(VERBS))}, write, read and load")
+        raise CannotDo(f"there is no {verb!r}: a page can {', '.join(sorted(VERBS))}, write, read, load and simulate")
 
     async def _client(self, verb: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -161,12 +184,29 @@ class Show:
             raise CannotDo(str(error)) from error
         return {}
 
+    async def _simulate(self) -> dict[str, Any]:
+        grid = self._grid
+        vaults, controls = ([member.name for member in members] for members in (grid.vaults, grid.controls))
+        glitch = self._glitch()
+        told = plan_of(
+            list(self._deeds),
+            self._reactor.seconds(),
+            vaults,
+            controls,
+            grid.protocol,
+            "" if glitch is None else glitch["name"],
+        )
+        done = await self.in_simulation.do(told)
+        self._say("you", done["sentence"], done["command"])
+        return done
+
     async def _verb(self, verb: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         arguments = [_argument(asked, name) for name in VERBS[verb]]
         if verb == "glitch" and arguments[0] and arguments[0] not in GLITCHES:
             raise CannotDo(f"there is no glitch {arguments[0]!r}")
         command = await maybeDeferred(getattr(self.stage, verb), *arguments) or self._command_of(dict(asked))
         now_s = self._reactor.seconds()
+        self._remember(verb, asked, now_s)
         lanes = [name for name in (asked.get("name"), asked.get("source"), asked.get("target")) if name in self._names]
         for begins, ends in LASTING.items():
             if verb in {ends, "reset"}:
@@ -176,6 +216,13 @@ class Show:
         said = " ".join(str(each) for each in (verb.replace("_", " "), *arguments) if each != "")
         self._say("you", said, command if isinstance(command, str) else "")
         return {"command": command if isinstance(command, str) else ""}
+
+    def _remember(self, verb: str, asked: Mapping[str, Any], at_s: float) -> None:
+        """For the simulator. When all is as it was, what was done before does not count any more."""
+        if verb == "reset":
+            self._deeds.clear()
+        else:
+            self._deeds.append(Deed(verb, asked, at_s))
 
     # What it shows.
 

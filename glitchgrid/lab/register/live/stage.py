@@ -112,7 +112,9 @@ def _seen(link: Link) -> LinkSeen:
 
 
 class LocalStage:
-    """A stage for a grid of real processes on this machine. Each verb returns the command that does the same.
+    """A stage for a grid of real processes on this machine.
+
+    Each verb returns the command that does the same; nothing, where only this process can do it.
 
     :ivar stays_down: members that were killed here: they are not started again by themselves.
     """
@@ -196,7 +198,7 @@ class LocalStage:
             for member in members:
                 member.glitch = name
                 self.start(member.name)
-            return f"glitchgrid up --glitch {name}" if name else "glitchgrid up"
+            return ""
 
         return gatherResults([self._down(member) for member in members]).addCallback(anew)
 

@@ -8,7 +8,7 @@ import hmac
 import json
 import secrets
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -29,6 +29,7 @@ from twisted.web.iweb import IRequest
 from twisted.web.server import Request
 from zope.interface import implementer
 
+from glitchgrid.lab.picture.model import Picture
 from glitchgrid.lab.picture.page import as_data, as_page, script, style
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.live.memory import REMEMBERED_S
@@ -51,6 +52,8 @@ POLICY = (
 )
 TYPES = {"js": "text/javascript", "css": "text/css", "html": "text/html", "json": "application/json"}
 OWN = ("live.js", "live.css")
+SAVED = ("timeline.html", "simulation.html")
+"""Pages with a script in them: for a file, and not to be opened from here."""
 
 
 class Refused(Exception):
@@ -119,6 +122,10 @@ class Pages:
     def __init__(self) -> None:
         self._readers: dict[_Reader, None] = {}
 
+    @property
+    def are_open(self) -> bool:
+        return bool(self._readers)
+
     def publish(self, kind: str, told: Any) -> None:
         if not self._readers:
             return
@@ -128,13 +135,17 @@ class Pages:
         for reader in list(self._readers):
             reader.say(kind, text)
 
-    def open(self, request: Any, state: Callable[[], Any]) -> "Deferred[None]":
-        """:raises Refused: where there are too many."""
+    def open(self, request: Any, state: Callable[[], Any], log: Iterable[Any]) -> "Deferred[None]":
+        """:param log: what was logged before.
+        :raises Refused: where there are too many.
+        """
         if len(self._readers) >= PAGES_MAX:
             raise Refused(SERVICE_UNAVAILABLE, f"{PAGES_MAX} pages are open already; close one")
         reader = _Reader(request, state, lambda each: self._readers.pop(each, None))
         self._readers[reader] = None
         reader.say("state", json.dumps(state()))
+        for line in log:
+            reader.say("log", json.dumps(line))
         return reader.ended
 
     def close(self) -> None:
@@ -158,6 +169,8 @@ class Web:
             "picture.js": script,
             "picture.css": style,
             "timeline.html": lambda: as_page(self._show.picture()),
+            "simulation.html": lambda: as_page(self._simulated),
+            "simulation.json": lambda: json.dumps(as_data(self._simulated)),
             "glitches.json": lambda: json.dumps({each.name: each.what for each in GLITCHES.values()}),
         } | {name: partial(_static, name) for name in OWN}
 
@@ -175,8 +188,8 @@ class Web:
         self._admit(request, token)
         if name == "events":
             return self._events(request)
-        if name == "timeline.html":
-            request.setHeader(b"Content-Disposition", b'attachment; filename="timeline.html"')
+        if name in SAVED:
+            request.setHeader(b"Content-Disposition", f'attachment; filename="{name}"'.encode())
         if name == "timeline.json":
             seconds = request.args.get(b"s", [b""])[0]
             last_s = float(seconds) if seconds.isdigit() else REMEMBERED_S
@@ -229,10 +242,17 @@ class Web:
             raise Refused(SERVICE_UNAVAILABLE, "The grid is being started")
         return self.show
 
+    @property
+    def _simulated(self) -> Picture:
+        picture = self._show.in_simulation.picture
+        if picture is None:
+            raise Refused(NOT_FOUND, "Nothing was simulated yet")
+        return picture
+
     def _events(self, request: Any) -> "Deferred[None]":
         request.setHeader(b"Content-Type", b"text/event-stream")
         _harden(request)
-        return self._pages.open(request, self._show.state)
+        return self._pages.open(request, self._show.state, self._show.log)
 
     def _admit(self, request: Any, token: str) -> None:
         """:raises Refused: where it is not from our own page."""

@@ -3,6 +3,7 @@
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const DOTS_MAX = 500;
+  const WRITES_MAX = 1000;
   const DOT_MS_MIN = 250;
   const TIMELINE_EVERY_MS = 2000;
   const TIMELINE_S = 10;
@@ -12,6 +13,7 @@
   const ROWS = { clients: 16, control: 140, vault: 320 };
   const HEIGHT = 424;
   const CLIENTS = "clients";
+  const STORY = "story"; // who tells what is played on this grid
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
   const $ = (id) => document.getElementById(id);
@@ -22,6 +24,7 @@
   let structure = "";
   let paused = false;
   let round = null;
+  const writes = new Map(); // the clients' writes that were not answered yet: which value each has
   const dots = new Map();
 
   // What the server is asked for.
@@ -260,23 +263,35 @@
     return 10 ** (Number($("pace").value) / 27);
   }
 
+  const dialogueOf = ({ connection, number, source, target }) => `${connection} ${number} ${[source, target].sort().join(" ")}`;
+
   function took({ messages, now_s }) {
     const at = performance.now();
     for (const message of messages) {
-      const key = `${message.connection} ${message.source} ${message.target} ${message.number}`;
-      const dot = dots.get(key);
-      if (message.arrived_s !== null) {
-        const for_ms = Math.max(DOT_MS_MIN, (message.arrived_s - message.sent_s) * 1000 * pace());
-        if (dot) Object.assign(dot, { arrived: true, for_ms: Math.max(dot.for_ms, for_ms) });
+      if (message.arrived_s === null) {
+        sent(message);
+        depart(message, at - Math.min(200, Math.max(0, (now_s - message.sent_s) * 1000)));
+      } else {
         heard(message);
-        continue;
+        arrive(message);
       }
-      if (dot || isStill || dots.size >= DOTS_MAX || !places.has(message.source) || !places.has(message.target)) continue;
-      const late_ms = Math.min(200, Math.max(0, (now_s - message.sent_s) * 1000));
-      dots.set(key, { message, began: at - late_ms, for_ms: DOT_MS_MIN * Math.max(1, pace() / 4), arrived: false, at: 0 });
-      sent(message);
     }
-    if (dots.size) requestAnimationFrame(move);
+    if (messages.length) showRound();
+    if (dots.size) move();
+  }
+
+  const keyOf = (message) => `${message.source} ${dialogueOf(message)}`;
+
+  function depart(message, began) {
+    if (isStill || dots.size >= DOTS_MAX || !places.has(message.source) || !places.has(message.target)) return;
+    dots.set(keyOf(message), { message, began, for_ms: DOT_MS_MIN * Math.max(1, pace() / 4), arrived: false, at: 0 });
+  }
+
+  function arrive(message) {
+    const dot = dots.get(keyOf(message));
+    if (!dot) return;
+    const for_ms = Math.max(DOT_MS_MIN, (message.arrived_s - message.sent_s) * 1000 * pace());
+    Object.assign(dot, { arrived: true, for_ms: Math.max(dot.for_ms, for_ms) });
   }
 
   let isMoving = false;
@@ -311,23 +326,42 @@
 
   const isVault = (name) => state?.members.some((each) => each.kind === "vault" && each.name === name);
 
-  function sent({ source, target, text }) {
-    if (isVault(target) && text.startsWith("POST ")) {
-      const value = text.slice(5);
-      if (round?.value !== value) round = { value, acks: new Map(), answered: false, for: source };
-      if (!round.acks.has(target)) round.acks.set(target, "asked");
+  function sent(message) {
+    const { source, target, text } = message;
+    if (!text.startsWith("POST ")) return;
+    const value = text.slice(5);
+    if (source === CLIENTS) {
+      if (writes.size >= WRITES_MAX) writes.clear();
+      writes.set(dialogueOf(message), value);
+    } else if (isVault(target)) {
+      if (round?.value !== value) round = { value, acks: new Map(), answered: "" };
+      const how = round.acks.get(target)?.how ?? "asked";
+      round.acks.set(target, { how, dialogue: dialogueOf(message) }); // it may be asked once more
     }
   }
 
-  function heard({ source, target, text }) {
-    if (!round) return;
-    if (isVault(source) && round.acks.get(source) === "asked" && /^(200|412) /.test(text)) {
-      round.acks.set(source, round.answered ? "late" : "in");
-    } else if (source === round.for && target === CLIENTS && text.includes("Sent updates to")) {
-      round.answered = text;
+  function heard(message) {
+    const { source, target, text } = message;
+    const dialogue = dialogueOf(message);
+    if (target === CLIENTS) {
+      const value = writes.get(dialogue);
+      writes.delete(dialogue);
+      if (round && value === round.value && !round.answered) round.answered = text;
+      return;
     }
+    const ack = round?.acks.get(source);
+    if (ack?.how === "asked" && ack.dialogue === dialogue) {
+      const is_in = text.startsWith("200 ");
+      ack.how = !is_in ? "refused" : round.answered ? "late" : "in";
+    }
+  }
+
+  const ACKS = { asked: "asked", in: "has it", late: "has it, late", refused: "does not take it" };
+
+  function showRound() {
+    if (!round) return;
     const parts = [element("span", "", `write ${round.value}:`)];
-    for (const [name, how] of round.acks) parts.push(element("span", `ack ${how}`, `${name} ${{ asked: "asked", in: "has it", late: "has it, late" }[how]}`));
+    for (const [name, { how }] of round.acks) parts.push(element("span", `ack ${how}`, `${name} ${ACKS[how]}`));
     if (round.answered) parts.push(element("span", "answered", `the client is answered ${round.answered}`));
     $("round").replaceChildren(...parts);
   }
@@ -348,26 +382,63 @@
     say(`${what}: ${words}, after ${(took_s * 1000).toFixed(0)} ms${means ? `. It is ${means}` : ""}`);
   }
 
+  let lastLogged = 0;
+
   function logged({ clock, who, what, command, number }) {
+    if (number <= lastLogged) return; // it came before the connection was lost
+    lastLogged = number;
+    if (who === STORY) $("scene").textContent = what;
     const item = element("li", "", `${clock} ${who}: ${what}`);
     if (command) item.append(element("div", "command", command));
-    item.dataset.number = number;
     $("log").prepend(item);
     while ($("log").children.length > LOG_MAX) $("log").lastChild.remove();
   }
 
-  async function drawTimeline(seconds) {
-    try {
-      const answer = await fetch(`timeline.json?s=${seconds}`);
-      if (!answer.ok) return;
-      const data = await answer.json();
-      const fresh = $("timeline").cloneNode(false);
-      $("timeline").replaceWith(fresh);
-      window.drawPicture(fresh, data);
-    } catch {
-      // The next one will do.
-    }
+  /** Have a picture drawn in an element, anew. */
+  async function drawFrom(address, id) {
+    const answer = await fetch(address);
+    if (!answer.ok) return null;
+    const data = await answer.json();
+    const fresh = $(id).cloneNode(false);
+    $(id).replaceWith(fresh);
+    return window.drawPicture(fresh, data);
   }
+
+  const drawTimeline = (seconds) =>
+    drawFrom(`timeline.json?s=${seconds}`, "timeline").catch(() => {
+      // The next one will do.
+    });
+
+  // The same in simulation: its picture stands beside that of what has happened here.
+
+  async function simulate() {
+    const button = $("simulate");
+    button.disabled = true;
+    say("A simulated grid does what was done to this one ...");
+    const done = await ask({ verb: "simulate" });
+    button.disabled = false;
+    if (!done) return;
+    say(done.sentence);
+    $("verdict").textContent = done.sentence;
+    $("again").textContent = done.command;
+    $("simulated").hidden = false;
+    if (!paused) $("pause").click();
+    try {
+      const drawn = await drawFrom("simulation.json", "simulation");
+      drawn?.fold(true);
+      if (drawn?.data.marks.length) drawn.goTo({ finding: 0 });
+    } catch {
+      say("Its picture does not come: try once more.");
+    }
+    $("simulated").scrollIntoView({ block: "nearest" });
+  }
+
+  $("simulate").addEventListener("click", simulate);
+  $("close").addEventListener("click", () => {
+    $("simulated").hidden = true;
+    $("simulation").replaceChildren();
+    $("simulate").focus();
+  });
 
   setInterval(() => {
     if (!paused && document.visibilityState === "visible") drawTimeline(TIMELINE_S);
@@ -477,8 +548,14 @@
     $("scenes").append(made);
   });
 
+  /** Keys are the page's own wherever they mean nothing else: a picture has keys of its own, and a button the space. */
+  function isTaken({ target, key }) {
+    const others = key === " " ? "input, select, .picture, button, a, [role=button]" : "input, select, .picture";
+    return target.closest?.(others);
+  }
+
   document.addEventListener("keydown", (event) => {
-    if (event.target !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
     if (event.key === " ") {
       event.preventDefault();
       play((scene + 1) % SCENES.length);
@@ -486,6 +563,8 @@
       playing += 1;
       scene = -1;
       reset();
+    } else if (event.key === "s") {
+      simulate();
     } else if (/^[1-9]$/.test(event.key) && SCENES[Number(event.key) - 1]) {
       play(Number(event.key) - 1);
     }
