@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test test-all test-lowest services bugs explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants twisted-parity clean
+.PHONY: help setup demo up test test-all test-lowest services bugs explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants twisted-parity screenshots clean
 
 help:
 	@printf '%s\n' \
@@ -23,6 +23,7 @@ help:
 	  'make glitch-table     how soon each deliberate bug is found, and its story; twenty minutes' \
 	  'make mutants          what simulation finds of 400 small changes to the product; an hour' \
 	  'make twisted-parity   Twisted'"'"'s own reactor tests in the simulated world, beside this machine; some minutes' \
+	  'make screenshots      the documentation'"'"'s pictures of pages and terminals; some minutes' \
 	  'make lock             write the lock files anew' \
 	  'make clean            take away everything that was made here'
 
@@ -68,6 +69,9 @@ twisted-parity: setup
 docs: setup
 	@.venv/bin/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs/html
 	@echo build/docs/html/index.html
+
+screenshots: setup
+	@scripts/screenshots
 
 lint: setup
 	@scripts/lint

@@ -48,7 +48,7 @@ NOT_RUN = {
     "scripts/bench profile --kind get --connections 64 --seconds 10": TAKES_LONG,
     "scripts/bench profile --how cprofile": TAKES_LONG,
     "scripts/bench render build/bench": "needs what make bench has left",
-    "scripts/pictures": CHANGES_THE_MACHINE,
+    "make screenshots": CHANGES_THE_MACHINE,
     "glitchgrid simulate --seeds 0:5000": TAKES_LONG,
     "glitchgrid simulate --seeds 0:20000": TAKES_LONG,
     "glitchgrid simulate --seeds 0:20000 --dask tcp://10.0.0.9:8786": NEEDS_ANOTHER_MACHINE,

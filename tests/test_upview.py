@@ -123,8 +123,8 @@ def test_events_are_sentences() -> None:
         look(vault1=Answer(200, "280"), vault2=AWAY),
         look(),
     ]
-    for before, now in zip([None, *looks], looks, strict=False):
-        events.note(before, now, "17:00:00")
+    for each in looks:
+        events.note(each, "17:00:00")
     assert [line.removeprefix("17:00:00 ") for line in events.told] == [
         "vault1 is down (killed by SIGKILL)",
         "vault2 is down (killed by SIGKILL)",
@@ -134,6 +134,16 @@ def test_events_are_sentences() -> None:
         "vault2 is up again",
         "vault1 has caught up: it shows 300",
     ]
+
+
+def test_who_shows_another_value_at_each_look_is_not_left_behind() -> None:
+    events = Events()
+    for shown_by_vault1 in ("298", "299", "300"):
+        events.note(look(vault1=Answer(200, shown_by_vault1)), "17:00:00")
+    assert events.told == []
+    for shown_by_vault1 in ("299", "299", "300", "300"):
+        events.note(look(vault1=Answer(200, shown_by_vault1)), "17:00:00")
+    assert events.told == ["17:00:00 vault1 has caught up: it shows 300"]
 
 
 def test_lines_for_a_pipe_tell_what_is_new() -> None:

@@ -164,7 +164,7 @@ class Screen:
     def show(self, look: Look, restarts: Mapping[str, float]) -> None:
         """Show how the grid is."""
         before, self._look = self._look, look
-        self._events.note(before, look, time.strftime("%H:%M:%S"))
+        self._events.note(look, time.strftime("%H:%M:%S"))
         self._view = evolve(self._view, look=look, restarts=restarts, events=self._events.told)
         self._say(changes(before, look))
 

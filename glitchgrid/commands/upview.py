@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from glitchgrid.lab.register.processes.watch import Look, happened
+from glitchgrid.lab.register.processes.watch import Happenings, Look
 from glitchgrid.sight.grid import Grid
 from glitchgrid.sight.members import Control, Vault
 
@@ -188,16 +188,17 @@ def _wrapped(text: Text, width: int) -> Iterator[Text]:
     yield from text.wrap(Console(width=width), max(1, width))
 
 
-@frozen
 class Events:
-    """What has happened between looks, in sentences."""
+    """What has happened between looks, in sentences.
 
-    told: list[str] = field(factory=list)
+    :ivar told: the last of them.
+    """
 
-    def note(self, before: Look | None, now: Look, clock: str) -> None:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._happenings = Happenings()
+
+    def note(self, look: Look, clock: str) -> None:
         """:param clock: the time, as people read it."""
-        if before is None:
-            return
-        for sentence in happened(before, now):
-            self.told.append(f"{clock} {sentence}")
+        self.told += [f"{clock} {sentence}" for sentence in self._happenings.since_the_last(look)]
         del self.told[:-EVENTS_KEPT]

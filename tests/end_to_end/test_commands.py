@@ -37,11 +37,11 @@ DEMO_TIMEOUT_S = 300.0
 ESCAPE = "\x1b"
 
 
-def free_ports_in_a_row() -> int:
+def free_ports_in_a_row(vaults: int = VAULTS) -> int:
     """The first of as many free ports as a grid takes."""
     while True:
         first = free_port()
-        probes = [socket.socket() for _ in range(VAULTS)]
+        probes = [socket.socket() for _ in range(vaults)]
         try:
             for offset, probe in enumerate(probes, start=1):
                 probe.bind((HOST, first + offset))

@@ -7,91 +7,22 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 import pytest
-from attrs import frozen
 from playwright.sync_api import Page, sync_playwright
 
 from glitchgrid.lab.register.live.web import BODY_BYTES_MAX, BODY_KEPT_BYTES_MAX, PAGES_MAX
-from tests.end_to_end.processes import HOST, ask, free_port, wait_until
+from tests.end_to_end.processes import HOST, ask, wait_until
 from tests.end_to_end.test_commands import free_ports_in_a_row
+from tests.live.grid import GLITCHGRID, PATIENCE_S, Up
 from tests.picture.accessibility import complaints
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
 
-GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
-PATIENCE_S = 60
 ENDS_S = 3.0
-
-
-@frozen
-class Got:
-    status: int
-    text: str
-    headers: dict[str, str]
-
-
-class Up:
-    """A grid with its page."""
-
-    def __init__(self, directory: Path) -> None:
-        self.port = free_ports_in_a_row()
-        self.web_port = free_port()
-        self._output = directory / "output"
-        with self._output.open("w") as output:
-            self.process = subprocess.Popen(
-                [GLITCHGRID, "up", "--port", str(self.port), "--web-port", str(self.web_port)],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def said(self) -> str:
-        return self._output.read_text(encoding="utf-8")
-
-    def wait(self) -> None:
-        wait_until(lambda: "All 3 vaults are up" in self.said, f"it is up:\n{self.said}")
-
-    @property
-    def url(self) -> str:
-        found = re.search(r"The page: (http://\S+/)", self.said)
-        assert found, self.said
-        return found[1]
-
-    @property
-    def path(self) -> str:
-        return urlsplit(self.url).path
-
-    def get(self, path: str = "", method: str = "GET", body: Any = None, **headers: str) -> Got:
-        connection = http.client.HTTPConnection(HOST, self.web_port, timeout=PATIENCE_S)
-        try:
-            connection.request(method, path if path.startswith("/") else self.path + path, body, headers)
-            response = connection.getresponse()
-            return Got(response.status, response.read().decode(), {k.lower(): v for k, v in response.getheaders()})
-        finally:
-            connection.close()
-
-    def do(self, verb: str, **arguments: Any) -> Got:
-        return self.get("do", "POST", json.dumps({"verb": verb, **arguments}))
-
-    def events(self) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(HOST, self.web_port, timeout=PATIENCE_S)
-        connection.request("GET", f"{self.path}events")
-        return connection.getresponse()
-
-    def state(self) -> dict[str, Any]:
-        with self.events() as events:
-            assert events.readline() == b"event: state\n"
-            told: dict[str, Any] = json.loads(events.readline().removeprefix(b"data: "))
-            return told
-
-    def member(self, name: str) -> dict[str, Any]:
-        return next(each for each in self.state()["members"] if each["name"] == name)
 
 
 @pytest.fixture(scope="module")

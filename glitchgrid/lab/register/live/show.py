@@ -19,7 +19,7 @@ from glitchgrid.lab.register.live.memory import REMEMBERED_S, Memory
 from glitchgrid.lab.register.live.stage import CLIENTS, VERBS, CannotDo, Links, LocalStage
 from glitchgrid.lab.register.processes.disks import VARIABLE
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, Member
-from glitchgrid.lab.register.processes.watch import Look, happened
+from glitchgrid.lab.register.processes.watch import Happenings, Look
 from glitchgrid.lab.relay.link import Passing
 from glitchgrid.sight.members import Vault
 from glitchgrid.vaults.address import VaultAddress
@@ -73,6 +73,7 @@ class Show:
             [member.name for member in grid.members], [vault.name for vault in grid.vaults], reactor.seconds()
         )
         self._look: Look | None = None
+        self._happenings = Happenings()
         self._restarts: Mapping[str, float] = {}
         self._checked = Checked(0, "nothing to check yet")
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_MAX)
@@ -100,13 +101,12 @@ class Show:
 
     def looked(self, look: Look, restarts: Mapping[str, float]) -> None:
         """The grid was looked at."""
-        before, self._look, self._restarts = self._look, look, restarts
+        self._look, self._restarts = look, restarts
         now_s = self._reactor.seconds()
         self._memory.look(look, now_s)
         self._memory.forget(now_s)
-        if before is not None:
-            for sentence in happened(before, look):
-                self._say("grid", sentence)
+        for sentence in self._happenings.since_the_last(look):
+            self._say("grid", sentence)
         self._publish("state", self.state())
 
     def passing(self, message: Passing) -> None:

@@ -51,7 +51,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 TYPES = {"js": "text/javascript", "css": "text/css", "html": "text/html", "json": "application/json"}
-OWN = ("live.js", "live.css")
+OWN = ("live.js", "dots.js", "page.js", "round.js", "scenes.js", "live.css")
 SAVED = ("timeline.html", "simulation.html")
 """Pages with a script in them: for a file, and not to be opened from here."""
 

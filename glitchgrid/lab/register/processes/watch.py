@@ -141,17 +141,32 @@ def changes(before: Look | None, now: Look) -> list[str]:
     return lines
 
 
-def happened(before: Look, now: Look) -> Iterator[str]:
-    """What has happened between two looks, in sentences."""
-    for name in now.processes:
-        was, state = before.state(name), now.state(name)
-        if was != state:
-            yield f"{name} {_became(was, state)}"
-    for old, new in zip(before.grid.vaults, now.grid.vaults, strict=True):
-        if before.grid.lag(old) and now.grid.lag(new) == 0:
-            yield f"{new.name} has caught up: it shows {new.shown}"
-    if before.grid.serves != now.grid.serves:
-        yield "the grid serves again" if now.grid.serves else "the grid serves no more"
+class Happenings:
+    """What happens from look to look, in sentences."""
+
+    def __init__(self) -> None:
+        self._before: Look | None = None
+        self._left_behind: set[str] = set()
+
+    def since_the_last(self, now: Look) -> list[str]:
+        """Nothing at the first look."""
+        before, self._before = self._before, now
+        return [] if before is None else list(self._between(before, now))
+
+    def _between(self, before: Look, now: Look) -> Iterator[str]:
+        for name in now.processes:
+            was, state = before.state(name), now.state(name)
+            if was != state:
+                yield f"{name} {_became(was, state)}"
+        for old, new in zip(before.grid.vaults, now.grid.vaults, strict=True):
+            # Who shows another value than before is not left behind: the look came in the middle of a write.
+            if now.grid.lag(new) and (not old.is_up or (before.grid.lag(old) and old.shown == new.shown)):
+                self._left_behind.add(new.name)
+            elif now.grid.lag(new) == 0 and new.name in self._left_behind:
+                self._left_behind.remove(new.name)
+                yield f"{new.name} has caught up: it shows {new.shown}"
+        if before.grid.serves != now.grid.serves:
+            yield "the grid serves again" if now.grid.serves else "the grid serves no more"
 
 
 def _became(was: str, state: str) -> str:

@@ -1,605 +1,448 @@
 // The live page: the grid as it is, what goes over its links, and what can be done to both.
 
-(() => {
-  const SVG = "http://www.w3.org/2000/svg";
-  const DOTS_MAX = 500;
-  const WRITES_MAX = 1000;
-  const DOT_MS_MIN = 250;
-  const TIMELINE_EVERY_MS = 2000;
-  const TIMELINE_S = 10;
-  const LOG_MAX = 100;
-  const HELD_AT = 0.55;
-  const NODE = { width: 150, height: 92 };
-  const ROWS = { clients: 16, control: 140, vault: 320 };
-  const HEIGHT = 424;
-  const CLIENTS = "clients";
-  const STORY = "story"; // who tells what is played on this grid
-  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+import { Dots } from "./dots.js";
+import { $, CLIENTS, element } from "./page.js";
+import { Round } from "./round.js";
+import { SCENES } from "./scenes.js";
 
-  const $ = (id) => document.getElementById(id);
-  const drawing = $("drawing");
-  let state = null;
-  let places = new Map();
-  let chosen = null;
-  let structure = "";
-  let paused = false;
-  let round = null;
-  const writes = new Map(); // the clients' writes that were not answered yet: which value each has
-  const dots = new Map();
+const SVG = "http://www.w3.org/2000/svg";
+const TIMELINE_EVERY_MS = 2000;
+const TIMELINE_S = 10;
+const LOG_MAX = 100;
+const NODE = { width: 150, height: 92 };
+const ROWS = { clients: 16, control: 140, vault: 320 };
+const HEIGHT = 424;
+const STORY = "story"; // who tells what is played on this grid
 
-  // What the server is asked for.
+const drawing = $("drawing");
+let state = null;
+let places = new Map();
+let chosen = null;
+let structure = "";
+let paused = false;
 
-  async function ask(wanted) {
-    try {
-      const answer = await fetch("do", { method: "POST", body: JSON.stringify(wanted) });
-      if (!answer.ok) {
-        say((await answer.text()).trim());
-        return null;
-      }
-      return await answer.json();
-    } catch {
-      say("The grid's supervisor does not answer.");
+// What the server is asked for.
+
+async function ask(wanted) {
+  try {
+    const answer = await fetch("do", { method: "POST", body: JSON.stringify(wanted) });
+    if (!answer.ok) {
+      say((await answer.text()).trim());
       return null;
     }
+    return await answer.json();
+  } catch {
+    say("The grid's supervisor does not answer.");
+    return null;
   }
+}
 
-  function say(text) {
-    $("answer").textContent = text;
-  }
+function say(text) {
+  $("answer").textContent = text;
+}
 
-  // The grid, drawn.
+// The grid, drawn.
 
-  function shape(name, attributes, text) {
-    const made = document.createElementNS(SVG, name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
-  }
+function shape(name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
 
-  function layOut(members) {
-    const width = Math.max(360, drawing.clientWidth || 900);
-    drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-    places = new Map();
-    const row = (names, y, height) => {
-      const room = width / names.length;
-      const wide = Math.min(NODE.width, room - 6);
-      names.forEach((name, number) => places.set(name, { x: room * (number + 0.5), y, width: wide, height }));
-    };
-    row([CLIENTS], ROWS.clients, 44);
-    row(members.filter((each) => each.kind === "control").map((each) => each.name), ROWS.control, 82);
-    row(members.filter((each) => each.kind === "vault").map((each) => each.name), ROWS.vault, NODE.height);
-  }
+function layOut(members) {
+  const width = Math.max(360, drawing.clientWidth || 900);
+  drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+  places = new Map();
+  const row = (names, y, height) => {
+    const room = width / names.length;
+    const wide = Math.min(NODE.width, room - 6);
+    names.forEach((name, number) => places.set(name, { x: room * (number + 0.5), y, width: wide, height }));
+  };
+  row([CLIENTS], ROWS.clients, 44);
+  row(members.filter((each) => each.kind === "control").map((each) => each.name), ROWS.control, 82);
+  row(members.filter((each) => each.kind === "vault").map((each) => each.name), ROWS.vault, NODE.height);
+}
 
-  function drawAll() {
-    const { members, links } = state;
-    layOut(members);
-    const lines = links.map((link) => {
-      const group = shape("g", { class: "link", tabindex: 0, role: "button", "data-link": `${link.source} ${link.target}` });
-      const ends = lineOf(link.source, link.target);
-      group.append(shape("line", ends), shape("line", { class: "near", ...ends }), shape("text", { "text-anchor": "middle", x: (ends.x1 + ends.x2) / 2, y: (ends.y1 + ends.y2) / 2 }));
-      pressable(group, () => choose({ link: [link.source, link.target] }));
-      return group;
-    });
-    const nodes = [node({ name: CLIENTS, kind: CLIENTS }), ...members.map(node)];
-    const moving = shape("g", { id: "moving", "aria-hidden": "true" });
-    drawing.replaceChildren(...lines, ...nodes, moving);
-  }
-
-  function lineOf(source, target) {
-    const [from, to] = [places.get(source), places.get(target)];
-    return { x1: from.x, y1: from.y + from.height, x2: to.x, y2: to.y };
-  }
-
-  function node({ name, kind }) {
-    const { x, y, width, height } = places.get(name);
-    const group = shape("g", { class: `node ${kind}`, "data-name": name, transform: `translate(${x - width / 2} ${y})` });
-    group.append(shape("rect", { width, height, rx: 9 }), shape("text", { class: "name", x: 10, y: 20 }, name));
-    if (kind === CLIENTS) return group;
-    group.setAttribute("tabindex", "0");
-    group.setAttribute("role", "button");
-    for (const row of [38, 54, 70]) group.append(shape("text", { class: "small", x: 10, y: row }));
-    if (kind === "vault") {
-      group.append(shape("rect", { class: "level", x: 10, y: height - 14, height: 7, width: 0 }));
-      group.append(shape("rect", { class: "level shown", x: 10, y: height - 14, height: 7, width: 0 }));
-    }
-    pressable(group, () => choose({ name }));
+function drawAll() {
+  const { members, links } = state;
+  layOut(members);
+  const lines = links.map((link) => {
+    const group = shape("g", { class: "link", tabindex: 0, role: "button", "data-link": `${link.source} ${link.target}` });
+    const ends = lineOf(link.source, link.target);
+    group.append(shape("line", ends), shape("line", { class: "near", ...ends }), shape("text", { "text-anchor": "middle", x: (ends.x1 + ends.x2) / 2, y: (ends.y1 + ends.y2) / 2 }));
+    pressable(group, () => choose({ link: [link.source, link.target] }));
     return group;
-  }
-
-  function pressable(element, act) {
-    element.addEventListener("click", act);
-    element.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      event.stopPropagation();
-      act();
-    });
-  }
-
-  function show() {
-    const { members, links } = state;
-    const now = JSON.stringify([members.map((each) => each.name), drawing.clientWidth]);
-    if (now !== structure) {
-      structure = now;
-      drawAll();
-    }
-    showHeadline();
-    const most = Math.max(1, ...members.map((each) => Number(each.shown ?? 0)), Number(state.value ?? 0));
-    for (const member of members) showMember(member, most);
-    for (const link of links) showLink(link);
-    if ($("load").value !== String(state.load)) $("load").value = String(state.load);
-    showChosen();
-  }
-
-  function showHeadline() {
-    const headline = $("headline");
-    if (headline.textContent !== state.headline) headline.textContent = state.headline;
-    headline.className = !state.serves ? "bad" : state.degraded ? "warn" : "";
-    const { checker } = state;
-    const words = checker.wrong ? `Not linearizable: ${checker.text}` : checker.text;
-    if ($("checker").textContent !== words) $("checker").textContent = words;
-    $("checker").className = checker.wrong ? "bad" : "";
-    $("glitch").hidden = !state.glitch;
-    if (state.glitch) $("glitch").textContent = `A bug is on, ${state.glitch.name}: ${state.glitch.what}`;
-    document.title = `${state.serves ? "" : "! "}${state.headline}`;
-  }
-
-  function wordsOf(member) {
-    if (!member.pid) {
-      const again = member.restarts_in_s === null ? "" : `again in ${Math.max(0, Math.round(member.restarts_in_s))} s`;
-      return ["down", again, ""];
-    }
-    if (member.stopped) return ["stopped", `pid ${member.pid}`, ""];
-    if (member.state !== "up") return ["does not answer", `pid ${member.pid}`, ""];
-    if (member.kind === "control") return [`answers ${member.answers}`, `${member.per_s ?? 0} requests/s`, `pid ${member.pid}`];
-    const lag = member.lag ? `, ${member.lag} behind` : "";
-    const disk = member.disk ? `disk: ${member.disk}` : member.disk_failed ? "its disk failed" : `durable ${member.durable}`;
-    return [`shows ${member.shown}${lag}`, disk, `pid ${member.pid}`];
-  }
-
-  function showMember(member, most) {
-    const group = drawing.querySelector(`[data-name="${member.name}"]`);
-    const words = wordsOf(member);
-    const isDown = !member.pid || (member.kind === "control" && member.serves === false) || member.disk_failed;
-    const classes = ["node", member.kind, isDown ? "down" : "", member.stopped ? "stopped" : "", member.lag ? "behind" : "", chosen?.name === member.name ? "chosen" : ""];
-    group.setAttribute("class", classes.filter(Boolean).join(" "));
-    group.setAttribute("aria-label", `${member.name}: ${words.filter(Boolean).join(", ")}`);
-    group.querySelectorAll(".small").forEach((text, row) => (text.textContent = words[row]));
-    const width = Math.max(0, places.get(member.name).width - 20);
-    const levels = group.querySelectorAll(".level");
-    levels[0]?.setAttribute("width", String((width * Number(member.durable ?? 0)) / most));
-    levels[1]?.setAttribute("width", String((width * Number(member.shown ?? 0)) / most));
-  }
-
-  function showLink(link) {
-    const group = drawing.querySelector(`[data-link="${link.source} ${link.target}"]`);
-    const state_of = [
-      link.cut.length ? (link.cut.length > 1 ? "cut" : `cut ${link.cut[0]}`) : "",
-      link.held.length ? `holds ${link.waiting_bytes} bytes` : "",
-      link.delay_s ? `${Math.round(link.delay_s * 1000)} ms` : "",
-    ].filter(Boolean);
-    const isChosen = chosen?.link?.join(" ") === `${link.source} ${link.target}`;
-    const classes = ["link", link.cut.length ? "cut" : "", link.held.length ? "held" : "", link.delay_s ? "slow" : "", isChosen ? "chosen" : ""];
-    group.setAttribute("class", classes.filter(Boolean).join(" "));
-    group.setAttribute("aria-label", `link between ${link.source} and ${link.target}: ${state_of.join(", ") || "well"}`);
-    group.querySelector("text").textContent = state_of.join(", ");
-  }
-
-  // What can be done to what was chosen.
-
-  function choose(what) {
-    chosen = what;
-    structureOfChosen = "";
-    show();
-  }
-
-  let structureOfChosen = "";
-
-  function showChosen() {
-    if (!chosen) return;
-    const { title, verbs } = chosen.name ? forMember(state.members.find((each) => each.name === chosen.name)) : forLink(...chosen.link);
-    const now = JSON.stringify([title, verbs.map(([text]) => text)]);
-    if (now === structureOfChosen) return;
-    structureOfChosen = now;
-    const focused = document.activeElement?.dataset?.verb;
-    const head = document.createElement("p");
-    const name = document.createElement("b");
-    name.textContent = title;
-    head.append(name);
-    const row = document.createElement("div");
-    row.className = "verbs";
-    for (const [text, wanted, question] of verbs) {
-      const made = document.createElement("button");
-      made.type = "button";
-      made.textContent = text;
-      made.dataset.verb = text;
-      if (question) made.className = "harsh";
-      made.addEventListener("click", () => {
-        if (!question || confirm(question)) ask(wanted).then((done) => done?.command && say(done.command));
-      });
-      row.append(made);
-    }
-    $("chosen").replaceChildren(head, row);
-    if (focused) $("chosen").querySelector(`[data-verb="${CSS.escape(focused)}"]`)?.focus();
-  }
-
-  function forMember(member) {
-    const { name } = member;
-    const verbs = member.pid
-      ? [
-          ["kill -9", { verb: "kill", name }],
-          member.stopped ? ["continue", { verb: "go_on", name }] : ["stop", { verb: "stop", name }],
-        ]
-      : [["start", { verb: "start", name }]];
-    if (member.kind === "vault") {
-      for (const [ill, words] of [["full", "disk full"], ["failing", "syncs fail"], ["slow", "disk slow"], ["", "disk well"]]) {
-        if (ill !== member.disk) verbs.push([words, { verb: "disk", name, ill }]);
-      }
-      verbs.push(["empty its disk", { verb: "empty", name }, `${name} will forget all that it has acknowledged. The register may go back. Do it?`]);
-    }
-    return { title: name, verbs };
-  }
-
-  function forLink(source, target) {
-    const both = { source, target };
-    return {
-      title: `${source} ↔ ${target}`,
-      verbs: [
-        ["cut both ways", { verb: "cut", ...both, way: "both" }],
-        [`cut ${source} → ${target}`, { verb: "cut", source, target, way: "there" }],
-        [`cut ${target} → ${source}`, { verb: "cut", source: target, target: source, way: "there" }],
-        ["slow: 300 ms", { verb: "slow", ...both, delay_s: 0.3 }],
-        ["hold", { verb: "hold", ...both, way: "both" }],
-        ["release", { verb: "release", ...both, way: "both" }],
-        ["heal", { verb: "heal", ...both }],
-      ],
-    };
-  }
-
-  // Messages.
-
-  /** How many times as long as it takes: from 1 to some thousands. */
-  function pace() {
-    return 10 ** (Number($("pace").value) / 27);
-  }
-
-  const dialogueOf = ({ connection, number, source, target }) => `${connection} ${number} ${[source, target].sort().join(" ")}`;
-
-  function took({ messages, now_s }) {
-    const at = performance.now();
-    for (const message of messages) {
-      if (message.arrived_s === null) {
-        sent(message);
-        depart(message, at - Math.min(200, Math.max(0, (now_s - message.sent_s) * 1000)));
-      } else {
-        heard(message);
-        arrive(message);
-      }
-    }
-    if (messages.length) showRound();
-    if (dots.size) move();
-  }
-
-  const keyOf = (message) => `${message.source} ${dialogueOf(message)}`;
-
-  function depart(message, began) {
-    if (isStill || dots.size >= DOTS_MAX || !places.has(message.source) || !places.has(message.target)) return;
-    dots.set(keyOf(message), { message, began, for_ms: DOT_MS_MIN * Math.max(1, pace() / 4), arrived: false, at: 0 });
-  }
-
-  function arrive(message) {
-    const dot = dots.get(keyOf(message));
-    if (!dot) return;
-    const for_ms = Math.max(DOT_MS_MIN, (message.arrived_s - message.sent_s) * 1000 * pace());
-    Object.assign(dot, { arrived: true, for_ms: Math.max(dot.for_ms, for_ms) });
-  }
-
-  let isMoving = false;
-
-  function move() {
-    if (isMoving) return;
-    isMoving = true;
-    requestAnimationFrame((at) => {
-      isMoving = false;
-      const parts = [];
-      for (const [key, dot] of dots) {
-        const share = Math.min(1, Math.max(0, (at - dot.began) / dot.for_ms));
-        dot.at = dot.arrived ? Math.max(dot.at, share) : Math.min(share, HELD_AT);
-        if (dot.at >= 1 || at - dot.began > 60_000) {
-          dots.delete(key);
-          continue;
-        }
-        const { source, target, text, tone } = dot.message;
-        const [from, to] = [places.get(source), places.get(target)];
-        if (!from || !to) continue;
-        const [y1, y2] = from.y < to.y ? [from.y + from.height, to.y] : [from.y, to.y + to.height];
-        const [x, y] = [from.x + (to.x - from.x) * dot.at, y1 + (y2 - y1) * dot.at];
-        parts.push(shape("circle", { class: `dot ${tone}`, cx: x, cy: y, r: 6 }));
-        if (dots.size < 40) parts.push(shape("text", { class: "dot-text", x: x + 9, y: y + 4 }, text));
-      }
-      $("moving")?.replaceChildren(...parts);
-      if (dots.size) move();
-    });
-  }
-
-  // The latest write: who has acknowledged it, and when the client was answered.
-
-  const isVault = (name) => state?.members.some((each) => each.kind === "vault" && each.name === name);
-
-  function sent(message) {
-    const { source, target, text } = message;
-    if (!text.startsWith("POST ")) return;
-    const value = text.slice(5);
-    if (source === CLIENTS) {
-      if (writes.size >= WRITES_MAX) writes.clear();
-      writes.set(dialogueOf(message), value);
-    } else if (isVault(target)) {
-      if (round?.value !== value) round = { value, acks: new Map(), answered: "" };
-      const how = round.acks.get(target)?.how ?? "asked";
-      round.acks.set(target, { how, dialogue: dialogueOf(message) }); // it may be asked once more
-    }
-  }
-
-  function heard(message) {
-    const { source, target, text } = message;
-    const dialogue = dialogueOf(message);
-    if (target === CLIENTS) {
-      const value = writes.get(dialogue);
-      writes.delete(dialogue);
-      if (round && value === round.value && !round.answered) round.answered = text;
-      return;
-    }
-    const ack = round?.acks.get(source);
-    if (ack?.how === "asked" && ack.dialogue === dialogue) {
-      const is_in = text.startsWith("200 ");
-      ack.how = !is_in ? "refused" : round.answered ? "late" : "in";
-    }
-  }
-
-  const ACKS = { asked: "asked", in: "has it", late: "has it, late", refused: "does not take it" };
-
-  function showRound() {
-    if (!round) return;
-    const parts = [element("span", "", `write ${round.value}:`)];
-    for (const [name, { how }] of round.acks) parts.push(element("span", `ack ${how}`, `${name} ${ACKS[how]}`));
-    if (round.answered) parts.push(element("span", "answered", `the client is answered ${round.answered}`));
-    $("round").replaceChildren(...parts);
-  }
-
-  function element(name, className, text) {
-    const made = document.createElement(name);
-    made.className = className;
-    made.textContent = text;
-    return made;
-  }
-
-  // Clients, the log, the timeline.
-
-  function answered({ client, kind, value, code, text, means, took_s }) {
-    if (client !== "you") return;
-    const what = kind === "write" ? `write ${value}` : "read";
-    const words = code ? `${code} ${text}` : "no answer";
-    say(`${what}: ${words}, after ${(took_s * 1000).toFixed(0)} ms${means ? `. It is ${means}` : ""}`);
-  }
-
-  let lastLogged = 0;
-
-  function logged({ clock, who, what, command, number }) {
-    if (number <= lastLogged) return; // it came before the connection was lost
-    lastLogged = number;
-    if (who === STORY) $("scene").textContent = what;
-    const item = element("li", "", `${clock} ${who}: ${what}`);
-    if (command) item.append(element("div", "command", command));
-    $("log").prepend(item);
-    while ($("log").children.length > LOG_MAX) $("log").lastChild.remove();
-  }
-
-  /** Have a picture drawn in an element, anew. */
-  async function drawFrom(address, id) {
-    const answer = await fetch(address);
-    if (!answer.ok) return null;
-    const data = await answer.json();
-    const fresh = $(id).cloneNode(false);
-    $(id).replaceWith(fresh);
-    return window.drawPicture(fresh, data);
-  }
-
-  const drawTimeline = (seconds) =>
-    drawFrom(`timeline.json?s=${seconds}`, "timeline").catch(() => {
-      // The next one will do.
-    });
-
-  // The same in simulation: its picture stands beside that of what has happened here.
-
-  async function simulate() {
-    const button = $("simulate");
-    button.disabled = true;
-    say("A simulated grid does what was done to this one ...");
-    const done = await ask({ verb: "simulate" });
-    button.disabled = false;
-    if (!done) return;
-    say(done.sentence);
-    $("verdict").textContent = done.sentence;
-    $("again").textContent = done.command;
-    $("simulated").hidden = false;
-    if (!paused) $("pause").click();
-    try {
-      const drawn = await drawFrom("simulation.json", "simulation");
-      drawn?.fold(true);
-      if (drawn?.data.marks.length) drawn.goTo({ finding: 0 });
-    } catch {
-      say("Its picture does not come: try once more.");
-    }
-    $("simulated").scrollIntoView({ block: "nearest" });
-  }
-
-  $("simulate").addEventListener("click", simulate);
-  $("close").addEventListener("click", () => {
-    $("simulated").hidden = true;
-    $("simulation").replaceChildren();
-    $("simulate").focus();
   });
+  const nodes = [node({ name: CLIENTS, kind: CLIENTS }), ...members.map(node)];
+  drawing.replaceChildren(...lines, ...nodes);
+}
 
-  setInterval(() => {
-    if (!paused && document.visibilityState === "visible") drawTimeline(TIMELINE_S);
-  }, TIMELINE_EVERY_MS);
+function lineOf(source, target) {
+  const [from, to] = [places.get(source), places.get(target)];
+  return { x1: from.x, y1: from.y + from.height, x2: to.x, y2: to.y };
+}
 
-  $("pause").addEventListener("click", () => {
-    paused = !paused;
-    $("pause").setAttribute("aria-pressed", String(paused));
-    $("pause").textContent = paused ? "go on" : "pause, and show the last minute";
-    drawTimeline(paused ? 60 : TIMELINE_S);
-  });
+function node({ name, kind }) {
+  const { x, y, width, height } = places.get(name);
+  const group = shape("g", { class: `node ${kind}`, "data-name": name, transform: `translate(${x - width / 2} ${y})` });
+  group.append(shape("rect", { width, height, rx: 9 }), shape("text", { class: "name", x: 10, y: 20 }, name));
+  if (kind === CLIENTS) return group;
+  group.setAttribute("tabindex", "0");
+  group.setAttribute("role", "button");
+  for (const row of [38, 54, 70]) group.append(shape("text", { class: "small", x: 10, y: row }));
+  if (kind === "vault") {
+    group.append(shape("rect", { class: "level", x: 10, y: height - 14, height: 7, width: 0 }));
+    group.append(shape("rect", { class: "level shown", x: 10, y: height - 14, height: 7, width: 0 }));
+  }
+  pressable(group, () => choose({ name }));
+  return group;
+}
 
-  $("client").addEventListener("submit", (event) => {
+function pressable(element, act) {
+  element.addEventListener("click", act);
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    const typed = $("value").value.trim();
-    ask({ verb: "write", value: typed || String(Number(state?.value ?? 0) + 1) });
-    $("value").value = "";
+    event.stopPropagation();
+    act();
   });
-  $("read").addEventListener("click", () => ask({ verb: "read" }));
-  $("load").addEventListener("change", () => ask({ verb: "load", per_s: Number($("load").value) }));
-  $("bugs").addEventListener("change", () => ask({ verb: "glitch", name: $("bugs").value }));
-  $("reset").addEventListener("click", reset);
+}
 
-  async function reset() {
-    $("bugs").value = "";
-    $("scene").textContent = "";
-    await ask({ verb: "load", per_s: 0 });
-    await ask({ verb: "reset" });
-    await ask({ verb: "check anew" });
+function show() {
+  const { members, links } = state;
+  const now = JSON.stringify([members.map((each) => each.name), drawing.clientWidth]);
+  if (now !== structure) {
+    structure = now;
+    drawAll();
   }
-
-  // Scenes for a talk: the space bar plays the next one.
-
-  const kill = (name) => ({ verb: "kill", name });
-  const start = (name) => ({ verb: "start", name });
-  const namesOf = (kind) => state.members.filter((each) => each.kind === kind).map((each) => each.name);
-  const are = (names) => `${names.join(" and ")} ${names.length === 1 ? "is" : "are"}`;
-
-  /** The last of the vaults: so many that a majority is left, and `more`. */
-  function lost(more) {
-    const vaults = namesOf("vault");
-    return vaults.slice(vaults.length - Math.floor((vaults.length - 1) / 2) - more);
+  showHeadline();
+  const most = Math.max(1, ...members.map((each) => Number(each.shown ?? 0)), Number(state.value ?? 0));
+  for (const member of members) showMember(member, most);
+  for (const link of links) showLink(link);
+  for (const [id, value] of [["load", String(state.load)], ["bugs", state.glitch?.name ?? ""]]) {
+    if ($(id).value !== value && document.activeElement !== $(id)) $(id).value = value;
   }
+  showChosen();
+}
 
-  function loseSome() {
-    const [some, all] = [lost(0), namesOf("vault").length];
-    if (!some.length) return [["No vault can be lost here: a majority of so few is all of them.", [], 3000]];
-    return [
-      [`${are(some)} killed. ${all - some.length} of ${all} vaults are a majority: writes go on.`, [{ verb: "load", per_s: 4 }, ...some.map(kill)], 5000],
-      ["They are started again, with what they had on their disks, and catch up.", some.map(start), 3000],
-    ];
+function showHeadline() {
+  const headline = $("headline");
+  if (headline.textContent !== state.headline) headline.textContent = state.headline;
+  headline.className = !state.serves ? "bad" : state.degraded ? "warn" : "";
+  const { checker } = state;
+  const words = checker.wrong ? `Not linearizable: ${checker.text}` : checker.text;
+  if ($("checker").textContent !== words) $("checker").textContent = words;
+  $("checker").className = checker.wrong ? "bad" : "";
+  $("glitch").hidden = !state.glitch;
+  if (state.glitch) $("glitch").textContent = `A bug is on, ${state.glitch.name}: ${state.glitch.what}`;
+  document.title = `${state.serves ? "" : "! "}${state.headline}`;
+}
+
+function wordsOf(member) {
+  if (!member.pid) {
+    const again = member.restarts_in_s === null ? "" : `again in ${Math.max(0, Math.round(member.restarts_in_s))} s`;
+    return ["down", again, ""];
   }
+  if (member.stopped) return ["stopped", `pid ${member.pid}`, ""];
+  if (member.state !== "up") return ["does not answer", `pid ${member.pid}`, ""];
+  if (member.kind === "control") return [`answers ${member.answers}`, `${member.per_s ?? 0} requests/s`, `pid ${member.pid}`];
+  const lag = member.lag ? `, ${member.lag} behind` : "";
+  const disk = member.disk ? `disk: ${member.disk}` : member.disk_failed ? "its disk failed" : `durable ${member.durable}`;
+  return [`shows ${member.shown}${lag}`, disk, `pid ${member.pid}`];
+}
 
-  function loseTooMany() {
-    const [many, all] = [lost(1), namesOf("vault").length];
-    return [
-      [`${are(many)} killed. ${all - many.length} of ${all} vaults are no majority: the grid answers 500, rather than guess.`, [{ verb: "load", per_s: 4 }, ...many.map(kill)], 6000],
-      ["They are started again. Nothing that was acknowledged is lost.", many.map(start), 3000],
-    ];
-  }
+function showMember(member, most) {
+  const group = drawing.querySelector(`[data-name="${member.name}"]`);
+  const words = wordsOf(member);
+  const isDown = !member.pid || (member.kind === "control" && member.serves === false) || member.disk_failed;
+  const classes = ["node", member.kind, isDown ? "down" : "", member.stopped ? "stopped" : "", member.lag ? "behind" : "", chosen?.name === member.name ? "chosen" : ""];
+  group.setAttribute("class", classes.filter(Boolean).join(" "));
+  group.setAttribute("aria-label", `${member.name}: ${words.filter(Boolean).join(", ")}`);
+  group.querySelectorAll(".small").forEach((text, row) => (text.textContent = words[row]));
+  const width = Math.max(0, places.get(member.name).width - 20);
+  const levels = group.querySelectorAll(".level");
+  levels[0]?.setAttribute("width", String((width * Number(member.durable ?? 0)) / most));
+  levels[1]?.setAttribute("width", String((width * Number(member.shown ?? 0)) / most));
+}
 
-  function failSync() {
-    const [name] = namesOf("vault");
-    return [
-      [`The disk of ${name} fails its next sync. The vault says so, and takes no store any more.`, [{ verb: "disk", name, ill: "failing" }, { verb: "load", per_s: 4 }], 7000],
-      ["With another disk it is started again.", [{ verb: "disk", name, ill: "" }], 3000],
-    ];
-  }
+function showLink(link) {
+  const group = drawing.querySelector(`[data-link="${link.source} ${link.target}"]`);
+  const state_of = [
+    link.cut.length ? (link.cut.length > 1 ? "cut" : `cut ${link.cut[0]}`) : "",
+    link.held.length ? `holds ${link.waiting_bytes} bytes` : "",
+    link.delay_s ? `${Math.round(link.delay_s * 1000)} ms` : "",
+  ].filter(Boolean);
+  const isChosen = chosen?.link?.join(" ") === `${link.source} ${link.target}`;
+  const classes = ["link", link.cut.length ? "cut" : "", link.held.length ? "held" : "", link.delay_s ? "slow" : "", isChosen ? "chosen" : ""];
+  group.setAttribute("class", classes.filter(Boolean).join(" "));
+  group.setAttribute("aria-label", `link between ${link.source} and ${link.target}: ${state_of.join(", ") || "well"}`);
+  group.querySelector("text").textContent = state_of.join(", ");
+}
 
-  function goBack() {
-    const everyone = state.members.map((each) => each.name);
-    return [
-      ["A bug is switched on: vaults that start remember nothing.", [{ verb: "glitch", name: "forget-on-restart" }], 4000],
-      ["Clients write and read.", [{ verb: "load", per_s: 20 }], 4000],
-      ["All servers lose their power.", [{ verb: "load", per_s: 0 }, ...everyone.map(kill)], 1500],
-      ["They are started again. What was acknowledged is gone.", everyone.map(start), 4000],
-      ["One read is enough for the checker to see it.", [{ verb: "read" }], 2000],
-    ];
-  }
+// What can be done to what was chosen.
 
-  const SCENES = [
-    { title: "Lose some", steps: loseSome },
-    { title: "Lose too many", steps: loseTooMany },
-    { title: "A failed fsync", steps: failSync },
-    { title: "The register goes back", steps: goBack },
-  ];
-  let scene = -1;
-  let playing = 0;
+function choose(what) {
+  chosen = what;
+  structureOfChosen = "";
+  show();
+}
 
-  async function play(number) {
-    if (!state) return;
-    scene = number;
-    const mine = ++playing;
-    const { title, steps } = SCENES[number];
-    for (const [words, wanted, wait_ms] of steps()) {
-      if (mine !== playing) return;
-      $("scene").textContent = `${number + 1}. ${title}: ${words}`;
-      for (const each of wanted) await ask(each);
-      await new Promise((done) => setTimeout(done, wait_ms));
-    }
-  }
+let structureOfChosen = "";
 
-  SCENES.forEach(({ title }, number) => {
-    const made = element("button", "", `${number + 1} ${title}`);
+function showChosen() {
+  if (!chosen) return;
+  const { title, verbs } = chosen.name ? forMember(state.members.find((each) => each.name === chosen.name)) : forLink(...chosen.link);
+  const now = JSON.stringify([title, verbs.map(([text]) => text)]);
+  if (now === structureOfChosen) return;
+  structureOfChosen = now;
+  const focused = document.activeElement?.dataset?.verb;
+  const head = document.createElement("p");
+  const name = document.createElement("b");
+  name.textContent = title;
+  head.append(name);
+  const row = document.createElement("div");
+  row.className = "verbs";
+  for (const [text, wanted, question] of verbs) {
+    const made = document.createElement("button");
     made.type = "button";
-    made.addEventListener("click", () => play(number));
-    $("scenes").append(made);
-  });
-
-  /** Keys are the page's own wherever they mean nothing else: a picture has keys of its own, and a button the space. */
-  function isTaken({ target, key }) {
-    const others = key === " " ? "input, select, .picture, button, a, [role=button]" : "input, select, .picture";
-    return target.closest?.(others);
+    made.textContent = text;
+    made.dataset.verb = text;
+    if (question) made.className = "harsh";
+    made.addEventListener("click", () => {
+      if (!question || confirm(question)) ask(wanted).then((done) => done?.command && say(done.command));
+    });
+    row.append(made);
   }
+  $("chosen").replaceChildren(head, row);
+  if (focused) $("chosen").querySelector(`[data-verb="${CSS.escape(focused)}"]`)?.focus();
+}
 
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
-    if (event.key === " ") {
-      event.preventDefault();
-      play((scene + 1) % SCENES.length);
-    } else if (event.key === "0") {
-      playing += 1;
-      scene = -1;
-      reset();
-    } else if (event.key === "s") {
-      simulate();
-    } else if (/^[1-9]$/.test(event.key) && SCENES[Number(event.key) - 1]) {
-      play(Number(event.key) - 1);
+function forMember(member) {
+  const { name } = member;
+  const verbs = member.pid
+    ? [
+        ["kill -9", { verb: "kill", name }],
+        member.stopped ? ["continue", { verb: "go_on", name }] : ["stop", { verb: "stop", name }],
+      ]
+    : [["start", { verb: "start", name }]];
+  if (member.kind === "vault") {
+    for (const [ill, words] of [["full", "disk full"], ["failing", "syncs fail"], ["slow", "disk slow"], ["", "disk well"]]) {
+      if (ill !== member.disk) verbs.push([words, { verb: "disk", name, ill }]);
     }
+    verbs.push(["empty its disk", { verb: "empty", name }, `${name} will forget all that it has acknowledged. The register may go back. Do it?`]);
+  }
+  return { title: name, verbs };
+}
+
+function forLink(source, target) {
+  const both = { source, target };
+  return {
+    title: `${source} ↔ ${target}`,
+    verbs: [
+      ["cut both ways", { verb: "cut", ...both, way: "both" }],
+      [`cut ${source} → ${target}`, { verb: "cut", source, target, way: "there" }],
+      [`cut ${target} → ${source}`, { verb: "cut", source: target, target: source, way: "there" }],
+      ["slow: 300 ms", { verb: "slow", ...both, delay_s: 0.3 }],
+      ["hold", { verb: "hold", ...both, way: "both" }],
+      ["release", { verb: "release", ...both, way: "both" }],
+      ["heal", { verb: "heal", ...both }],
+    ],
+  };
+}
+
+// Messages.
+
+const isVault = (name) => state.members.some((each) => each.kind === "vault" && each.name === name);
+const dots = new Dots($("dots"), (name) => places.get(name), () => drawing.viewBox.baseVal.width);
+const round = new Round(isVault);
+
+function took({ messages, now_s }) {
+  for (const message of messages) {
+    if (message.arrived_s === null) {
+      round.sent(message);
+      dots.depart(message, (now_s - message.sent_s) * 1000);
+    } else {
+      round.arrived(message);
+      dots.arrive(message);
+    }
+  }
+  round.show();
+}
+
+// Clients, the log, the timeline.
+
+function answered({ client, kind, value, code, text, means, took_s }) {
+  if (client !== "you") return;
+  const what = kind === "write" ? `write ${value}` : "read";
+  const words = code ? `${code} ${text}` : "no answer";
+  say(`${what}: ${words}, after ${(took_s * 1000).toFixed(0)} ms${means ? `. It is ${means}` : ""}`);
+}
+
+let lastLogged = 0;
+
+function logged({ clock, who, what, command, number }) {
+  if (number <= lastLogged) return; // it came before the connection was lost
+  lastLogged = number;
+  if (who === STORY) $("scene").textContent = what;
+  const item = element("li", "", `${clock} ${who}: ${what}`);
+  if (command) item.append(element("div", "command", command));
+  $("log").prepend(item);
+  while ($("log").children.length > LOG_MAX) $("log").lastChild.remove();
+}
+
+/** Have a picture drawn in an element, anew. */
+async function drawFrom(address, id) {
+  const answer = await fetch(address);
+  if (!answer.ok) return null;
+  const data = await answer.json();
+  const fresh = $(id).cloneNode(false);
+  $(id).replaceWith(fresh);
+  return window.drawPicture(fresh, data);
+}
+
+const drawTimeline = (seconds) =>
+  drawFrom(`timeline.json?s=${seconds}`, "timeline").catch(() => {
+    // The next one will do.
   });
 
-  // What the server tells.
+// The same in simulation: its picture stands beside that of what has happened here.
 
-  function listen() {
-    const events = new EventSource("events");
-    const on = (kind, act) => events.addEventListener(kind, (event) => act(JSON.parse(event.data)));
-    on("state", (told) => {
-      state = told;
-      show();
-    });
-    on("messages", (told) => state && took(told));
-    on("done", answered);
-    on("log", logged);
-    on("end", () => {
-      events.close();
-      $("headline").textContent = "The grid has ended.";
-      $("headline").className = "bad";
-    });
-    events.onerror = () => {
-      if (events.readyState === EventSource.CLOSED) return;
-      $("headline").textContent = "The connection to the grid is lost; trying again ...";
-      $("headline").className = "bad";
-    };
+async function simulate() {
+  const button = $("simulate");
+  button.disabled = true;
+  say("A simulated grid does what was done to this one ...");
+  const done = await ask({ verb: "simulate" });
+  button.disabled = false;
+  if (!done) return;
+  say(done.sentence);
+  $("verdict").textContent = done.sentence;
+  $("again").textContent = done.command;
+  $("simulated").hidden = false;
+  if (!paused) $("pause").click();
+  try {
+    const drawn = await drawFrom("simulation.json", "simulation");
+    drawn?.fold(true);
+    if (drawn?.data.marks.length) drawn.goTo({ finding: 0 });
+  } catch {
+    say("Its picture does not come: try once more.");
   }
+  $("simulated").scrollIntoView({ block: "nearest" });
+}
 
-  new ResizeObserver(() => state && show()).observe(drawing);
-  fetch("glitches.json")
-    .then((answer) => answer.json())
-    .then((known) => {
-      for (const [name, what] of Object.entries(known)) $("bugs").append(new Option(`${name}: ${what}`, name));
-    })
-    .catch(() => say("The list of bugs does not come: load the page again."));
-  listen();
-})();
+$("simulate").addEventListener("click", simulate);
+$("close").addEventListener("click", () => {
+  $("simulated").hidden = true;
+  $("simulation").replaceChildren();
+  $("simulate").focus();
+});
+
+setInterval(() => {
+  if (!paused && document.visibilityState === "visible") drawTimeline(TIMELINE_S);
+}, TIMELINE_EVERY_MS);
+
+$("pause").addEventListener("click", () => {
+  paused = !paused;
+  $("pause").setAttribute("aria-pressed", String(paused));
+  $("pause").textContent = paused ? "go on" : "pause, and show the last minute";
+  drawTimeline(paused ? 60 : TIMELINE_S);
+});
+
+$("client").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const typed = $("value").value.trim();
+  ask({ verb: "write", value: typed || String(Number(state?.value ?? 0) + 1) });
+  $("value").value = "";
+});
+$("read").addEventListener("click", () => ask({ verb: "read" }));
+$("load").addEventListener("change", () => ask({ verb: "load", per_s: Number($("load").value) }));
+$("bugs").addEventListener("change", () => ask({ verb: "glitch", name: $("bugs").value }));
+$("reset").addEventListener("click", reset);
+
+async function reset() {
+  $("bugs").value = "";
+  $("scene").textContent = "";
+  await ask({ verb: "load", per_s: 0 });
+  await ask({ verb: "reset" });
+  await ask({ verb: "check anew" });
+}
+
+// Scenes for a talk: the space bar plays the next one.
+
+let scene = -1;
+let playing = 0;
+
+async function play(number) {
+  if (!state) return;
+  scene = number;
+  const mine = ++playing;
+  const { title, steps } = SCENES[number];
+  for (const [words, wanted, wait_ms] of steps(state.members)) {
+    if (mine !== playing) return;
+    $("scene").textContent = `${number + 1}. ${title}: ${words}`;
+    for (const each of wanted) await ask(each);
+    await new Promise((done) => setTimeout(done, wait_ms));
+  }
+}
+
+SCENES.forEach(({ title }, number) => {
+  const made = element("button", "", `${number + 1} ${title}`);
+  made.type = "button";
+  made.addEventListener("click", () => play(number));
+  $("scenes").append(made);
+});
+
+/** Keys are the page's own wherever they mean nothing else: a picture has keys of its own, and a button the space. */
+function isTaken({ target, key }) {
+  const typed = "input:not([type=range]), select, .picture";
+  return target.closest?.(key === " " ? `${typed}, button, a, [role=button]` : typed);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
+  if (event.key === " ") {
+    event.preventDefault();
+    play((scene + 1) % SCENES.length);
+  } else if (event.key === "0") {
+    playing += 1;
+    scene = -1;
+    reset();
+  } else if (event.key === "s") {
+    simulate();
+  } else if (/^[1-9]$/.test(event.key) && SCENES[Number(event.key) - 1]) {
+    play(Number(event.key) - 1);
+  }
+});
+
+// What the server tells.
+
+function listen() {
+  const events = new EventSource("events");
+  const on = (kind, act) => events.addEventListener(kind, (event) => act(JSON.parse(event.data)));
+  on("state", (told) => {
+    state = told;
+    show();
+  });
+  on("messages", (told) => state && took(told));
+  on("done", answered);
+  on("log", logged);
+  on("end", () => {
+    events.close();
+    $("headline").textContent = "The grid has ended.";
+    $("headline").className = "bad";
+  });
+  events.onerror = () => {
+    if (events.readyState === EventSource.CLOSED) return;
+    $("headline").textContent = "The connection to the grid is lost; trying again ...";
+    $("headline").className = "bad";
+  };
+}
+
+new ResizeObserver(() => state && show()).observe(drawing);
+fetch("glitches.json")
+  .then((answer) => answer.json())
+  .then((known) => {
+    for (const [name, what] of Object.entries(known)) $("bugs").append(new Option(`${name}: ${what}`, name));
+  })
+  .catch(() => say("The list of bugs does not come: load the page again."));
+listen();
