@@ -231,7 +231,7 @@ def all_are_killed_after_writes(rig: Rig) -> Ended:
 def all_are_killed_beside_the_workload(rig: Rig) -> Ended:
     """Between its last write and its last read: a write in between would hide what was forgotten."""
     turn = rig.begin(
-        "singleton_driver_workload.sh", NUM_STEPS="2", MAX_STEP_SIZE="1", CHECK_WHEN_MULTIPLE_OF="9", FINAL_DELAY="10"
+        "singleton_driver_workload.sh", NUM_STEPS="2", MAX_STEP_SIZE="1", CHECK_WHEN_MULTIPLE_OF="9", FINAL_DELAY="20"
     )
     wait_until(lambda: ask(rig.controls[0].port).body == "2", "the workload has made its last write")
     rig.restart_all()

