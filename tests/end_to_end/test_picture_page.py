@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from glitchgrid.lab.campaign.rendering import picture_of
 from glitchgrid.lab.campaign.run import run_seed
-from glitchgrid.lab.picture.model import Mark, Picture
+from glitchgrid.lab.picture.model import Mark, Operation, Picture
 from glitchgrid.lab.picture.page import as_page
 from glitchgrid.lab.register.glitches import switched_on
 from glitchgrid.lab.register.layout import GridLayout
@@ -397,6 +397,19 @@ def test_it_opens_at_the_finding(opened: Shown) -> None:
     assert now == mark.at_ns
     assert to_ns - from_ns < SAMPLE.duration_ns
     assert mark.text in opened.page.locator(".details").inner_text()
+
+
+def test_it_opens_where_both_operations_are_that_contradict_each_other(browser: Browser, tmp_path: Path) -> None:
+    write = Operation("c1", 0, "write", "write 7", "", 1000 * MS, 1200 * MS, "ok", is_wrong=True)
+    read = Operation("c1", 1, "read", "read 0", "", 2000 * MS, 2001 * MS, "ok", is_wrong=True)
+    between = Operation("c1", 2, "read", "read 7", "", 1500 * MS, 1600 * MS, "ok")
+    later = Operation("c1", 3, "read", "read 0", "", 3000 * MS, 3001 * MS, "ok", is_wrong=True)
+    operations, marks = [write, between, read, later], [Mark(2001 * MS, "checker", "it went back")]
+    shown = Shown(browser, tmp_path / "both.html", evolve(SAMPLE, operations=operations, marks=marks), as_it_opens=True)
+    from_ns, to_ns = shown.ask("[it.view.from, it.view.to]")
+    assert 500 * MS < from_ns < write.called_ns
+    assert read.returned_ns < to_ns < later.called_ns
+    shown.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

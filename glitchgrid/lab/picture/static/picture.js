@@ -169,14 +169,20 @@ class Picture {
     if (!marks.length) return;
     this.found = (this.found + 1) % marks.length;
     const mark = marks[this.found];
-    // The operation whose answer shows it; where there is none, what led to it.
-    const shows = this.data.operations.find((each) => each.returned_ns === mark.at_ns);
-    const from = shows ? shows.called_ns : (this.data.trace[this.lines.at(mark.at_ns) - LINES_BEFORE] ?? [0])[0];
+    const from = this._beginOf(mark);
     const span = Math.max(mark.at_ns - from, SPAN_NS_MIN);
     this.view.now = mark.at_ns;
     this.show(from - 0.25 * span, mark.at_ns + 0.25 * span);
     this.choose("marks", this.found);
     this._address(`#finding=${this.found + 1}`);
+  }
+
+  /** Where what shows a finding begins: the operations that contradict each other; where there are none, what led to it. */
+  _beginOf(mark) {
+    const shows = this.data.operations.find((each) => each.returned_ns === mark.at_ns);
+    if (!shows) return (this.data.trace[this.lines.at(mark.at_ns) - LINES_BEFORE] ?? [0])[0];
+    const wrong = this.data.operations.filter((each) => each.is_wrong && each.called_ns <= mark.at_ns);
+    return Math.min(shows.called_ns, ...(shows.is_wrong ? wrong.map((each) => each.called_ns) : []));
   }
 
   choose(kind, index) {
