@@ -52,7 +52,19 @@ def test_the_page_is_hardened(up: Up) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert page.headers["x-content-type-options"] == "nosniff"
     assert page.headers["cache-control"] == "no-store"
-    for name in ("live.js", "live.css", "picture.js", "picture.css", "glitches.json", "timeline.json", "timeline.html"):
+    for name in (
+        "live.js",
+        "live.css",
+        "picture.js",
+        "picture.css",
+        "glitches.json",
+        "timeline.json",
+        "timeline.html",
+        "dots.js",
+        "page.js",
+        "round.js",
+        "scenes.js",
+    ):
         assert up.get(name).status == 200, name
 
 
@@ -206,6 +218,19 @@ def test_a_press_is_seen_by_everyone(page: Page, grid: Up) -> None:
     page.get_by_role("button", name="start", exact=True).click()
     headline.get_by_text("All 3 vaults are up").wait_for()
     assert grid.member("vault3")["pid"]
+
+
+def test_a_line_of_the_log_leads_to_its_moment(page: Page, grid: Up) -> None:
+    page.locator("#headline").get_by_text("All 3 vaults are up").wait_for()
+    grid.do("kill", name="vault1")
+    page.locator("#headline").get_by_text("2 of 3 vaults are up").wait_for()
+    page.locator("#log li", has_text="kill vault1").first.get_by_role("button").click()
+    page.locator("#pause[aria-pressed=true]").wait_for()
+    picture = "document.querySelector('#timeline').picture"
+    kills = f"{picture}?.data.faults.filter(each => each.kind === 'kill').map(each => each.begin_ns)"
+    page.wait_for_function(f"({kills})?.length")
+    assert any(abs(begin - page.evaluate(f"{picture}.view.now")) < 100_000_000 for begin in page.evaluate(kills))
+    page.locator("#pause").click()
 
 
 def test_a_client_of_the_page(page: Page) -> None:

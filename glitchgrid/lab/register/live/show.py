@@ -11,11 +11,12 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from glitchgrid.lab.picture.model import Mark, Picture
+from glitchgrid.lab.picture.page import as_data
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.live.clients import Checked, Clients, Done
 from glitchgrid.lab.register.live.deeds import Deed, plan_of
 from glitchgrid.lab.register.live.insimulation import Command, InSimulation
-from glitchgrid.lab.register.live.memory import REMEMBERED_S, Memory
+from glitchgrid.lab.register.live.memory import NS_PER_S, REMEMBERED_S, Memory
 from glitchgrid.lab.register.live.stage import CLIENTS, VERBS, CannotDo, Links, LocalStage
 from glitchgrid.lab.register.processes.disks import VARIABLE
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, Member
@@ -147,9 +148,10 @@ class Show:
         self._logged += 1
         now_s = self._reactor.seconds()
         clock = time.strftime("%H:%M:%S")
-        self._log.append({"number": self._logged, "clock": clock, "who": who, "what": what, "command": command})
+        line = {"number": self._logged, "at_s": now_s, "clock": clock, "who": who, "what": what, "command": command}
+        self._log.append(line)
         self._memory.say(who, what, now_s)
-        self._publish("log", self._log[-1])
+        self._publish("log", line)
 
     # What is asked of it.
 
@@ -235,6 +237,11 @@ class Show:
         wrong = self._checked.wrong
         marks = [Mark(10**18, "checker", self._checked.text)] if wrong else []
         return self._memory.picture(self._reactor.seconds(), self.headline, marks, [each.op for each in wrong], last_s)
+
+    def timeline(self, last_s: float) -> dict[str, Any]:
+        """What the page draws of the last seconds, and when it begins, by the clock of the log."""
+        picture = self.picture(last_s)
+        return as_data(picture) | {"begins_s": self._reactor.seconds() - picture.duration_ns / NS_PER_S}
 
     @property
     def headline(self) -> str:

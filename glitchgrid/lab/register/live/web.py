@@ -193,7 +193,7 @@ class Web:
         if name == "timeline.json":
             seconds = request.args.get(b"s", [b""])[0]
             last_s = float(seconds) if seconds.isdigit() else REMEMBERED_S
-            return _answer(request, "json", json.dumps(as_data(self._show.picture(last_s))))
+            return _answer(request, "json", json.dumps(self._show.timeline(last_s)))
         make = self._files.get(name)
         if make is None:
             raise Refused(NOT_FOUND, "Not found")

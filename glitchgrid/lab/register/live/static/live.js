@@ -8,6 +8,8 @@ import { SCENES } from "./scenes.js";
 const SVG = "http://www.w3.org/2000/svg";
 const TIMELINE_EVERY_MS = 2000;
 const TIMELINE_S = 10;
+const PAUSED_S = 60;
+const AROUND_NS = 2e9;
 const TIMELINE_SHARE = 10; // it is drawn for at most a tenth of the time
 const LOG_MAX = 100;
 const NODE = { width: 150, height: 92 };
@@ -281,11 +283,16 @@ function answered({ client, kind, value, code, text, means, took_s }) {
 
 let lastLogged = 0;
 
-function logged({ clock, who, what, command, number }) {
+function logged({ at_s, clock, who, what, command, number }) {
   if (number <= lastLogged) return; // it came before the connection was lost
   lastLogged = number;
   if (who === STORY) $("scene").textContent = what;
-  const item = element("li", "", `${clock} ${who}: ${what}`);
+  const item = element("li", "", ` ${who}: ${what}`);
+  const moment = element("button", "moment", clock);
+  moment.type = "button";
+  moment.setAttribute("aria-label", `${clock}: show it in the timeline`);
+  moment.addEventListener("click", () => showMoment(at_s));
+  item.prepend(moment);
   if (command) item.append(element("div", "command", command));
   $("log").prepend(item);
   while ($("log").children.length > LOG_MAX) $("log").lastChild.remove();
@@ -319,7 +326,7 @@ async function simulate() {
   $("verdict").textContent = done.sentence;
   $("again").textContent = done.command;
   $("simulated").hidden = false;
-  if (!paused) $("pause").click();
+  if (!paused) pause(true);
   try {
     const drawn = await drawFrom("simulation.json", "simulation");
     drawn?.fold(true);
@@ -348,12 +355,28 @@ async function followTimeline() {
   }
 }
 
-$("pause").addEventListener("click", () => {
-  paused = !paused;
+function pause(wanted) {
+  paused = wanted;
   $("pause").setAttribute("aria-pressed", String(paused));
   $("pause").textContent = paused ? "go on" : "pause, and show the last minute";
-  drawTimeline(paused ? 60 : TIMELINE_S);
-});
+  return drawTimeline(paused ? PAUSED_S : TIMELINE_S);
+}
+
+$("pause").addEventListener("click", () => pause(!paused));
+
+/** The timeline stops, at what the log tells of. */
+async function showMoment(at_s) {
+  const drawn = await pause(true);
+  if (!drawn) return;
+  const at_ns = (at_s - drawn.data.begins_s) * 1e9;
+  if (at_ns < 0) {
+    say("That was more than a minute ago: the timeline has forgotten it.");
+    return;
+  }
+  drawn.show(at_ns - AROUND_NS, at_ns + AROUND_NS);
+  drawn.seek(at_ns);
+  $("past").scrollIntoView({ block: "nearest" });
+}
 
 $("client").addEventListener("submit", (event) => {
   event.preventDefault();
