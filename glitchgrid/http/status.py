@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
 from glitchgrid import __version__
-from glitchgrid.http.face import respond
+from glitchgrid.http.face import Face, respond
 
 FORM = 1
 
@@ -21,8 +21,9 @@ VERSIONS = {"glitchgrid": __version__, "python": platform.python_version(), "twi
 
 
 def _answered(request: Any) -> int | None:
-    """How many requests its face has answered before this one."""
-    return getattr(request.channel.site, "requests_answered", None)
+    """How many requests its face has answered before this one; None behind another site, which does not count."""
+    site = request.channel.site
+    return site.requests_answered if isinstance(site, Face) else None
 
 
 class Status:

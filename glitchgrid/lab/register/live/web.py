@@ -29,12 +29,12 @@ from twisted.web.iweb import IRequest
 from twisted.web.server import Request
 from zope.interface import implementer
 
+from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.picture.model import Picture
 from glitchgrid.lab.picture.page import as_data, as_page, script, style
 from glitchgrid.lab.register.glitches import GLITCHES
 from glitchgrid.lab.register.live.memory import REMEMBERED_S
 from glitchgrid.lab.register.live.show import Show
-from glitchgrid.lab.register.live.stage import CannotDo
 
 log = Logger()
 
@@ -216,7 +216,7 @@ class Web:
             raise Refused(BAD_REQUEST, "The body is no JSON object")
         try:
             return _answer(request, "json", json.dumps(await self._show.do(asked)))
-        except CannotDo as error:
+        except CannotRun as error:
             raise Refused(BAD_REQUEST, str(error)) from error
 
     @app.handle_errors(Refused)
