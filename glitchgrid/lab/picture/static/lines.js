@@ -16,6 +16,7 @@ class Lines {
     this.sheet.style.height = `${this.lines.length * LINE_HEIGHT}px`;
     this.element.append(this.sheet);
     this.element.addEventListener("scroll", () => this.render());
+    new ResizeObserver(() => this.render()).observe(this.element);
     this.element.addEventListener("click", (event) => {
       const line = event.target.closest(".line");
       if (line) choose(Number(line.dataset.line));
@@ -27,14 +28,14 @@ class Lines {
     return firstAfter(this.lines, ns, ([at]) => at) - 1;
   }
 
+  /** Nothing is asked of the element where nothing is another: the browser would lay out the whole page to answer. */
   show(current) {
-    if (current !== this.current) {
-      this.current = current;
-      const top = Math.max(0, current) * LINE_HEIGHT;
-      const { scrollTop, clientHeight } = this.element;
-      if (top < scrollTop || top > scrollTop + clientHeight - 2 * LINE_HEIGHT) {
-        this.element.scrollTop = Math.max(0, top - clientHeight / 2);
-      }
+    if (current === this.current) return;
+    this.current = current;
+    const top = Math.max(0, current) * LINE_HEIGHT;
+    const { scrollTop, clientHeight } = this.element;
+    if (top < scrollTop || top > scrollTop + clientHeight - 2 * LINE_HEIGHT) {
+      this.element.scrollTop = Math.max(0, top - clientHeight / 2);
     }
     this.render();
   }
