@@ -133,6 +133,25 @@ def test_servers_are_killed_stopped_and_started(grid: Up) -> None:
     wait_until(lambda: grid.member("vault3").get("shown") == grid.state()["value"], "it has caught up")
 
 
+def test_what_lasts_in_the_timeline_ends(grid: Up) -> None:
+    def open_faults() -> list[str]:
+        told = json.loads(grid.get("timeline.json").text)
+        last = [each for each in told["faults"] if each["end_ns"] >= told["duration_ns"]]
+        return [f"{each['kind']} {' '.join(each['lanes'])}" for each in last]
+
+    assert open_faults() == []
+    grid.do("kill", name="vault1")
+    grid.do("stop", name="vault2")
+    grid.do("cut", source="control", target="vault3", way="both")
+    grid.do("slow", source="control", target="vault3", delay_s=0.1)
+    assert open_faults() == ["kill vault1", "stop vault2", "cut control vault3", "slow control vault3"]
+    assert grid.do("restart", name="vault2").status == 200
+    assert grid.do("disk", name="vault1", ill="slow").status == 200
+    assert open_faults() == ["cut control vault3", "slow control vault3"]
+    assert grid.do("reset").status == 200
+    assert open_faults() == []
+
+
 def test_links_are_cut_slowed_and_healed(grid: Up) -> None:
     for vault in ("vault1", "vault2"):
         assert grid.do("cut", source="control", target=vault, way="both").status == 200

@@ -7,7 +7,7 @@ from attrs import asdict
 
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import HOUR_MS, Plan
-from glitchgrid.lab.register.live.deeds import EMPTY_MS, LEAD_MS, Deed, Told, plan_of
+from glitchgrid.lab.register.live.deeds import LEAD_MS, RESTART_MS, Deed, Told, plan_of
 from glitchgrid.lab.register.live.stage import VERBS, CannotDo
 from glitchgrid.lab.register.plans import PLANS, grid_of, habits_of
 
@@ -49,8 +49,12 @@ def in_words(fault: Any) -> str:
             [(0, 1000, "pause vault1"), (1000, 2000, "kill vault1")],
         ),
         (
+            [(0, "stop", {"name": "vault1"}), (1, "restart", {"name": "vault1"})],
+            [(0, 1000, "pause vault1"), (1000, RESTART_MS, "kill vault1")],
+        ),
+        (
             [(0, "kill", {"name": "vault1"}), (2, "empty", {"name": "vault1"})],
-            [(0, 2000, "kill vault1"), (2000, EMPTY_MS, "lost disk vault1")],
+            [(0, 2000, "kill vault1"), (2000, RESTART_MS, "lost disk vault1")],
         ),
         (
             [

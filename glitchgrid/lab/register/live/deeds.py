@@ -20,8 +20,8 @@ SEED = "live"
 LEAD_MS = 500
 """Before the first fault the grid is well for so long, and after the last one's end."""
 
-EMPTY_MS = 500
-"""A vault with an empty disk is started again after so long."""
+RESTART_MS = 500
+"""So long a server is down that is started again at once, with its disk or with an empty one."""
 
 CLIENTS = 3
 PATIENCE_MS = 6_000
@@ -132,6 +132,9 @@ def _note(faults: _Faults, verb: str, asked: Mapping[str, Any], at_ms: int) -> I
             faults.begins((PROCESS, name), at_ms, Kill(name))
         case "stop":
             faults.begins((PROCESS, name), at_ms, Pause(name))
+        case "restart":
+            faults.ends((PROCESS, name), at_ms)
+            faults.done.append(Planned(at_ms, RESTART_MS, Kill(name)))
         case "start" | "go_on":
             faults.ends((PROCESS, name), at_ms)
         case "glitch":
@@ -147,7 +150,7 @@ def _note(faults: _Faults, verb: str, asked: Mapping[str, Any], at_ms: int) -> I
 def _disk(faults: _Faults, name: str, ill: str, at_ms: int) -> Iterator[str]:
     match ill:
         case "empty":
-            faults.done.append(Planned(at_ms, EMPTY_MS, LostDisk(name)))
+            faults.done.append(Planned(at_ms, RESTART_MS, LostDisk(name)))
         case "full":
             faults.begins((DISK, name), at_ms, DiskFull(name))
         case "failing":

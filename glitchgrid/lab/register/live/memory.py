@@ -113,10 +113,10 @@ class Memory:
         """Something is done to somebody, and lasts."""
         self._struck.append(_Struck(kind, lanes, text, at_s))
 
-    def ends(self, kind: str, lanes: Sequence[str], at_s: float) -> None:
-        """It is over."""
+    def ends(self, kind: str, lanes: Sequence[str] | None, at_s: float) -> None:
+        """It is over: for these, or, without them, for all."""
         for each in self._struck:
-            if each.kind == kind and set(each.lanes) == set(lanes) and each.end_s is None:
+            if each.kind == kind and (lanes is None or set(each.lanes) == set(lanes)) and each.end_s is None:
                 each.end_s = at_s
 
     def say(self, who: str, what: str, at_s: float) -> None:

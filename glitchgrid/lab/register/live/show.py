@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import asdict
@@ -34,8 +34,17 @@ MESSAGES_A_TIME_MAX = 200
 
 LOG_MAX = 200
 DEEDS_MAX = 500
-LASTING = {"stop": "go_on", "cut": "heal", "hold": "release", "slow": "heal", "kill": "start"}
-"""Verbs whose work lasts until another one."""
+LASTING: Mapping[str, Collection[str]] = {
+    "kill": ("start", "empty", "disk", "glitch"),
+    "stop": ("go_on", "kill", "restart", "empty", "disk", "glitch"),
+    "cut": ("heal",),
+    "hold": ("release", "heal"),
+    "slow": ("heal", "slow"),
+}
+"""Verbs whose work lasts, each with those that end it. A reset ends all."""
+
+EVERYONES = ("reset", "glitch")
+"""Verbs that are done to all servers."""
 
 Publish = Callable[[str, Any], object]
 """Tells all pages: the kind of an event, and what JSON can hold."""
@@ -211,8 +220,8 @@ class Show:
         self._remember(verb, asked, now_s)
         lanes = [name for name in (asked.get("name"), asked.get("source"), asked.get("target")) if name in self._names]
         for begins, ends in LASTING.items():
-            if verb in {ends, "reset"}:
-                self._memory.ends(begins, lanes, now_s)
+            if verb in {*ends, "reset"}:
+                self._memory.ends(begins, None if verb in EVERYONES else lanes, now_s)
         if verb in LASTING:
             self._memory.begins(verb, lanes, " ".join(map(str, arguments)), now_s)
         said = " ".join(str(each) for each in (verb.replace("_", " "), *arguments) if each != "")

@@ -37,6 +37,8 @@ class Stage(Protocol):
 
     def start(self, name: str) -> str: ...
 
+    def restart(self, name: str) -> "Deferred[str]": ...
+
     def empty(self, name: str) -> "Deferred[str]": ...
 
     def disk(self, name: str, ill: str) -> "Deferred[str]": ...
@@ -158,6 +160,17 @@ class LocalStage:
         member.start()
         return member.command
 
+    def restart(self, name: str) -> "Deferred[str]":
+        """kill -9, and a start at once."""
+        member = self._running(name)
+        pid = _pid(member)
+
+        def anew(_: object) -> str:
+            self.start(name)
+            return f"kill -9 {pid}; {member.command}"
+
+        return self._down(member).addCallback(anew)
+
     def empty(self, name: str) -> "Deferred[str]":
         """Take its disk away, and start it with an empty one: it has lost what it had."""
         vault = self._vault(name)
@@ -173,7 +186,7 @@ class LocalStage:
                 self.start(name)
             return f"kill -9 {pid}; rm -r {directory}; {vault.command}"
 
-        pid = vault.child.pid if vault.child is not None else 0
+        pid = _pid(vault)
         directory = self._grid.data_directory(vault)
         return self._down(vault).addCallback(taken_away)
 
@@ -262,7 +275,7 @@ class LocalStage:
         return member
 
     def _signal(self, member: Member, number: signal.Signals, words: str) -> str:
-        pid = member.child.pid if member.child is not None else 0
+        pid = _pid(member)
         member.signal(number)
         return f"{words} {pid}"
 
@@ -273,6 +286,11 @@ class LocalStage:
             return succeed(None)
         member.kill()
         return member.when_ended()
+
+
+def _pid(member: Member) -> int:
+    """That of its process; 0 where it was never started."""
+    return 0 if member.child is None else member.child.pid
 
 
 def _directions(link: Link, source: str, way: str) -> Sequence[Direction]:
@@ -287,6 +305,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "stop": ("name",),
     "go_on": ("name",),
     "start": ("name",),
+    "restart": ("name",),
     "empty": ("name",),
     "disk": ("name", "ill"),
     "glitch": ("name",),

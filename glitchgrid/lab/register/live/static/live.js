@@ -225,6 +225,7 @@ function forMember(member) {
   const verbs = member.pid
     ? [
         ["kill -9", { verb: "kill", name }],
+        ["restart", { verb: "restart", name }],
         member.stopped ? ["continue", { verb: "go_on", name }] : ["stop", { verb: "stop", name }],
       ]
     : [["start", { verb: "start", name }]];

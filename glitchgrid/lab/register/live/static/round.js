@@ -43,10 +43,12 @@ export class Round {
     ack.how = !text.startsWith("200 ") ? "refused" : this.answer ? "late" : "in";
   }
 
+  /** A bar with a part for each vault that was asked. It is solid once the client is answered. */
   show() {
     if (this.value === null) return;
-    const parts = [element("span", "", `write ${this.value}:`)];
-    for (const [name, { how }] of this.acks) parts.push(element("span", `ack ${how}`, `${name} ${HOW[how]}`));
+    const bar = element("span", this.answer ? "acks solid" : "acks", "");
+    for (const [name, { how }] of this.acks) bar.append(element("span", `ack ${how}`, `${name} ${HOW[how]}`));
+    const parts = [element("span", "", `write ${this.value}:`), bar];
     if (this.answer) parts.push(element("span", "answered", `the client is answered ${this.answer}`));
     $("round").replaceChildren(...parts);
   }
