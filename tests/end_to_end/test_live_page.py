@@ -283,6 +283,7 @@ def test_what_was_done_is_done_in_simulation(page: Page, grid: Up) -> None:
     grid.do("kill", name="vault3")
     page.keyboard.press("s")
     page.locator("#verdict").get_by_text(re.compile(r"In simulation, 1 fault, \d+ operations: passed")).wait_for()
+    page.wait_for_function("document.querySelector('#simulation').picture")
     picture = "document.querySelector('#simulation').picture.data"
     assert page.evaluate(f"{picture}.faults.map(each => [each.kind, each.lanes])") == [["kill", ["vault3"]]]
     assert page.evaluate(f"{picture}.messages.length") > 100
