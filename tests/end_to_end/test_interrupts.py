@@ -28,6 +28,8 @@ COMMANDS = {
     "glitches": ["glitches", "--find"],
     "check": ["check", "-"],
 }
+MOMENTS_S = (0.0, 0.2, 0.7, 1.5)
+WAYS = ((signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM,) * 3)
 SUMMARIES = ("campaign", "glitches", "shrink", "rehearse")
 """These may say what they have by then; all of them say one line at most on standard error."""
 
@@ -139,11 +141,12 @@ def test_under_way(name: str, start: Callable[..., Command]) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("after_s", [0.0, 0.2, 0.7, 1.5])
+@pytest.mark.parametrize("moment", range(len(MOMENTS_S)))
 @pytest.mark.parametrize("name", COMMANDS)
-def test_at_its_beginning(name: str, after_s: float, start: Callable[..., Command]) -> None:
-    """From its first moment on."""
-    for numbers in ((signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM,) * 3):
+def test_at_its_beginning(name: str, moment: int, start: Callable[..., Command]) -> None:
+    """From its first moment on. Each command is told in each of these ways, at two of the moments."""
+    after_s = MOMENTS_S[moment]
+    for numbers in WAYS[(moment + list(COMMANDS).index(name)) % 2 :: 2]:
         command = start(*arguments_of(name))
         wait_until(command.heeds_signals, "the command heeds signals")
         time.sleep(after_s)
