@@ -206,6 +206,12 @@ class SignalTestCase(ProcessTestCase):
 
 
 class SignalTests(SignalTestCase):
+    """Of a server that has no log file, whatever other tests in this process have left."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(gc, "get_objects", list)
+
     def test_the_first_one_counts(self) -> None:
         """Also one that comes before the reactor has started in full."""
         self.process().prepare()
@@ -213,19 +219,19 @@ class SignalTests(SignalTestCase):
         self.run_reactor()
         self.reactor.sigTerm(signal.SIGTERM, None)
         self.reactor.sigInt(signal.SIGINT, None)
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         self.assertEqual(self.reactor.ended_by, [signal.SIGTERM])
 
     def test_a_lost_terminal_ends_it_as_sigterm_does(self) -> None:
         self.heeding()
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         self.reactor.sigTerm(signal.SIGTERM, None)
         self.assertEqual(self.reactor.ended_by, [signal.SIGHUP])
 
     def test_under_nohup_it_stays(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.heeding()
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         self.assertEqual(self.reactor.ended_by, [])
 
 
@@ -240,7 +246,7 @@ class LogFileTests(SignalTestCase):
         self.patch(process_module, "gc", _Collector(self.file))
 
     def hang_up(self) -> None:
-        os.kill(os.getpid(), signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
         self.reactor.take_over()
 
     def content(self, path: str) -> str:
