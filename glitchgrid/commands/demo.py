@@ -122,8 +122,8 @@ class Demo:
     async def _open(self, web: LiveWeb, grid: LocalGrid) -> None:
         """Show the first act on the page, too, and wait for somebody to look at it."""
         web.begin(grid)
-        self._stage.listen(web.tell)
         self._stage.tell(f"the page: {web.url}")
+        self._stage.listen(web.tell)
         self._stage.wait(f"the story begins when the page is open, or after {AUDIENCE_S:g} s")
         watch = Watch(self._reactor, grid, ASK_TIMEOUT_S)
         end_s = self._reactor.seconds() + AUDIENCE_S

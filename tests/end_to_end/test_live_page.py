@@ -198,6 +198,27 @@ def test_an_end_with_a_page_open(tmp_path: Path) -> None:
         made.process.kill()
 
 
+def test_a_demo_is_told_on_its_page_once_somebody_looks(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with output.open("w") as stream:
+        process = subprocess.Popen([GLITCHGRID, "demo", "--web"], stdout=stream, stderr=stream)
+    try:
+        wait_until(lambda: "demo: the page: " in output.read_text(), "it says where the page is")
+        found = re.search(r"the page: http://([^/]+)(/\S+/)", output.read_text())
+        assert found
+        assert "SIGSTOP" not in output.read_text(), "it waits for somebody"
+        connection = http.client.HTTPConnection(found[1], timeout=PATIENCE_S)
+        connection.request("GET", f"{found[2]}events")
+        with connection.getresponse() as events:
+            told = (line for line in iter(events.readline, b"") if b'"who": "story"' in line)
+            assert b"of which vault3 is held up by SIGSTOP" in next(told)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 2
+        assert "Traceback" not in output.read_text()
+    finally:
+        process.kill()
+
+
 def test_a_port_in_use_is_named(up: Up) -> None:
     done = subprocess.run(
         [GLITCHGRID, "up", "--port", str(free_ports_in_a_row()), "--web-port", str(up.web_port)],
