@@ -112,11 +112,11 @@ class Demo:
                     await self._open(web, grid)
                 play = _Play(self._reactor, grid, self._stage, self._steps, web)
                 status = await play.run(workload)
+                self._stage.tell(f"the workload's verdict is {status}: {VERDICTS.get(status, 'inconsistent')}")
             finally:
                 if web is not None:
                     await web.close()
                 await grid.stop()
-        self._stage.tell(f"the workload's verdict is {status}: {VERDICTS.get(status, 'inconsistent')}")
         return status
 
     async def _open(self, web: LiveWeb, grid: LocalGrid) -> None:

@@ -298,6 +298,26 @@ def test_who_has_a_write_in_time_and_who_late(page: Page, grid: Up) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_messages_are_dots_where_motion_is_wanted(
+    page: Page, grid: Up, motion: Literal["no-preference", "reduce"]
+) -> None:
+    page.emulate_media(reduced_motion=motion)
+    page.reload()
+    page.locator("#headline").get_by_text("All 3 vaults are up").wait_for()
+    grid.do("hold", source="control", target="vault3", way="both")
+    grid.do("write", value=int(grid.state()["value"]) + 1)
+    page.locator("#round").get_by_text("vault3 asked").wait_for()
+    drawn = """() => {
+      const { width, height } = document.querySelector("#dots");
+      return document.querySelector("#dots").getContext("2d").getImageData(0, 0, width, height).data.some(Boolean);
+    }"""
+    if motion == "reduce":
+        assert not page.evaluate(drawn)
+    else:
+        page.wait_for_function(drawn)
+
+
 def test_what_was_done_is_done_in_simulation(page: Page, grid: Up) -> None:
     page.locator("#headline").get_by_text("All 3 vaults are up").wait_for()
     page.keyboard.press("s")

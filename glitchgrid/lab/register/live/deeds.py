@@ -29,6 +29,9 @@ OPERATIONS_EACH = 100
 """So many, more or less, each client makes in a run, however long it is."""
 
 PAUSE_MS_MIN = 20
+MEAN_OF_USUAL = 3
+"""So many times as long as usual a client's pause is on the average: few are long, and those very long."""
+
 QUIET = Environment(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=0, disk_slowness=1)
 
 Key = tuple[str, ...]
@@ -102,8 +105,8 @@ def plan_of(
         at_ms = LEAD_MS + round((deed.at_s - begun_s) * 1000)
         left_out += _note(faults, deed.verb, _in_plans(deed.asked, names), at_ms)
     faults.all_end(duration_ms - LEAD_MS)
-    pause_ms = min(MINUTE_MS, max(PAUSE_MS_MIN, duration_ms // OPERATIONS_EACH))
-    steps = max(1, min(STEPS_MAX, CLIENTS * duration_ms // pause_ms // 2))
+    pause_ms = min(MINUTE_MS, max(PAUSE_MS_MIN, duration_ms // OPERATIONS_EACH // MEAN_OF_USUAL))
+    steps = max(1, min(STEPS_MAX, CLIENTS * duration_ms // (MEAN_OF_USUAL * pause_ms) // 2))
     return Told(
         Plan(
             seed=SEED,
