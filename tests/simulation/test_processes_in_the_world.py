@@ -30,6 +30,7 @@ from twisted.internet.threads import deferToThread
 from twisted.python import context
 from twisted.python.reflect import fullyQualifiedName
 
+from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.testing import World, simulated
 
 in_a_world = simulated(seeds=1, modules="shared")
@@ -626,3 +627,19 @@ def test_loggers_are_a_programs_own(world: World) -> None:
     world["a"].run("-n", "--pidfile=", "--logfile=-", "web", "--listen=tcp:80")
     world.run(1)
     assert "Site starting on 80" in world["a"].output
+
+
+@simulated(seeds=2)
+def test_what_imports_for_itself_is_loaded_as_long_as_its_machine_takes(world: World) -> None:
+    """At its start and at any other: the first seed's run is in a process that was made ahead, too."""
+    world["a"].host.loading_ns = 3 * SECOND_NS
+    world["a"].run_module("this", may_end=True)
+    world.run(2.9)
+    assert not world["a"].output
+    world.run(0.2)
+    assert "Beautiful" in world["a"].output
+    world["a"].start()
+    world.run(2.9)
+    assert world["a"].output.count("Beautiful") == 1
+    world.run(0.2)
+    assert world["a"].output.count("Beautiful") == 2
