@@ -56,7 +56,7 @@ RUN package=$(python -c "import glitchgrid, os; print(os.path.dirname(glitchgrid
 # By number: Kubernetes can only see of a number that it is not root's.
 USER 10001:10001
 
-# Which server it asks: GLITCHGRID_HEALTH_URL, otherwise port 8000 of this container.
+# Which server it asks: GLITCHGRID_HEALTH_URL, otherwise /livez on port 8000 of this container.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-m", "glitchgrid.healthcheck"]
 

@@ -138,7 +138,7 @@ class PlatformStack:
         """As the Kubernetes manifests have it."""
         data = "/var/lib/glitchgrid"
         options = ["--detach", "--name", "read-only", "--read-only", "--volume", f"read-only:{data}"]
-        health = "GLITCHGRID_HEALTH_URL=http://127.0.0.1:8001/"
+        health = "GLITCHGRID_HEALTH_URL=http://127.0.0.1:8001/livez"
         vault = ["vault", "--port", "8001", "--data-dir", f"{data}/data"]
         self._engine("run", *options, "--env", health, image_named("GLITCHGRID_IMAGE"), *vault)
         until_ok(READY_S, lambda: self._engine.probe("read-only"))

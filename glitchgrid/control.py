@@ -12,13 +12,14 @@ from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
 from glitchgrid.http.face import Face, answer_errors, respond
+from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Committed, Decreases, Holds, ReadOutcome, WriteOutcome
 from glitchgrid.protocol.quorum import majority
 from glitchgrid.register import PROTOCOLS
-from glitchgrid.register.interface import IRegister
+from glitchgrid.register.interface import OPERATION_TIMEOUT_S, OPERATIONS_MAX, IRegister
 from glitchgrid.value import VALUE_MAX, encode_number, parse_value
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.client import VaultClient, VaultSight
@@ -50,7 +51,25 @@ class ControlFace:
         self._vaults = vaults
         self._value_max = value_max
         self._last: WriteOutcome | None = None
-        self._status = Status("control", clock)
+        self._health = Health(clock, (PROCESS,), (Check("majority", self._fault_of_majority),))
+        limits = {"operations": OPERATIONS_MAX, "operation_s": OPERATION_TIMEOUT_S, "value": value_max}
+        self._status = Status("control", clock, self._health, limits)
+
+    def _fault_of_majority(self) -> Deferred[Fault]:
+        """Reads the register. Those who ask at the same time share a read, as clients do."""
+
+        def fault(outcome: ReadOutcome) -> Fault:
+            return None if isinstance(outcome, Holds) else "a read has found no majority of the vaults"
+
+        return self._register.read().addCallback(fault)
+
+    @app.route("/livez", methods=["GET"])
+    def livez(self, request: IRequest) -> Deferred[bytes]:
+        return self._health.answer(request, LIVEZ)
+
+    @app.route("/readyz", methods=["GET"])
+    def readyz(self, request: IRequest) -> Deferred[bytes]:
+        return self._health.answer(request, READYZ)
 
     @app.route("/status", methods=["GET"])
     def status(self, request: IRequest) -> bytes:

@@ -15,19 +15,23 @@ from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
 from glitchgrid.http.face import Face, answer_errors, respond
+from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.shield import shield
 from glitchgrid.storage.disk import IDisk
-from glitchgrid.storage.pool import abandon
-from glitchgrid.storage.store import Store
+from glitchgrid.storage.pool import Pulse, abandon
+from glitchgrid.storage.store import WAITING_STORES_MAX, Store
 from glitchgrid.value import encode_number, parse_value
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 STORE_TIMEOUT_S = 10.0
 """A store that is not on the disk after so long is answered 503. It is not recalled: it may still happen."""
+
+DISK_SILENT_MAX_S = 30.0
+"""A disk thread that has owed an answer for so long is taken for stuck, and the vault for one that needs a restart."""
 
 _log = Logger()
 
@@ -37,11 +41,34 @@ class VaultFace:
 
     app = Klein()
 
-    def __init__(self, store: Store, clock: IReactorTime, observer: Observer = UNOBSERVED) -> None:
+    def __init__(self, store: Store, clock: IReactorTime, pulse: Pulse, observer: Observer = UNOBSERVED) -> None:
         self._store = store
         self._clock = clock
+        self._pulse = pulse
         self._observer = observer
-        self._status = Status("vault", clock)
+        thread = Check("disk-thread", self._fault_of_thread)
+        ready = (Check("open", self._fault_of_opening), Check("disk", self._fault_of_disk), thread)
+        self._health = Health(clock, (PROCESS, thread), ready)
+        limits = {"waiting_stores": WAITING_STORES_MAX, "store_s": STORE_TIMEOUT_S, "disk_silent_s": DISK_SILENT_MAX_S}
+        self._status = Status("vault", clock, self._health, limits)
+
+    def _fault_of_thread(self) -> Fault:
+        silent_s = self._pulse.silent_s()
+        return f"it has not answered for {silent_s:.0f} s" if silent_s >= DISK_SILENT_MAX_S else None
+
+    def _fault_of_opening(self) -> Fault:
+        return None if self._store.is_open else "the value has not been recovered yet"
+
+    def _fault_of_disk(self) -> Fault:
+        return "a sync has failed since the start" if self._store.has_failed else None
+
+    @app.route("/livez", methods=["GET"])
+    def livez(self, request: IRequest) -> Deferred[bytes]:
+        return self._health.answer(request, LIVEZ)
+
+    @app.route("/readyz", methods=["GET"])
+    def readyz(self, request: IRequest) -> Deferred[bytes]:
+        return self._health.answer(request, READYZ)
 
     @app.route("/status", methods=["GET"])
     def status(self, request: IRequest) -> bytes:
@@ -130,7 +157,7 @@ def vault_service(
         )
         return Face(
             reactor,
-            VaultFace(store, reactor, observer).app,
+            VaultFace(store, reactor, Pulse(reactor, pool), observer).app,
             {IDENTITY_HEADER: store.identity.encode("ascii")},
             observer=observer,
         )

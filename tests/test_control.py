@@ -149,13 +149,30 @@ class WriteTests(ControlTestCase):
         self.assertEqual(self.register.written, [5, 5])
 
 
+class HealthTests(ControlTestCase):
+    def test_ready_is_what_can_serve_a_read(self) -> None:
+        for outcome, status, line in (
+            (Holds(5), 200, "[+]majority ok"),
+            (Inconsistent(), 503, "[-]majority failed: a read has found no majority of the vaults"),
+        ):
+            pending = self.treq.get("http://control/readyz?verbose")
+            self.assertNoResult(pending)
+            self.register.reads.pop().callback(outcome)
+            found, text = self.answer(pending)
+            self.assertEqual((found, text.splitlines()[0]), (status, line))
+
+    def test_live_asks_nobody(self) -> None:
+        self.assertEqual(self.answer(self.treq.get("http://control/livez")), (200, "ok"))
+        self.assertEqual(self.register.reads, [])
+
+
 class OtherTests(ControlTestCase):
     def test_other_methods_and_paths(self) -> None:
         for method in ("PUT", "DELETE", "OPTIONS"):
             self.assertEqual(self.answer(self.treq.request(method, "http://control/")), (405, "Method not allowed"))
             answer = RawClient(self.face, self.clock).ask(head(method.encode("ascii")))
             self.assertEqual(answer.headers["allow"], "GET, HEAD, POST")
-        for path in ("x", "healthz", "readyz", "status/", "metrics", "ui/"):
+        for path in ("x", "healthz", "readyz/", "status/", "metrics", "ui/"):
             self.assertEqual(self.answer(self.treq.get("http://control/" + path)), (404, "Not found"))
 
     def test_a_bug_in_the_register_is_500_and_logged(self) -> None:
@@ -328,6 +345,8 @@ class ServiceTests(SynchronousTestCase):
         status = self.status()
         self.assertEqual(len(self.reactor.tcpClients), asked)
         self.assertEqual(set(status.pop("versions")), {"glitchgrid", "python", "twisted"})
+        self.assertEqual(status.pop("limits")["operations"], 20_000)
+        self.assertEqual([each["check"] for each in status.pop("health")["readyz"]], ["majority"])
         self.assertGreaterEqual(set(status.pop("in_progress")), {"waiting operations"})
         vaults = status.pop("vaults")
         self.assertEqual(status, {

@@ -12,10 +12,11 @@ import glitchgrid.storage.store
 from glitchgrid.errors import DataDirectoryInUse, StartError, StoreDamaged
 from glitchgrid.http.face import Face
 from glitchgrid.http.timing import REQUEST_TIMEOUT_S
+from glitchgrid.storage.pool import Pulse
 from glitchgrid.storage.record import Record
 from glitchgrid.storage.store import Store
 from glitchgrid.storage.valuefile import VALUE_NAME
-from glitchgrid.vault import STORE_TIMEOUT_S, VaultFace, vault_service
+from glitchgrid.vault import DISK_SILENT_MAX_S, STORE_TIMEOUT_S, VaultFace, vault_service
 from tests.fakes import IDENTITY, CaughtLog, ReactorWithThreads, record_in, threads
 from tests.memory_disk import MemoryDisk
 from tests.raw_client import Answer, RawClient, get, head, parse_answers, post
@@ -36,7 +37,7 @@ class VaultTestCase(SynchronousTestCase):
         self.store = Store(self.reactor, self.disk, self.pool, lambda: IDENTITY)
         self.store.open()
         self.pool.finish()
-        face = VaultFace(self.store, self.reactor)
+        face = VaultFace(self.store, self.reactor, Pulse(self.reactor, self.pool))
         self.face = Face(self.reactor, face.app, {b"Glitchgrid-Vault": IDENTITY.encode()})
         self.treq = StubTreq(self.face.resource)
 
@@ -93,7 +94,7 @@ class WireTests(VaultTestCase):
             status, text, headers = self.finished(self.treq.request(method, "http://vault/"))
             self.assertEqual((status, text), (405, "Method not allowed"))
             self.assertEqual(headers.getRawHeaders("Allow"), ["GET, HEAD, POST"])
-        for path in ("x", "healthz", "readyz", "status/", "metrics", "ui/"):
+        for path in ("x", "healthz", "readyz/", "status/", "metrics", "ui/"):
             status, text, _ = self.finished(self.treq.get("http://vault/" + path))
             self.assertEqual((status, text), (404, "Not found"))
 
@@ -142,6 +143,9 @@ class StatusTests(VaultTestCase):
         self.reactor.advance(2.5)
         status = json.loads(client.ask(get(b"/status")).text)
         self.assertEqual(set(status.pop("versions")), {"glitchgrid", "python", "twisted"})
+        self.assertEqual(status.pop("limits")["waiting_stores"], 10_000)
+        readyz = [(each["check"], each["ok"]) for each in status.pop("health")["readyz"]]
+        self.assertEqual(readyz, [("open", None), ("disk", None), ("disk-thread", None)])
         self.assertEqual(status, {
             "form": 1, "server": "vault", "uptime_s": 2.5, "answered": 1, "identity": IDENTITY,
             "value": {"shown": 5, "durable": 5}, "disk_failed": False, "stores": {"waiting stores": 0, "syncs": 0},
@@ -169,6 +173,43 @@ class StatusTests(VaultTestCase):
         for method in ("POST", "PUT"):
             code, text, headers = self.finished(self.treq.request(method, "http://vault/status", data=b"5"))
             self.assertEqual((code, text, headers.getRawHeaders("Allow")), (405, "Method not allowed", ["GET, HEAD"]))
+
+
+class HealthTests(VaultTestCase):
+    def health(self, endpoint: str) -> tuple[int, list[str]]:
+        """While the disk's thread does nothing: it is not waited for."""
+        response = self.successResultOf(self.treq.get(f"http://vault/{endpoint}?verbose"))
+        return response.code, self.successResultOf(response.text()).splitlines()
+
+    def test_one_that_is_well(self) -> None:
+        live = ["[+]process ok", "[+]disk-thread ok", "livez check passed"]
+        self.assertEqual(self.health("livez"), (200, live))
+        ready = ["[+]open ok", "[+]disk ok", "[+]disk-thread ok", "readyz check passed"]
+        self.assertEqual(self.health("readyz"), (200, ready))
+
+    def test_one_whose_sync_has_failed_is_live_and_not_ready(self) -> None:
+        self.disk.fail_at = {len(self.disk.steps) + 2}
+        self.assertEqual(self.post(b"6")[0], 500)
+        status, lines = self.health("readyz")
+        self.assertEqual((status, lines[1]), (503, "[-]disk failed: a sync has failed since the start"))
+        self.assertEqual(self.health("livez")[0], 200)
+
+    def test_a_disk_that_stalls_is_live_for_30_s(self) -> None:
+        self.treq.post("http://vault/", data=b"5")
+        self.treq.flush()
+        self.assertEqual(self.health("livez")[0], 200)
+        self.reactor.advance(DISK_SILENT_MAX_S - 0.1)
+        self.assertEqual([self.health(each)[0] for each in ("livez", "readyz")], [200, 200])
+        self.reactor.advance(0.1)
+        status, lines = self.health("livez")
+        self.assertEqual((status, lines[1]), (503, "[-]disk-thread failed: it has not answered for 30 s"))
+        self.assertEqual(self.health("readyz")[0], 503)
+        self.assertEqual(len(self.pool.waiting), 2, "it is asked once, whoever asks whether it is live")
+        self.pool.finish_all()
+        self.assertEqual([self.health(each)[0] for each in ("livez", "readyz")], [200, 200])
+        self.reactor.advance(DISK_SILENT_MAX_S)
+        self.pool.finish_all()
+        self.assertEqual(self.health("livez")[0], 200, "each silence counts for itself")
 
 
 class GuardTests(VaultTestCase):

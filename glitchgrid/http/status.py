@@ -6,6 +6,7 @@ which changes where a name that is there goes away or gets another meaning; name
 
 import json
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.copyright import version as twisted_version
@@ -13,11 +14,22 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IRequest
 
 from glitchgrid import __version__
-from glitchgrid.http.face import Face, respond
+from glitchgrid.http.face import CONNECTIONS_MAX, IDLE_TIMEOUT_S, Face, respond
+from glitchgrid.http.health import Health
+from glitchgrid.http.timing import REQUEST_TIMEOUT_S
+from glitchgrid.value import BODY_BYTES_MAX
 
 FORM = 1
 
 VERSIONS = {"glitchgrid": __version__, "python": platform.python_version(), "twisted": twisted_version}
+
+LIMITS = {
+    "connections": CONNECTIONS_MAX,
+    "body_bytes": BODY_BYTES_MAX,
+    "request_s": REQUEST_TIMEOUT_S,
+    "idle_s": IDLE_TIMEOUT_S,
+}
+"""What holds for the clients of both servers."""
 
 
 def _answered(request: Any) -> int | None:
@@ -31,11 +43,14 @@ class Status:
 
     :param server: "vault" or "control".
     :param clock: says for how many seconds it has been up.
+    :param limits: those of this kind of server.
     """
 
-    def __init__(self, server: str, clock: IReactorTime) -> None:
+    def __init__(self, server: str, clock: IReactorTime, health: Health, limits: Mapping[str, float]) -> None:
         self._server = server
         self._clock = clock
+        self._health = health
+        self._limits = {**LIMITS, **limits}
         self._began_s = clock.seconds()
 
     def answer(self, request: IRequest, facts: dict[str, Any]) -> bytes:
@@ -48,6 +63,8 @@ class Status:
             "server": self._server,
             "uptime_s": round(self._clock.seconds() - self._began_s, 3),
             "answered": _answered(request),
+            "health": self._health.told(),
+            "limits": self._limits,
             "versions": VERSIONS,
         }
         body = respond(request, json.dumps(common | facts) + "\n")

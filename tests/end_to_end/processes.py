@@ -73,11 +73,12 @@ def ask(
     body: str | bytes | None = None,
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 10.0,
+    path: str = "/",
 ) -> Answer:
     """One request over a connection of its own."""
     connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
     try:
-        return ask_over(connection, method, body, headers)
+        return ask_over(connection, method, body, headers, path)
     finally:
         connection.close()
 
@@ -87,8 +88,9 @@ def ask_over(
     method: str = "GET",
     body: str | bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    path: str = "/",
 ) -> Answer:
-    connection.request(method, "/", body, dict(headers or {}))
+    connection.request(method, path, body, dict(headers or {}))
     response = connection.getresponse()
     return Answer(response.status, response.read().decode("utf-8"), dict(response.getheaders()))
 

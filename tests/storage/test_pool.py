@@ -2,7 +2,8 @@ import threading
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.storage.pool import abandon, store_pool
+from glitchgrid.storage.pool import Pulse, abandon, store_pool
+from tests.fakes import FakeReactor
 
 
 class PoolTests(SynchronousTestCase):
@@ -34,3 +35,20 @@ class PoolTests(SynchronousTestCase):
         self.assertTrue(begun.wait(30))
         abandon(pool)
         self.assertFalse(end.is_set(), "it has come back while the thread still hangs")
+
+    def test_its_pulse(self) -> None:
+        reactor, pool = FakeReactor(), store_pool()
+        pool.start()
+        self.addCleanup(abandon, pool)
+        end, done = threading.Event(), threading.Event()
+        self.addCleanup(end.set)
+        pulse = Pulse(reactor, pool)
+        pool.callInThread(end.wait, 30)
+        self.assertEqual(pulse.silent_s(), 0)
+        reactor.advance(5)
+        self.assertEqual(pulse.silent_s(), 5)
+        end.set()
+        pool.callInThread(done.set)
+        self.assertTrue(done.wait(30))
+        reactor.take_over()
+        self.assertEqual(pulse.silent_s(), 0)

@@ -211,6 +211,11 @@ def _decrease(known: Known) -> Expected:
     return Expected(412, _value(known), _GUARDED)
 
 
+def _ready(known: Known) -> Expected:
+    checks = (b"open", b"disk", b"disk-thread") if known.kind == VAULT else (b"majority",)
+    return Expected(200, b"".join(b"[+]%b ok\n" % check for check in checks) + b"readyz check passed\n")
+
+
 ROWS: tuple[Row, ...] = (
     Row("a read", _at_once(GET), lambda known: [_read(known)]),
     Row(
@@ -306,6 +311,9 @@ ROWS: tuple[Row, ...] = (
     _simple(
         "chunks that are too long", _head(b"POST /", b"Transfer-Encoding: chunked") + b"41\r\n" + b"9" * 65, TOO_LARGE
     ),
+    _simple("is it live", _head(b"GET /livez"), Expected(200, b"ok")),
+    _simple("is it ready", _head(b"GET /readyz?x"), Expected(200, b"ok")),
+    Row("is it ready, and why", _at_once(_head(b"GET /readyz?verbose")), lambda known: [_ready(known)]),
     _simple("another path", _head(b"GET /status/x"), NOT_FOUND),
     _simple("a path with slashes", _head(b"GET //"), NOT_FOUND),
     _simple("a path that is no text", _head(b"GET /%ff"), NOT_FOUND),
