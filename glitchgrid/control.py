@@ -13,6 +13,7 @@ from twisted.web.iweb import IRequest
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
 from glitchgrid.http.face import Face, answer_errors, respond
 from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
+from glitchgrid.http.naming import traceparent
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer
@@ -85,7 +86,7 @@ class ControlFace:
 
     @app.route("/", methods=["GET"])
     def read(self, request: IRequest) -> Deferred[bytes]:
-        return self._register.read().addCallback(self._tell_value, request)
+        return self._register.read(traceparent(request)).addCallback(self._tell_value, request)
 
     def _tell_value(self, outcome: ReadOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Holds):
@@ -98,7 +99,7 @@ class ControlFace:
         value = parse_value(request.content.read())
         if value > self._value_max:
             raise ValueTooLarge(value, self._value_max)
-        return self._register.write(value).addCallback(self._tell_outcome, request)
+        return self._register.write(value, traceparent(request)).addCallback(self._tell_outcome, request)
 
     def _tell_outcome(self, outcome: WriteOutcome, request: IRequest) -> bytes:
         if isinstance(outcome, Decreases):
@@ -181,6 +182,7 @@ def control_service(
     value_max: int = VALUE_MAX,
     ready: Callable[[], None] | None = None,
     observer: Observer = UNOBSERVED,
+    access_log: bool = False,
 ) -> ControlService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
@@ -189,6 +191,7 @@ def control_service(
     :param value_max: the largest value that clients may write.
     :param ready: is called once, when it really serves: it listens, and a read has been answered. Where nobody
         wants to know, nobody reads.
+    :param access_log: log a line for each request.
     """
     connections = [vault_http(reactor, vault, vault_timeout_s) for vault in vaults]
     clients = [
@@ -204,9 +207,8 @@ def control_service(
             protocol=protocol,
             endpoint=endpoint_name,
         )
-        return succeed(
-            Face(reactor, ControlFace(register, reactor, protocol, clients, value_max).app, observer=observer)
-        )
+        app = ControlFace(register, reactor, protocol, clients, value_max).app
+        return succeed(Face(reactor, app, observer=observer, access_log=access_log))
 
     readiness = None if ready is None else _Readiness(register, reactor, ready)
 

@@ -71,5 +71,6 @@ def makeService(options: Options) -> IService:
         options.report_every_s,
         options.value_max,
         lambda: setup_complete({"protocol": options["protocol"], "vaults": len(options.vaults)}),
+        access_log=bool(options["access-log"]),
     )
-    return in_its_process(process, server)
+    return in_its_process(process, server, options.log)

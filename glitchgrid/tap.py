@@ -7,10 +7,13 @@ from twisted.application.service import IService, MultiService
 from twisted.internet import reactor as _global_reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.logger import ILogObserver
 from twisted.python import usage
+from twisted.python.components import Componentized
 
 from glitchgrid.errors import one_line
 from glitchgrid.http.service import FaceService
+from glitchgrid.logs import FORMATS, LEVELS, LogChoice
 from glitchgrid.process import ServerProcess
 
 REPORT_EVERY_MAX_S = 3600
@@ -33,10 +36,20 @@ class ServerOptions(usage.Options):
         ["listen", "l", None, "A Twisted endpoint to listen on, such as tcp:8000:interface=127.0.0.1."],
         ["port", "p", None, "Short for --listen tcp:PORT, which is every interface."],
         ["report-every", None, "0", "Log the number of answers every so many whole seconds; 0 for never."],
+        [
+            "log-format",
+            None,
+            None,
+            f"How lines of the log are written: {' or '.join(FORMATS)}. The default is {FORMATS[0]}.",
+        ],
+        ["log-level", None, None, f"What the log has, and what is worse: {', '.join(LEVELS)}. The default is info."],
     ]
+
+    optFlags = [["access-log", None, "Log a line for each request, and not only for those that the server fails."]]
 
     endpoint: IStreamServerEndpoint
     report_every_s: int
+    log: LogChoice | None
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         try:
@@ -55,10 +68,28 @@ class ServerOptions(usage.Options):
             self["listen"] = f"tcp:{port}"
         elif self["port"] is not None:
             raise usage.UsageError("--port and --listen exclude each other")
+        self.log = self._log_choice()
         try:
             self.endpoint = serverFromString(_reactor, with_backlog(self["listen"]))
         except Exception as error:  # noqa: BLE001 - each kind of endpoint, plugins included, raises what it likes
             raise usage.UsageError(f"bad endpoint {self['listen']!r}: {error or type(error).__name__}") from None
+
+    def _log_choice(self) -> LogChoice | None:
+        """How twistd is to log; None where it was told itself how to."""
+        for name, known in (("log-format", FORMATS), ("log-level", LEVELS)):
+            if self[name] is not None and self[name] not in known:
+                raise usage.UsageError(f"bad --{name} {self[name]!r}: it must be one of {', '.join(known)}")
+        twistd = {} if self.parent is None else self.parent
+        own = next((name for name in ("logger", "syslog") if twistd.get(name)), None)
+        given = [f"--{name}" for name in ("log-format", "log-level") if self[name] is not None]
+        if own is not None and given:
+            raise usage.UsageError(f"{' and '.join(given)} can't go with twistd's --{own}")
+        if own is not None:
+            return None
+        path, is_in_foreground = twistd.get("logfile"), bool(twistd.get("nodaemon"))
+        if path == "-" and not is_in_foreground:
+            raise usage.UsageError("a daemon has no standard output to log to: give twistd's --nodaemon or a --logfile")
+        return LogChoice(self["log-format"] or FORMATS[0], self["log-level"] or "info", path, is_in_foreground)
 
 
 def with_backlog(endpoint: str) -> str:
@@ -93,11 +124,27 @@ def server_process(options: ServerOptions) -> ServerProcess:
     return ServerProcess(_reactor, options.program, options.parent)
 
 
-def in_its_process(process: ServerProcess, server: FaceService) -> IService:
-    """A service that starts and stops the process's settings with the server."""
+class _InItsProcess(MultiService):
+    """A server and the settings of its process, which twistd makes a part of its application."""
+
+    def __init__(self, log: LogChoice | None) -> None:
+        super().__init__()
+        self._log = log
+
+    def setServiceParent(self, parent: Any) -> None:
+        if self._log is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._log.observer())  # twistd asks for it when it begins to log
+        super().setServiceParent(parent)
+
+
+def in_its_process(process: ServerProcess, server: FaceService, log: LogChoice | None) -> IService:
+    """A service that starts and stops the process's settings with the server.
+
+    :param log: None where twistd logs as it does.
+    """
     server.listens_first = process.gives_up_privileges
     server.started.addCallback(lambda _: process.has_started())
-    both = MultiService()
+    both = _InItsProcess(log)
     process.setServiceParent(both)
     server.setServiceParent(both)
     return both

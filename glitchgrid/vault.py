@@ -137,11 +137,13 @@ def vault_service(
     fatal: Fatal,
     report_every_s: float = 0.0,
     observer: Observer = UNOBSERVED,
+    access_log: bool = False,
 ) -> VaultService:
     """A vault over `disk` that serves at `endpoint` once its value is recovered.
 
     :param pool: the store's own; started and stopped here.
     :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
+    :param access_log: log a line for each request.
     """
     store = Store(reactor, disk, pool, new_identity, observer)
 
@@ -160,6 +162,7 @@ def vault_service(
             VaultFace(store, reactor, Pulse(reactor, pool), observer).app,
             {IDENTITY_HEADER: store.identity.encode("ascii")},
             observer=observer,
+            access_log=access_log,
         )
 
     async def finish() -> None:

@@ -40,5 +40,6 @@ def makeService(options: Options) -> IService:
         lambda: secrets.token_hex(IDENTITY_BYTES),
         process.cannot_start,
         options.report_every_s,
+        access_log=bool(options["access-log"]),
     )
-    return in_its_process(process, server)
+    return in_its_process(process, server, options.log)

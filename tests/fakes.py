@@ -124,6 +124,10 @@ class CaughtLog:
     def texts(self, *levels: Any) -> list[str]:
         return [formatEvent(event) for event in self._events if event.get("log_level") in levels]
 
+    def fields(self, name: str) -> list[Any]:
+        """What the events have under a name that have it."""
+        return [event[name] for event in self._events if name in event]
+
     @property
     def errors(self) -> list[str]:
         return self.texts(LogLevel.error, LogLevel.critical)

@@ -34,6 +34,7 @@ class FakeRegister:
         self.writes: list[Deferred[WriteOutcome]] = []
         self.reads: list[Deferred[ReadOutcome]] = []
         self.floor: int | None = None
+        self.traces: list[bytes | None] = []
 
     def start(self) -> None:
         """It is ready."""
@@ -41,7 +42,8 @@ class FakeRegister:
     def stop(self) -> None:
         """It has nothing to stop."""
 
-    def write(self, value: int) -> Deferred[WriteOutcome]:
+    def write(self, value: int, trace: bytes | None = None) -> Deferred[WriteOutcome]:
+        self.traces.append(trace)
         self.written.append(value)
         self.writes.append(Deferred())
         return shield(self.writes[-1])
@@ -49,7 +51,8 @@ class FakeRegister:
     def in_progress(self) -> dict[str, int]:
         return {}
 
-    def read(self) -> Deferred[ReadOutcome]:
+    def read(self, trace: bytes | None = None) -> Deferred[ReadOutcome]:
+        self.traces.append(trace)
         self.reads.append(Deferred())
         return shield(self.reads[-1])
 

@@ -140,9 +140,42 @@ class CommonTests(OptionsTestCase):
         for text in ("-1", "3601", "x", ""):
             self.assertIn(f"--report-every {text!r}", self.bad_vault(*VAULT, "--report-every", text))
 
+    def test_logs(self) -> None:
+        chosen = self.vault(*VAULT).log
+        assert chosen is not None
+        self.assertEqual((chosen.form, chosen.level), ("text", "info"))
+        chosen = self.control(*CONTROL, "--log-format", "json", "--log-level", "warn").log
+        assert chosen is not None
+        self.assertEqual((chosen.form, chosen.level), ("json", "warn"))
+        for name, text in (("format", "xml"), ("format", ""), ("level", "loud"), ("level", "INFO")):
+            self.assertIn(
+                f"bad --log-{name} {text!r}: it must be one of", self.bad_vault(*VAULT, f"--log-{name}", text)
+            )
+
+    def under_twistd(self, **twistd: Any) -> vault_tap.Options:
+        options = vault_tap.Options()
+        parent: Any = {"nodaemon": 1, "logfile": None} | twistd
+        options.parent = parent
+        return options
+
+    def test_what_twistd_was_told_of_logs_itself(self) -> None:
+        for own in ("logger", "syslog"):
+            options = self.under_twistd(**{own: "x"})
+            self.assertIn(
+                f"--log-level can't go with twistd's --{own}", self.refusal(options, *VAULT, "--log-level=warn")
+            )
+            options = self.under_twistd(**{own: "x"})
+            options.parseOptions(VAULT)
+            self.assertIsNone(options.log)
+        self.assertIn("no standard output", self.refusal(self.under_twistd(nodaemon=0, logfile="-"), *VAULT))
+        options = self.under_twistd(nodaemon=0, logfile="/log")
+        options.parseOptions(VAULT)
+        assert options.log is not None
+        self.assertEqual((options.log.path, options.log.is_in_foreground), ("/log", False))
+
     def test_help_names_every_option(self) -> None:
         for options, names in (
-            (vault_tap.Options(), ("--listen", "--port", "--data-dir")),
+            (vault_tap.Options(), ("--listen", "--port", "--data-dir", "--log-format", "--log-level", "--access-log")),
             (control_tap.Options(), ("--listen", "--port", "--vaults", "--protocol", "--vault-timeout", "--value-max")),
         ):
             text = str(options)
@@ -165,9 +198,10 @@ class VaultTests(OptionsTestCase):
         self.patch(tap, "_reactor", FakeReactor())
         self.patch(resource, "setrlimit", lambda *args: None)
 
-        def service(*arguments: Any) -> Any:
+        def service(*arguments: Any, **options: Any) -> Any:
             given.extend(arguments)
-            return vault_service(*arguments)
+            self.assertEqual(options, {"access_log": False})
+            return vault_service(*arguments, **options)
 
         self.patch(vault_tap, "vault_service", service)
         vault_tap.makeService(self.vault(*VAULT))
@@ -229,12 +263,14 @@ class ControlTests(OptionsTestCase):
         self.patch(tap, "_reactor", FakeReactor())
         self.patch(resource, "setrlimit", lambda *args: None)
 
-        def service(*arguments: Any) -> FaceService:
+        def service(*arguments: Any, **options: Any) -> FaceService:
             given.extend(arguments)
-            return control_service(*arguments)
+            self.assertEqual(options, {"access_log": True})
+            return control_service(*arguments, **options)
 
         self.patch(control_tap, "control_service", service)
-        arguments = ("--protocol", "classic", "--vault-timeout", "0.5", "--value-max", "99", "--report-every", "7")
+        arguments = ["--protocol", "classic", "--vault-timeout", "0.5", "--value-max", "99", "--report-every", "7"]
+        arguments.append("--access-log")
         control_tap.makeService(self.control(*CONTROL, *arguments))
         self.assertEqual(given[2:6], ["tcp:8000", (VaultAddress("127.0.0.1", 8001),), "classic", 0.5])
         self.assertEqual(given[7:9], [7, 99])

@@ -21,7 +21,9 @@ from twisted.python.failure import Failure
 from glitchgrid.errors import BadRequest, RequestError
 from glitchgrid.http.head import HEEDED, Head
 from glitchgrid.http.intake import PacedChannel
+from glitchgrid.http.naming import new_request_id
 from glitchgrid.http.refusal import close_behind, plain_answer
+from glitchgrid.http.requestlog import RequestLog
 from glitchgrid.http.timing import TimedSite
 from glitchgrid.observer import Observer
 
@@ -32,6 +34,7 @@ class ChannelSite(TimedSite, Protocol):
     answer_headers: dict[bytes, bytes]
     channels: "dict[Channel, None]"
     observer: Observer
+    request_log: RequestLog
 
     def channel_closed(self) -> None: ...
 
@@ -121,7 +124,9 @@ class Channel(PacedChannel):
         self._take_in_no_more()
         self._stop_timer()
         self.setTimeout(None)
-        self.write(plain_answer(error, self.site.answer_headers))
+        named = new_request_id()
+        self.site.request_log.note_refusal(self._peer, error.status, named)
+        self.write(plain_answer(error, self.site.answer_headers, named))
         self.send_gathered()  # with the answer to the request before it
         self._timer = close_behind(self.transport, self.site.reactor)
 

@@ -23,8 +23,10 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
 from glitchgrid.http.channel import Channel
+from glitchgrid.http.naming import new_request_id
 from glitchgrid.http.refusal import TurnedAway, plain_answer
 from glitchgrid.http.request import Handler, Request
+from glitchgrid.http.requestlog import RequestLog
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.shortcuts import plain_routes
 
@@ -130,6 +132,7 @@ class Face(Site):
     """A site with every limit of the wire set.
 
     :param answer_headers: go out with every answer, refusals and errors too.
+    :param access_log: whether each request has a line in the log, and not only those that the server fails.
     """
 
     protocol = Channel  # type: ignore[assignment]
@@ -142,6 +145,7 @@ class Face(Site):
         answer_headers: dict[bytes, bytes] | None = None,
         connections_max: int = CONNECTIONS_MAX,
         observer: Observer = UNOBSERVED,
+        access_log: bool = False,
     ) -> None:
         super().__init__(
             _Root(app),
@@ -153,6 +157,7 @@ class Face(Site):
         self.answer_headers = answer_headers or {}
         self.observer = observer
         self._routes = plain_routes(app)
+        self.request_log = RequestLog(reactor, every=access_log)
         self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
         self.requests_answered = 0
         self._connections_max = connections_max
@@ -166,6 +171,7 @@ class Face(Site):
     def log(self, request: HTTPRequest) -> None:
         """Twisted calls this once an answer: count it."""
         self.requests_answered += 1
+        self.request_log.note(request)
 
     def handler(self, request: Request) -> Handler | None:
         """The route of a request, where its path has no variables; None where Klein has to find it."""
@@ -189,7 +195,8 @@ class Face(Site):
         if self._turned_away >= TURNED_AWAY_MAX:
             return None
         self._turned_away += 1
-        return TurnedAway(plain_answer(TooManyConnections(), self.answer_headers), self.reactor, self._has_left)
+        answer = plain_answer(TooManyConnections(), self.answer_headers, new_request_id())
+        return TurnedAway(answer, self.reactor, self._has_left)
 
     def _has_left(self) -> None:
         self._turned_away -= 1

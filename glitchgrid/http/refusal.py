@@ -9,16 +9,18 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from glitchgrid.errors import RequestError
+from glitchgrid.http.naming import REQUEST_ID_HEADER
 
 LINGER_S = 2.0
 """How long a connection that was refused may go on sending into the void before it is cut."""
 
 
-def plain_answer(error: RequestError, headers: dict[bytes, bytes]) -> bytes:
+def plain_answer(error: RequestError, headers: dict[bytes, bytes], request_id: bytes) -> bytes:
     """A whole HTTP answer. The connection closes behind it."""
     body = error.message.encode("utf-8")
     lines = [b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode("ascii"))]
     fields = headers | {
+        REQUEST_ID_HEADER: request_id,
         b"Content-Type": b"text/plain; charset=utf-8",
         b"Content-Length": b"%d" % len(body),
         b"Connection": b"close",

@@ -11,9 +11,13 @@ from twisted.web import server
 
 from glitchgrid.errors import BadRequest, BodyTooLarge
 from glitchgrid.http.channel import Channel, ChannelSite
+from glitchgrid.http.naming import REQUEST_ID_HEADER, given_request_id, new_request_id
 from glitchgrid.value import BODY_BYTES_MAX
 
 _ORIGIN = re.compile(rb"^https?://[^/?#]*/?", re.IGNORECASE)
+
+FAILS_FROM = 400
+"""An answer with this status or a larger one says that the request has failed, and names it."""
 
 Handler = Callable[["Request"], Deferred[bytes] | bytes]
 
@@ -29,11 +33,17 @@ class RequestSite(ChannelSite, Protocol):
 
 
 class Request(server.Request):
-    """A request whose body is bounded, kept in memory, and never parsed as a form."""
+    """A request whose body is bounded, kept in memory, and never parsed as a form.
+
+    :ivar request_id: of one that has failed; None for others, and before the answer.
+    :ivar begun_s: when the whole of it was there, by the reactor's clock.
+    """
 
     channel: Channel
     content: BytesIO
     _site: RequestSite
+    request_id: bytes | None = None
+    begun_s = 0.0
     _handling: Deferred[bytes] | None = None
     _client_left = False
 
@@ -48,6 +58,7 @@ class Request(server.Request):
 
     def process(self) -> None:
         self._site = self.channel.site  # type: ignore[assignment]
+        self.begun_s = self._site.reactor.seconds()
         handler = self._site.handler(self)
         if handler is None:
             super().process()
@@ -83,6 +94,12 @@ class Request(server.Request):
             self.write(body)
             self.finish()
             channel.send_gathered()
+
+    def write(self, data: bytes) -> None:
+        if self.code >= FAILS_FROM and not self.startedWriting:
+            self.request_id = given_request_id(self) or new_request_id()
+            self.setHeader(REQUEST_ID_HEADER, self.request_id)
+        super().write(data)
 
     def gotLength(self, length: int | None) -> None:
         self.content = BytesIO()

@@ -84,6 +84,7 @@ class AtomicRegister:
         self._acting = False
         self._stopped = False
         self._waiting = 0
+        self._traces: dict[_Ticket, bytes] = {}
         self._deadlines: dict[_Round, IDelayedCall] = {}
         self._asked: dict[_Round, list[_Asked]] = {}
         self._rests: dict[tuple[int, RoundKind], IDelayedCall] = {}
@@ -104,22 +105,26 @@ class AtomicRegister:
             if timer.active():
                 timer.cancel()
 
-    def write(self, value: int) -> Deferred[WriteOutcome]:
+    def write(self, value: int, trace: bytes | None = None) -> Deferred[WriteOutcome]:
         if self._waiting >= OPERATIONS_MAX:
             return fail(TooManyOperations())
         self._waiting += 1
         if self._coordinator.floor is None:
             self._observer.write_waits()
         ticket: Deferred[WriteOutcome] = Deferred()
+        if trace is not None:
+            self._traces[ticket] = trace
         self._coordinator.write(value, ticket)
         self._act()
         return ticket
 
-    def read(self) -> Deferred[ReadOutcome]:
+    def read(self, trace: bytes | None = None) -> Deferred[ReadOutcome]:
         if self._waiting >= OPERATIONS_MAX:
             return fail(TooManyOperations())
         self._waiting += 1
         ticket: Deferred[ReadOutcome] = Deferred()
+        if trace is not None:
+            self._traces[ticket] = trace
         self._coordinator.read(ticket)
         self._act()
         return ticket
@@ -146,10 +151,11 @@ class AtomicRegister:
     def _carry_out(self, effect: Effect[_Ticket]) -> None:
         match effect:
             case SendStore(number, value, rounds):
-                answer = self._vaults[number].store_guarded(value)
-                self._listen(number, rounds, answer, self._stored, "store")
+                stored = self._vaults[number].store_guarded(value, self._trace_of(rounds))
+                self._listen(number, rounds, stored, self._stored, "store")
             case SendRead(number, rounds):
-                self._listen(number, rounds, self._vaults[number].read(), self._was_read, "read")
+                read = self._vaults[number].read(self._trace_of(rounds))
+                self._listen(number, rounds, read, self._was_read, "read")
             case Began(round_):
                 self._deadlines[round_] = self._clock.callLater(OPERATION_TIMEOUT_S, self._expire, round_)
             case Ended(round_):
@@ -157,12 +163,23 @@ class AtomicRegister:
             case Declined(ticket, outcome):
                 reachable("control: a decrease is refused")
                 self._waiting -= 1
+                self._traces.pop(ticket, None)
                 self._observer.write_declined(outcome)
                 ticket.callback(outcome)
             case Rest():
                 self._rest(effect)
             case FloorRecovered() | SameVault() | ValueLost():
                 self._report(effect)
+
+    def _trace_of(self, rounds: Sequence[_Round]) -> bytes | None:
+        """The first trace among the operations that a request is for."""
+        if not self._traces:
+            return None
+        operations = [
+            each.heals if isinstance(each, StoreRound) and each.heals is not None else each for each in rounds
+        ]
+        traces = (self._traces.get(ticket) for each in operations for ticket in each.tickets)
+        return next((trace for trace in traces if trace is not None), None)
 
     def _listen(
         self,
@@ -213,6 +230,7 @@ class AtomicRegister:
         self._waiting -= len(tickets)
         self._tell(round_)
         for ticket in tickets:
+            self._traces.pop(ticket, None)
             ticket.callback(round_.outcome)
         asked = self._asked.pop(round_, [])
         closed = DeferredList([each.closed for each in asked], consumeErrors=True)

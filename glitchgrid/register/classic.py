@@ -50,12 +50,12 @@ class ClassicRegister:
     def stop(self) -> None:
         """Nothing: every operation has a deadline of its own."""
 
-    async def _write(self, value: int) -> WriteOutcome:
+    async def _write(self, value: int, trace: bytes | None) -> WriteOutcome:
         if value < self.floor:
             declined = Decreases(self.floor, value)
             self._observer.write_declined(declined)
             return declined
-        acknowledged = len(await self._ask([vault.store(value) for vault in self._vaults]))
+        acknowledged = len(await self._ask([vault.store(value, trace) for vault in self._vaults]))
         is_committed = acknowledged >= majority(len(self._vaults))
         if is_committed:
             self.floor = max(self.floor, value)
@@ -63,18 +63,18 @@ class ClassicRegister:
         self._observer.write_ended(outcome, 1)
         return outcome
 
-    async def _read(self) -> ReadOutcome:
-        votes = await self._ask([vault.read() for vault in self._vaults])
+    async def _read(self, trace: bytes | None) -> ReadOutcome:
+        votes = await self._ask([vault.read(trace) for vault in self._vaults])
         value = agreed_value(votes, len(self._vaults))
         outcome = Inconsistent() if value is None else Holds(value)
         self._observer.read_ended(outcome, 1, healed=False)
         return outcome
 
-    def write(self, value: int) -> Deferred[WriteOutcome]:
-        return self._begin(partial(self._write, value))
+    def write(self, value: int, trace: bytes | None = None) -> Deferred[WriteOutcome]:
+        return self._begin(partial(self._write, value, trace))
 
-    def read(self) -> Deferred[ReadOutcome]:
-        return self._begin(self._read)
+    def read(self, trace: bytes | None = None) -> Deferred[ReadOutcome]:
+        return self._begin(partial(self._read, trace))
 
     def in_progress(self) -> dict[str, int]:
         return {"waiting operations": self._waiting}

@@ -27,10 +27,14 @@ class IRegister(Interface):
     def stop() -> None:
         """Leave nothing scheduled."""
 
-    def write(value: int) -> Deferred[WriteOutcome]:
-        """Write `value`, 1 or more. Cancelling the Deferred stops nothing: what has begun goes on."""
+    def write(value: int, trace: bytes | None = None) -> Deferred[WriteOutcome]:
+        """Write `value`, 1 or more. Cancelling the Deferred stops nothing: what has begun goes on.
 
-    def read() -> Deferred[ReadOutcome]:
+        :param trace: the operation's place in a trace, which vaults are told of. Operations that share a request to a
+            vault share one place: that of the first of them which has one.
+        """
+
+    def read(trace: bytes | None = None) -> Deferred[ReadOutcome]:
         """Read the value. Cancelling the Deferred stops nothing: what has begun goes on."""
 
     def in_progress() -> dict[str, int]:

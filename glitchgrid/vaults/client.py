@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from antithesis.assertions import reachable, unreachable
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -33,7 +33,7 @@ from glitchgrid.value import encode_number, parse_number
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import IN_FLIGHT_MAX, VaultHTTP
 from glitchgrid.vaults.exchange import Exchange, Question
-from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
+from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER, TRACEPARENT_HEADER
 
 _Answer = TypeVar("_Answer", Vote, "GuardedAnswer")
 
@@ -105,11 +105,15 @@ class VaultClient:
             case GuardedAnswer(voter=voter, outcome=outcome):
                 return VaultSight(self.name, identity_of(voter), outcome.value, self._fails)
 
-    def read(self) -> Deferred[Vote]:
-        """What the vault holds; VaultError in the Deferred for an answer that does not count."""
-        return self._ask(self._read_question)
+    def read(self, trace: bytes | None = None) -> Deferred[Vote]:
+        """What the vault holds; VaultError in the Deferred for an answer that does not count.
 
-    def store(self, value: int) -> Deferred[Vote]:
+        :param trace: what the vault is told of the trace that this belongs to.
+        """
+        question = self._read_question
+        return self._ask(question if trace is None else evolve(question, headers=_traced(question.headers, trace)))
+
+    def store(self, value: int, trace: bytes | None = None) -> Deferred[Vote]:
         """Have the vault store `value`, unguarded; VaultError in the Deferred unless it acknowledged.
 
         Sent once only: without the guard, a copy that comes late would undo what was stored in between.
@@ -121,9 +125,10 @@ class VaultClient:
                 raise VaultAnswerInvalid(f"it was sent {value} and echoed {vote.value}")
             return vote
 
-        return self._ask(Question("POST", encode_number(value), self._headers, echo, repeatable=False))
+        headers = _traced(self._headers, trace)
+        return self._ask(Question("POST", encode_number(value), headers, echo, repeatable=False))
 
-    def store_guarded(self, value: int) -> Deferred[GuardedAnswer]:
+    def store_guarded(self, value: int, trace: bytes | None = None) -> Deferred[GuardedAnswer]:
         """Have the vault store `value` unless it holds more; VaultError in the Deferred unless it acknowledged."""
 
         def acknowledgement(response: IResponse, body: bytes) -> GuardedAnswer:
@@ -136,9 +141,8 @@ class VaultClient:
                 self._note_ignored_guard()
             return answer
 
-        return self._ask(
-            Question("POST", encode_number(value), self._guarded_headers, acknowledgement, repeatable=True)
-        )
+        headers = _traced(self._guarded_headers, trace)
+        return self._ask(Question("POST", encode_number(value), headers, acknowledgement, repeatable=True))
 
     def _vote(self, response: IResponse, body: bytes) -> Vote:
         if response.code != OK:
@@ -177,6 +181,14 @@ class VaultClient:
         if not self._guard_ignored:
             self._log.warn("vault {vault} ignores the guard: a late store may undo newer ones there", vault=self.name)
         self._guard_ignored = True
+
+
+def _traced(headers: Headers, trace: bytes | None) -> Headers:
+    if trace is None:
+        return headers
+    traced = headers.copy()
+    traced.setRawHeaders(TRACEPARENT_HEADER, [trace])
+    return traced
 
 
 def _number(body: bytes) -> int:

@@ -225,6 +225,7 @@ class Server:
 
     :param options: what comes behind the program's name, but for `--listen`.
     :param warm: the process may be started early, with `prepare`: it then imports all that it needs, and waits.
+    :ivar standard_output: where that goes instead of the file which `log` reads.
     """
 
     def __init__(
@@ -245,6 +246,7 @@ class Server:
         self._env = {**os.environ, **(env or {})}
         self._warm = warm
         self.twistd = [TWISTD]
+        self.standard_output: int | IO[bytes] | None = None
         self._spares: list[subprocess.Popen[bytes]] = []
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -355,7 +357,10 @@ class Server:
             *self._options,
         ]
         with _appending(self._log_path) as log, _appending(self._stderr_path) as stderr:
-            return subprocess.Popen(command, stdin=stdin, stdout=log, stderr=stderr, cwd=self._directory, env=self._env)
+            output = log if self.standard_output is None else self.standard_output
+            return subprocess.Popen(
+                command, stdin=stdin, stdout=output, stderr=stderr, cwd=self._directory, env=self._env
+            )
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
@@ -384,10 +389,11 @@ class Vault(Server):
         data_dir: Path | None = None,
         env: Mapping[str, str] | None = None,
         warm: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
         port = port or free_port()
         self.data_dir = data_dir or directory / f"data-{port}"
-        super().__init__("vault", ["--data-dir", str(self.data_dir)], directory, name, port, env, warm)
+        super().__init__("vault", ["--data-dir", str(self.data_dir), *options], directory, name, port, env, warm)
 
 
 class Control(Server):
@@ -445,9 +451,10 @@ class Servers:
         data_dir: Path | None = None,
         env: Mapping[str, str] | None = None,
         warm: bool = False,
+        options: Sequence[str] = (),
     ) -> Vault:
         """A vault, not started."""
-        return self._add(Vault(self.directory, name, port, data_dir, env, warm))
+        return self._add(Vault(self.directory, name, port, data_dir, env, warm, options))
 
     def control(
         self, vaults: Iterable[str], options: Sequence[str] = (), env: Mapping[str, str] | None = None

@@ -437,9 +437,9 @@ class DrainTests(ChannelTestCase):
 
 class PlainAnswerTests(SynchronousTestCase):
     def test_it_is_a_whole_answer(self) -> None:
-        (answer,) = parse_answers(plain_answer(ValueDecreases(9, 5), {b"Glitchgrid-Vault": b"me"}))
+        (answer,) = parse_answers(plain_answer(ValueDecreases(9, 5), {b"Glitchgrid-Vault": b"me"}, b"id"))
         self.assertEqual((answer.status, answer.text), (400, "Client would make value decrease from 9 to 5"))
-        self.assertEqual(answer.headers["glitchgrid-vault"], "me")
+        self.assertEqual((answer.headers["glitchgrid-vault"], answer.headers["x-request-id"]), ("me", "id"))
 
     def test_a_transport_that_can_not_close_one_side_is_closed_whole(self) -> None:
         class Plain:

@@ -173,12 +173,14 @@ class ErrorTests(WebTestCase):
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
             self.assertEqual(log.errors, [f"bug while answering b'GET' {path!r}"])
 
-    def test_a_refusal_is_not_logged(self) -> None:
+    def test_a_refusal_is_no_error_in_the_log(self) -> None:
         log = CaughtLog(self)
-        self.ask(get(b"/refuses"))
+        answer = self.ask(get(b"/refuses"))
         self.ask(get(b"/nowhere"))
         self.ask(head(b"PUT"))
-        self.assertEqual(log.errors + log.warnings, [])
+        (line,) = log.warnings
+        self.assertIn(f"GET /refuses: {answer.status}", line)
+        self.assertEqual(log.errors, [])
 
 
 class ConnectionLimitTests(SynchronousTestCase):

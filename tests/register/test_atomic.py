@@ -33,6 +33,7 @@ class FakeVault:
     identity: str | None = None
     holds: int = 0
     mood: Callable[[], None] | Exception | None = None
+    traces: list[bytes | None] = field(factory=list)
     stores: list[tuple[int, Deferred[GuardedAnswer]]] = field(factory=list)
     reads: list[Deferred[Vote]] = field(factory=list)
     asked: int = 0
@@ -41,8 +42,9 @@ class FakeVault:
     def voter(self) -> str:
         return Vote(self.name, self.identity, 0).voter
 
-    def store_guarded(self, value: int) -> Deferred[GuardedAnswer]:
+    def store_guarded(self, value: int, trace: bytes | None = None) -> Deferred[GuardedAnswer]:
         self.asked += 1
+        self.traces.append(trace)
         if isinstance(self.mood, Exception):
             return fail(self.mood)
         if self.mood is not None:
@@ -50,8 +52,9 @@ class FakeVault:
         self.stores.append((value, Deferred()))
         return self.stores[-1][1]
 
-    def read(self) -> Deferred[Vote]:
+    def read(self, trace: bytes | None = None) -> Deferred[Vote]:
         self.asked += 1
+        self.traces.append(trace)
         if isinstance(self.mood, Exception):
             return fail(self.mood)
         if self.mood is not None:
@@ -201,6 +204,52 @@ class OperationTests(AtomicTestCase):
         self.assertEqual([vault.stores[0][0] for vault in self.vaults], [9, 9, 1])
         self.answer(0, 1)
         self.assertEqual([self.successResultOf(each) for each in more], [Committed(2, 3)] * 3)
+
+
+class TraceTests(AtomicTestCase):
+    def traces(self) -> list[set[bytes | None]]:
+        """What each vault was told since the last call, if it was asked at all."""
+        told = [set(vault.traces) for vault in self.vaults]
+        for vault in self.vaults:
+            vault.traces.clear()
+        return told
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.traces()
+
+    def test_it_is_handed_on_with_a_write_and_a_read(self) -> None:
+        self.register.write(5, b"trace")
+        self.assertEqual(self.traces(), [{b"trace"}] * 3)
+        self.register.read(b"another")
+        self.assertEqual(self.traces(), [{b"another"}] * 3)
+
+    def test_those_that_share_a_request_share_the_first(self) -> None:
+        self.register.write(5)
+        self.assertEqual(self.traces(), [{None}] * 3)
+        for value, trace in ((6, None), (7, b"first"), (8, b"second")):
+            self.register.write(value, trace)
+        self.assertEqual(self.traces(), [set()] * 3)
+        self.answer(0, 1, 2)
+        self.assertEqual(self.traces(), [{b"first"}] * 3)
+        self.answer(0, 1, 2)
+        self.register.write(9)
+        self.assertEqual(self.traces(), [{None}] * 3)
+
+    def test_and_with_what_a_read_heals(self) -> None:
+        self.vaults[0].holds = 9
+        self.register.read(b"trace")
+        self.traces()
+        self.answer(0, 1)
+        self.assertIn({b"trace"}, self.traces())
+
+    def test_nothing_is_kept_of_it(self) -> None:
+        written, read = self.register.write(5, b"trace"), self.register.read(b"trace")
+        self.answer(0, 1, 2)
+        declined = self.register.write(1, b"trace")
+        for ended in (written, read, declined):
+            self.assertTrue(ended.called)
+        self.assertEqual(self.register._traces, {})
 
 
 class StartTests(AtomicTestCase):

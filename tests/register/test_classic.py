@@ -35,13 +35,16 @@ class FakeVault:
     holds: int = RIGHT
     identity: str | None = None
     stored: list[int] = field(factory=list)
+    traces: list[bytes | None] = field(factory=list)
     _waiting: list[Deferred[Vote]] = field(factory=list)
 
-    def store(self, value: int) -> Deferred[Vote]:
+    def store(self, value: int, trace: bytes | None = None) -> Deferred[Vote]:
+        self.traces.append(trace)
         self.stored.append(value)
         return fail(INVALID) if self.mood == ODD else self._answer(value)
 
-    def read(self) -> Deferred[Vote]:
+    def read(self, trace: bytes | None = None) -> Deferred[Vote]:
+        self.traces.append(trace)
         return self._answer(WRONG if self.mood == ODD else self.holds)
 
     def _answer(self, value: int) -> Deferred[Vote]:
@@ -184,7 +187,7 @@ class RoundTests(ClassicTestCase):
 
     def test_a_bug_in_a_client_is_logged_and_counts_as_no_answer(self) -> None:
         fakes: Any = vaults(UP, UP, UP)
-        self.patch(fakes[1], "read", lambda: fail(ZeroDivisionError()))
+        self.patch(fakes[1], "read", lambda _trace: fail(ZeroDivisionError()))
         self.assertEqual(self.successResultOf(register(fakes).read()), Holds(RIGHT))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -205,6 +208,16 @@ class RoundTests(ClassicTestCase):
         clients: Any = vaults(UP)
         self.assertTrue(IRegister.providedBy(PROTOCOLS["classic"](clients, Clock())))
         self.assertIsInstance(PROTOCOLS["classic"](clients, Clock()), ClassicRegister)
+
+
+class TraceTests(SynchronousTestCase):
+    def test_it_is_handed_on(self) -> None:
+        fakes = [FakeVault(f"vault-{number}:8001") for number in range(3)]
+        clients: Any = fakes
+        register = ClassicRegister(clients, Clock())
+        register.write(5, b"one")
+        register.read(b"two")
+        self.assertEqual([fake.traces for fake in fakes], [[b"one", b"two"]] * 3)
 
 
 class FloorTests(ClassicTestCase):

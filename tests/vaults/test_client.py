@@ -1,6 +1,7 @@
 """One vault as control sees it: what counts, what does not, and a deadline over all of it."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import treq.client
@@ -38,6 +39,15 @@ class ClientTestCase(SynchronousTestCase):
         dialled = len(self.network.dialled)
         self.client.read().addErrback(lambda _: None)
         self.assertEqual(len(self.network.dialled), dialled + 1)
+
+
+class TraceTests(ClientTestCase):
+    def test_the_vault_is_told(self) -> None:
+        for ask in (self.client.read, partial(self.client.store, 5), partial(self.client.store_guarded, 5)):
+            ask(trace=b"00-1-2-3").addErrback(lambda _: None)
+            self.assertIn(b"traceparent: 00-1-2-3", self.network.accept().received.lower().split(b"\r\n"))
+            ask().addErrback(lambda _: None)
+            self.assertNotIn(b"traceparent", self.network.accept().received.lower())
 
 
 class ReadTests(ClientTestCase):

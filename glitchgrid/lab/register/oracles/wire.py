@@ -33,6 +33,10 @@ _HEAD = re.compile(rb"(HTTP/1\.[01]) ([0-9]{3}) ([^\r\n]*)\r\n((?:[^\r\n]+\r\n)*
 _OWN = frozenset({b"date", b"server"})
 """Fields of Twisted's, which have a value of their own or none."""
 
+FAILS_FROM = 400
+REQUEST_ID = b"x-request-id"
+_REQUEST_ID = re.compile(rb"[0-9a-f]{16}")
+
 VAULT, CONTROL = "vault", "control"
 
 
@@ -82,6 +86,11 @@ class Expected:
         if self.is_refusal:
             fields[b"connection"] = b"close"
         rest = [(name, value) for name, value in found.fields if name not in _OWN]
+        if self.status >= FAILS_FROM:
+            named = [(name, value) for name, value in rest if name == REQUEST_ID]
+            if len(named) != 1 or not _REQUEST_ID.fullmatch(named[0][1]):
+                return f"its head has {_shown(named)} for an id, and has failed"
+            rest.remove(named[0])
         if sorted(rest) != sorted(fields.items()):
             return f"its head has {_shown(rest)}, and not {_shown(fields.items())}"
         if found.body != (body if self.has_body else b""):
