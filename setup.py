@@ -84,6 +84,7 @@ setup(
         "werkzeug>=3.0.0",  # the errors that klein's routing raises
         "zope.interface>=8.0",  # the seams: disk and register
         "antithesis>=0.4",  # the properties that control and vaults state of themselves
+        "prometheus_client>=0.22",  # the forms in which metrics are read
         "attrs>=23.1",  # values
         "cattrs>=24.1",  # plans, read from JSON
         "click>=8.2.1",  # the command line

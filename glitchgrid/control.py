@@ -11,16 +11,19 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
-from glitchgrid.http.face import Face, answer_errors, respond
+from glitchgrid.http.counting import FaceCounts
+from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
+from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.naming import traceparent
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
-from glitchgrid.observer import UNOBSERVED, Observer
+from glitchgrid.observer import UNOBSERVED, Observer, both
 from glitchgrid.outcome import Committed, Decreases, Holds, ReadOutcome, WriteOutcome
 from glitchgrid.protocol.quorum import majority
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, OPERATIONS_MAX, IRegister
+from glitchgrid.register.metrics import RegisterMetrics
 from glitchgrid.value import VALUE_MAX, encode_number, parse_value
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.client import VaultClient, VaultSight
@@ -46,8 +49,10 @@ class ControlFace:
         protocol: str,
         vaults: Sequence[VaultClient],
         value_max: int = VALUE_MAX,
+        metrics: Metrics | None = None,
     ) -> None:
         self._register = register
+        self._metrics = Metrics() if metrics is None else metrics
         self._protocol = protocol
         self._vaults = vaults
         self._value_max = value_max
@@ -71,6 +76,10 @@ class ControlFace:
     @app.route("/readyz", methods=["GET"])
     def readyz(self, request: IRequest) -> Deferred[bytes]:
         return self._health.answer(request, READYZ)
+
+    @app.route("/metrics", methods=["GET"])
+    def metrics(self, request: IRequest) -> bytes:
+        return self._metrics.answer(request)
 
     @app.route("/status", methods=["GET"])
     def status(self, request: IRequest) -> bytes:
@@ -193,12 +202,15 @@ def control_service(
         wants to know, nobody reads.
     :param access_log: log a line for each request.
     """
+    metrics = RegisterMetrics()
+    observer = both(metrics, observer)
     connections = [vault_http(reactor, vault, vault_timeout_s) for vault in vaults]
     clients = [
         VaultClient(http, reactor, vault, vault_timeout_s, observer)
         for http, vault in zip(connections, vaults, strict=True)
     ]
-    register = PROTOCOLS[protocol](clients, reactor, observer)
+    register = metrics.register = PROTOCOLS[protocol](clients, reactor, observer)
+    metrics.vaults = clients
 
     def prepare() -> Deferred[Face]:
         _log.info(
@@ -207,8 +219,9 @@ def control_service(
             protocol=protocol,
             endpoint=endpoint_name,
         )
-        app = ControlFace(register, reactor, protocol, clients, value_max).app
-        return succeed(Face(reactor, app, observer=observer, access_log=access_log))
+        counts = FaceCounts(routes(ControlFace.app), reactor)
+        app = ControlFace(register, reactor, protocol, clients, value_max, Metrics(counts, metrics)).app
+        return succeed(Face(reactor, app, observer=observer, access_log=access_log, counts=counts))
 
     readiness = None if ready is None else _Readiness(register, reactor, ready)
 

@@ -91,6 +91,11 @@ class Observer:
 UNOBSERVED = Observer()
 
 
+def both(first: Observer, second: Observer) -> Observer:
+    """One that tells both: the first alone, where the second is nobody."""
+    return first if second is UNOBSERVED else Observers(first, second)
+
+
 class Observers(Observer):
     """Tells several, in this order."""
 

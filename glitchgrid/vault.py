@@ -14,14 +14,17 @@ from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
-from glitchgrid.http.face import Face, answer_errors, respond
+from glitchgrid.http.counting import FaceCounts
+from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
+from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
-from glitchgrid.observer import UNOBSERVED, Observer
+from glitchgrid.observer import UNOBSERVED, Observer, both
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.shield import shield
 from glitchgrid.storage.disk import IDisk
+from glitchgrid.storage.metrics import StoreMetrics
 from glitchgrid.storage.pool import Pulse, abandon
 from glitchgrid.storage.store import WAITING_STORES_MAX, Store
 from glitchgrid.value import encode_number, parse_value
@@ -41,10 +44,18 @@ class VaultFace:
 
     app = Klein()
 
-    def __init__(self, store: Store, clock: IReactorTime, pulse: Pulse, observer: Observer = UNOBSERVED) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: IReactorTime,
+        pulse: Pulse,
+        observer: Observer = UNOBSERVED,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._pulse = pulse
+        self._metrics = Metrics() if metrics is None else metrics
         self._observer = observer
         thread = Check("disk-thread", self._fault_of_thread)
         ready = (Check("open", self._fault_of_opening), Check("disk", self._fault_of_disk), thread)
@@ -69,6 +80,10 @@ class VaultFace:
     @app.route("/readyz", methods=["GET"])
     def readyz(self, request: IRequest) -> Deferred[bytes]:
         return self._health.answer(request, READYZ)
+
+    @app.route("/metrics", methods=["GET"])
+    def metrics(self, request: IRequest) -> bytes:
+        return self._metrics.answer(request)
 
     @app.route("/status", methods=["GET"])
     def status(self, request: IRequest) -> bytes:
@@ -145,7 +160,9 @@ def vault_service(
     :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
     :param access_log: log a line for each request.
     """
-    store = Store(reactor, disk, pool, new_identity, observer)
+    metrics = StoreMetrics(reactor)
+    observer = both(metrics, observer)
+    store = metrics.store = Store(reactor, disk, pool, new_identity, observer)
 
     async def prepare() -> Face:
         pool.start()
@@ -157,12 +174,14 @@ def vault_service(
             path=one_line(disk.path),
             endpoint=endpoint_name,
         )
+        counts = FaceCounts(routes(VaultFace.app), reactor)
         return Face(
             reactor,
-            VaultFace(store, reactor, Pulse(reactor, pool), observer).app,
+            VaultFace(store, reactor, Pulse(reactor, pool), observer, Metrics(counts, metrics)).app,
             {IDENTITY_HEADER: store.identity.encode("ascii")},
             observer=observer,
             access_log=access_log,
+            counts=counts,
         )
 
     async def finish() -> None:

@@ -175,7 +175,7 @@ class OtherTests(ControlTestCase):
             self.assertEqual(self.answer(self.treq.request(method, "http://control/")), (405, "Method not allowed"))
             answer = RawClient(self.face, self.clock).ask(head(method.encode("ascii")))
             self.assertEqual(answer.headers["allow"], "GET, HEAD, POST")
-        for path in ("x", "healthz", "readyz/", "status/", "metrics", "ui/"):
+        for path in ("x", "healthz", "readyz/", "status/", "metrics/", "ui/"):
             self.assertEqual(self.answer(self.treq.get("http://control/" + path)), (404, "Not found"))
 
     def test_a_bug_in_the_register_is_500_and_logged(self) -> None:

@@ -94,7 +94,7 @@ class WireTests(VaultTestCase):
             status, text, headers = self.finished(self.treq.request(method, "http://vault/"))
             self.assertEqual((status, text), (405, "Method not allowed"))
             self.assertEqual(headers.getRawHeaders("Allow"), ["GET, HEAD, POST"])
-        for path in ("x", "healthz", "readyz/", "status/", "metrics", "ui/"):
+        for path in ("x", "healthz", "readyz/", "status/", "metrics/", "ui/"):
             status, text, _ = self.finished(self.treq.get("http://vault/" + path))
             self.assertEqual((status, text), (404, "Not found"))
 

@@ -19,6 +19,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from glitchgrid.errors import BadRequest, RequestError
+from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.head import HEEDED, Head
 from glitchgrid.http.intake import PacedChannel
 from glitchgrid.http.naming import new_request_id
@@ -35,6 +36,7 @@ class ChannelSite(TimedSite, Protocol):
     channels: "dict[Channel, None]"
     observer: Observer
     request_log: RequestLog
+    counts: FaceCounts
 
     def channel_closed(self) -> None: ...
 
@@ -121,6 +123,7 @@ class Channel(PacedChannel):
             return
         reachable("server: a client is answered out of turn, and left")
         self.site.observer.client_refused(error.status)
+        self.site.counts.refused(error.status)
         self._take_in_no_more()
         self._stop_timer()
         self.setTimeout(None)

@@ -23,6 +23,7 @@ from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
 from glitchgrid.http.channel import Channel
+from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.naming import new_request_id
 from glitchgrid.http.refusal import TurnedAway, plain_answer
 from glitchgrid.http.request import Handler, Request
@@ -95,6 +96,11 @@ def answer_errors(app: Klein) -> None:
         app.handle_errors(error)(handler)
 
 
+def routes(app: Klein) -> list[str]:
+    """The paths that an app answers."""
+    return sorted({rule.rule for rule in app.url_map.iter_rules()})
+
+
 class _Root(Resource):
     """Klein's resource, behind checks of what Klein would let pass.
 
@@ -132,6 +138,7 @@ class Face(Site):
     """A site with every limit of the wire set.
 
     :param answer_headers: go out with every answer, refusals and errors too.
+    :param counts: what it counts into.
     :param access_log: whether each request has a line in the log, and not only those that the server fails.
     """
 
@@ -146,6 +153,7 @@ class Face(Site):
         connections_max: int = CONNECTIONS_MAX,
         observer: Observer = UNOBSERVED,
         access_log: bool = False,
+        counts: FaceCounts | None = None,
     ) -> None:
         super().__init__(
             _Root(app),
@@ -159,6 +167,8 @@ class Face(Site):
         self._routes = plain_routes(app)
         self.request_log = RequestLog(reactor, every=access_log)
         self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
+        self.counts = FaceCounts((), reactor) if counts is None else counts
+        self.counts.connections = lambda: len(self.channels)
         self.requests_answered = 0
         self._connections_max = connections_max
         self._turned_away = 0
@@ -171,6 +181,7 @@ class Face(Site):
     def log(self, request: HTTPRequest) -> None:
         """Twisted calls this once an answer: count it."""
         self.requests_answered += 1
+        self.counts.answered(request)
         self.request_log.note(request)
 
     def handler(self, request: Request) -> Handler | None:
@@ -192,6 +203,7 @@ class Face(Site):
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if len(self.channels) < self._connections_max:
             return super().buildProtocol(addr)
+        self.counts.turned_away += 1
         if self._turned_away >= TURNED_AWAY_MAX:
             return None
         self._turned_away += 1

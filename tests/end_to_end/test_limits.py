@@ -245,7 +245,18 @@ def test_values_are_read_whatever_surrounds_them(servers: Servers, program: str)
 def test_other_paths_and_methods(server: Server) -> None:
     before = held(server)
     with RawConnection(server.port) as client:
-        for path in ["/x", "//", "/./", "/healthz", "/readyz/", "/status/", "/metrics", "/ui/", "/%ff", "/?a=b/../c/x"]:
+        for path in [
+            "/x",
+            "//",
+            "/./",
+            "/healthz",
+            "/readyz/",
+            "/status/",
+            "/metrics/",
+            "/ui/",
+            "/%ff",
+            "/?a=b/../c/x",
+        ]:
             client.send(get(path))
             answer = client.answer()
             if path.startswith("/?"):

@@ -114,14 +114,14 @@ def main() -> None:
             print(lines[-1], flush=True)
         browser.close()
     if given.page is not None:
-        given.page.write_text(text(lines), encoding="utf-8")
+        given.page.write_text(text(lines, given.minutes), encoding="utf-8")
 
 
-def text(lines: list[str]) -> str:
+def text(lines: list[str], minutes: int) -> str:
     where = f"Python {platform.python_version()}, Chromium without a GPU, on one machine with the grid"
     return (
         "# How fast the live page is\n\n"
-        "Written by `.venv/bin/python -m tests.live.speed --minutes 25 --page docs/measured/live-page.md`.\n\n"
+        f"Written by `.venv/bin/python -m tests.live.speed --minutes {minutes} --page docs/measured/live-page.md`.\n\n"
         f"A page of 1400 by 900, {VAULTS} vaults, a control; {where}. The second table is of the same page, left"
         f" open with {LEFT_OPEN_PER_S} operations a second.\n\n" + "\n".join(lines) + "\n"
     )
