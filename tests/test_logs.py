@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +127,9 @@ class PatientFileTests(SynchronousTestCase):
 
 class LogChoiceTests(SynchronousTestCase):
     def test_levels_and_a_file(self) -> None:
-        path = self.mktemp()
+        directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, directory)
+        path = os.path.join(directory, "log")
         log = Log(LogChoice("text", "warn", path, is_in_foreground=False).observer())
         log.info("hello")
         log.warn("alas")  # noqa: G010 - it is Twisted's

@@ -4,6 +4,7 @@
 a server that runs          has said so, once
 a vault that fails          is said to fail, once, and to answer again before it is said to fail anew
 a store that fails          is told only where the disk has refused something
+a request                   has a line only where the server fails it
 a line of any kind          is one that is known, and has the level that it should have
 ==========================  =========================================================================================
 """
@@ -16,6 +17,9 @@ from twisted.logger import LogLevel, formatEvent
 
 from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.kernel.process import Process
+
+REQUEST = "{client} {method} {path}: "
+"""A request that a server has failed."""
 
 LEVELS: Mapping[str, LogLevel] = {
     "control serves ": LogLevel.info,
@@ -32,6 +36,8 @@ LEVELS: Mapping[str, LogLevel] = {
     "not everything ended within ": LogLevel.warn,
     "{first} and {second} are one vault ": LogLevel.error,
     "a majority of the vaults holds at most ": LogLevel.error,
+    REQUEST: LogLevel.warn,
+    "{unsaid} more requests have failed": LogLevel.warn,
     "{line}": LogLevel.critical,
 }
 """The lines that control and the vaults log, by their beginnings, and their levels."""
@@ -44,6 +50,9 @@ TWISTEDS = re.compile(
     r"|Received SIGTERM, shutting down\.|Server Shut Down\.|set uid/gid "
 )
 """What Twisted says of a server's port and connections, and twistd of its end."""
+
+FAILS_FROM = 500
+"""A server that answers with such a status says that the fault is its own."""
 
 TWISTDS = ("twistd {version} ", "reactor class: ", "Main loop terminated.")
 """What twistd says at each start and each end, as it stands in its code."""
@@ -60,17 +69,17 @@ class Lines:
         self._failing: dict[Process, set[str]] = {}
         self._begun: set[Process] = set()
         self.heard: dict[str, list[str]] = {}
-        """By the names of machines: where somebody wants to know every line of theirs."""
+        """By the names of machines: where somebody wants to know every line of theirs, but for those of requests."""
 
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
         """A line, and which server's it is."""
         text = event.get("log_format")
         if not text or event.get("log_failure"):
             return
-        heard = self.heard.get(process.host.name)
-        if heard is not None:
-            heard.append(formatEvent(dict(event)))
         begin = next((each for each in LEVELS if text.startswith(each)), None)
+        heard = self.heard.get(process.host.name)
+        if heard is not None and begin != REQUEST:
+            heard.append(formatEvent(dict(event)))
         if begin is None:
             if text.startswith(TWISTDS):
                 return
@@ -89,6 +98,8 @@ class Lines:
             self._fails(process, event["vault"])
         elif begin == "vault {vault} answers again":
             self._answers(process, event["vault"])
+        elif begin == REQUEST and event["status"] < FAILS_FROM:
+            self._find(f"{process.name} has a line for a request that it did not fail: {event['status']}")
         elif begin == "store failed: " and not self._was_refused(process):
             self._find(f"{process.name} said that a store failed, and its disk had refused nothing")
 
