@@ -201,10 +201,20 @@ _controls = click.option(
 )
 
 
+_token_file = click.option(
+    "--token-file",
+    envvar="GLITCHGRID_TOKEN_FILE",
+    show_envvar=True,
+    metavar="FILE",
+    help="Has the token to present, where the grid wants one.",
+)
+
+
 @main.command()
 @_controls
+@_token_file
 @_json
-def status(controls: tuple[str, ...], as_json: bool) -> None:
+def status(controls: tuple[str, ...], token_file: str | None, as_json: bool) -> None:
     """How is the grid? Asks its controls and vaults, and shows who is up and what each holds.
 
     Exits with 0 when it serves and nothing is down, with 1 when something is, with 2 when no control answers.
@@ -212,27 +222,29 @@ def status(controls: tuple[str, ...], as_json: bool) -> None:
     from glitchgrid.commands.status import Settings
     from glitchgrid.commands.status import status as run_status
 
-    run_status(Settings(controls, as_json))
+    run_status(Settings(controls, as_json, token_file))
 
 
 @main.command("get")
 @_controls
+@_token_file
 @_json
-def get_command(controls: tuple[str, ...], as_json: bool) -> None:
+def get_command(controls: tuple[str, ...], token_file: str | None, as_json: bool) -> None:
     """Read the register.
 
     Exits with 0 and prints the value, with 1 when no majority of the vaults answers, with 2 when no control does.
     """
     from glitchgrid.commands.status import Settings, get
 
-    get(Settings(controls, as_json))
+    get(Settings(controls, as_json, token_file))
 
 
 @main.command("set")
 @click.argument("value", type=click.IntRange(1, VALUE_MAX))
 @_controls
+@_token_file
 @_json
-def set_command(value: int, controls: tuple[str, ...], as_json: bool) -> None:
+def set_command(value: int, controls: tuple[str, ...], token_file: str | None, as_json: bool) -> None:
     """Write VALUE to the register.
 
     Exits with 0 when a majority of the vaults has it, with 1 when it was refused or may or may not have happened,
@@ -240,7 +252,7 @@ def set_command(value: int, controls: tuple[str, ...], as_json: bool) -> None:
     """
     from glitchgrid.commands.status import Settings, set_
 
-    set_(Settings(controls, as_json), value)
+    set_(Settings(controls, as_json, token_file), value)
 
 
 @main.command()

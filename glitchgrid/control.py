@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
+from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
@@ -174,9 +175,16 @@ class ControlService(FaceService):
     """A control that can be started and stopped.
 
     :ivar register: what it serves, for tests and oracles to look at.
+    :ivar vaults: those that it asks.
     """
 
     register: IRegister
+    vaults: Sequence[VaultClient]
+
+    def present(self, vault_token: bytes | None) -> None:
+        """Present a token to the vaults from now on."""
+        for vault in self.vaults:
+            vault.present(vault_token)
 
 
 def control_service(
@@ -192,6 +200,8 @@ def control_service(
     ready: Callable[[], None] | None = None,
     observer: Observer = UNOBSERVED,
     access_log: bool = False,
+    access: Access | None = None,
+    vault_token: bytes | None = None,
 ) -> ControlService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
@@ -201,6 +211,8 @@ def control_service(
     :param ready: is called once, when it really serves: it listens, and a read has been answered. Where nobody
         wants to know, nobody reads.
     :param access_log: log a line for each request.
+    :param access: who may do what; None where everybody may do everything.
+    :param vault_token: what is presented to the vaults.
     """
     metrics = RegisterMetrics()
     observer = both(metrics, observer)
@@ -221,7 +233,7 @@ def control_service(
         )
         counts = FaceCounts(routes(ControlFace.app), reactor)
         app = ControlFace(register, reactor, protocol, clients, value_max, Metrics(counts, metrics)).app
-        return succeed(Face(reactor, app, observer=observer, access_log=access_log, counts=counts))
+        return succeed(Face(reactor, app, observer=observer, access_log=access_log, counts=counts, access=access))
 
     readiness = None if ready is None else _Readiness(register, reactor, ready)
 
@@ -247,4 +259,6 @@ def control_service(
         report_every_s,
     )
     service.register = register
+    service.vaults = clients
+    service.present(vault_token)
     return service

@@ -10,7 +10,8 @@ from glitchgrid.control import control_service
 from glitchgrid.errors import BadAddress
 from glitchgrid.register import DEFAULT_PROTOCOL, PROTOCOLS
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S
-from glitchgrid.tap import ServerOptions, in_its_process, number, server_process, whole_number
+from glitchgrid.tap import ServerOptions, in_its_process, number, server_process, tokens_of, whole_number
+from glitchgrid.tokens import first_token
 from glitchgrid.value import VALUE_MAX
 from glitchgrid.vaults.address import VaultAddress, parse_vaults
 
@@ -25,6 +26,7 @@ class Options(ServerOptions):
 
     optParameters = [
         ["vaults", "v", None, "The vaults, a comma-separated list of HOST:PORT (for 'glitchgrid' it is their number)."],
+        ["vault-token-file", None, None, "The token that is presented to the vaults; read again on SIGHUP."],
         ["protocol", None, DEFAULT_PROTOCOL, f"How the vaults are asked: {', '.join(sorted(PROTOCOLS))}."],
         [
             "vault-timeout",
@@ -43,9 +45,12 @@ class Options(ServerOptions):
     vaults: Sequence[VaultAddress]
     vault_timeout_s: float
     value_max: int
+    vault_token: bytes | None
 
     def postOptions(self) -> None:
         super().postOptions()
+        has_token = self["vault-token-file"] is not None
+        self.vault_token = tokens_of(self, "vault-token-file", first_token) if has_token else None
         if self["vaults"] is None:
             raise usage.UsageError("--vaults is missing: list the vaults as HOST:PORT,HOST:PORT,...")
         try:
@@ -72,5 +77,9 @@ def makeService(options: Options) -> IService:
         options.value_max,
         lambda: setup_complete({"protocol": options["protocol"], "vaults": len(options.vaults)}),
         access_log=bool(options["access-log"]),
+        access=options.access,
+        vault_token=options.vault_token,
     )
-    return in_its_process(process, server, options.log)
+    if options["vault-token-file"] is not None:
+        process.rereads.append(lambda: server.present(first_token(options["vault-token-file"])))
+    return in_its_process(process, server, options)

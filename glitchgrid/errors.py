@@ -9,6 +9,8 @@
     |   +-- UnknownGuard         400  a guard that this vault does not know
     |   +-- ValueDecreases       400  below the floor, refused before anything was sent
     |   +-- ValueTooLarge        400  above what this control takes
+    |   +-- Unauthorized         401  no token that this server knows
+    |   +-- Forbidden            403  the token may read, and not write
     |   +-- NotFound             404
     |   +-- MethodNotAllowed     405
     |   +-- RequestTimeout       408  the request did not come to its end in time
@@ -29,6 +31,7 @@
     |   +-- VaultRefused
     |   +-- VaultAnswerInvalid
     +-- BadAddress               a text that is no HOST:PORT, or a list of them that can't be used
+    +-- BadTokenFile             a file of tokens that can't be used (in `glitchgrid.tokens`)
 """
 
 
@@ -94,6 +97,18 @@ class ValueTooLarge(RequestError):
     def __init__(self, value: int, value_max: int) -> None:
         self.message = f"Value {value} is above {value_max}, the largest that this control takes"
         super().__init__()
+
+
+class Unauthorized(RequestError):
+    status = 401
+    code = "unauthorized"
+    message = "A token is needed that this server knows"
+
+
+class Forbidden(RequestError):
+    status = 403
+    code = "forbidden"
+    message = "This token may read, and not write"
 
 
 class NotFound(RequestError):

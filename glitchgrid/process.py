@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from twisted.python.logfile import BaseLogFile
 
 from glitchgrid.clock import run_on_monotonic_clock
-from glitchgrid.errors import StartError, one_line
+from glitchgrid.errors import GlitchgridError, StartError, one_line
 from glitchgrid.http.face import CONNECTIONS_MAX
 from glitchgrid.vaults.names import ThreadResolver
 
@@ -38,6 +38,7 @@ class ServerProcess(Service):
 
     :param program: what its user calls it, for messages.
     :param twistd: twistd's own options; none where something else has started the server.
+    :ivar rereads: are called at SIGHUP, and raise a GlitchgridError where that fails.
     """
 
     _log = Logger()
@@ -49,6 +50,7 @@ class ServerProcess(Service):
         self._status_pipe: int | None = None
         self._terminal: int | None = None
         self._log_files: list[BaseLogFile] = []
+        self.rereads: list[Callable[[], object]] = []
         self._is_ending = False
 
     @property
@@ -135,11 +137,22 @@ class ServerProcess(Service):
             as_twisted_does(number, frame)  # twistd ends with the status of this signal
 
     def _hang_up(self, number: int, frame: Any) -> None:
-        """SIGHUP: reopen the log file. A server without one has lost its terminal, and ends."""
-        if self._log_files:
-            self._reactor.callFromThread(self._reopen_logs)
+        """SIGHUP: reopen the log file, and read other files again. Where there are none, the terminal is lost: end."""
+        if self._log_files or self.rereads:
+            self._reactor.callFromThread(self._read_again)
         else:
             self._reactor.sigTerm(number, frame)
+
+    def _read_again(self) -> None:
+        if self._log_files:
+            self._reopen_logs()
+        for read in self.rereads:
+            try:
+                read()
+            except GlitchgridError as error:
+                self._log.error("{reason}; what was read before still holds", reason=one_line(error))
+            else:
+                self._log.info("tokens were read again")
 
     def _reopen_logs(self) -> None:
         for each in self._log_files:

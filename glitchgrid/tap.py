@@ -1,20 +1,26 @@
 """What the two twistd plugins share: options whose errors are one line. twistd itself prints a page of help."""
 
+import os
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from twisted.application.service import IService, MultiService
 from twisted.internet import reactor as _global_reactor
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
 from glitchgrid.errors import one_line
+from glitchgrid.http.access import Access
 from glitchgrid.http.service import FaceService
 from glitchgrid.logs import FORMATS, LEVELS, LogChoice
 from glitchgrid.process import ServerProcess
+from glitchgrid.tokens import BadTokenFile
+
+T = TypeVar("T")
 
 REPORT_EVERY_MAX_S = 3600
 PORT_MAX = 65535
@@ -24,6 +30,8 @@ _TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|unix):")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _reactor: Any = _global_reactor
+_log = Logger()
+_OPEN = "whoever reaches {endpoint} can read and store: --token-file lets nobody do so without a token"
 
 
 class ServerOptions(usage.Options):
@@ -35,6 +43,7 @@ class ServerOptions(usage.Options):
     optParameters = [
         ["listen", "l", None, "A Twisted endpoint to listen on, such as tcp:8000:interface=127.0.0.1."],
         ["port", "p", None, "Short for --listen tcp:PORT, which is every interface."],
+        ["token-file", None, None, "Tokens that may read or write, one a line; read again on SIGHUP."],
         ["report-every", None, "0", "Log the number of answers every so many whole seconds; 0 for never."],
         [
             "log-format",
@@ -50,6 +59,7 @@ class ServerOptions(usage.Options):
     endpoint: IStreamServerEndpoint
     report_every_s: int
     log: LogChoice | None
+    access: Access | None
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         try:
@@ -69,6 +79,7 @@ class ServerOptions(usage.Options):
         elif self["port"] is not None:
             raise usage.UsageError("--port and --listen exclude each other")
         self.log = self._log_choice()
+        self.access = None if self["token-file"] is None else tokens_of(self, "token-file", Access)
         try:
             self.endpoint = serverFromString(_reactor, with_backlog(self["listen"]))
         except Exception as error:  # noqa: BLE001 - each kind of endpoint, plugins included, raises what it likes
@@ -119,6 +130,23 @@ def whole_number(options: usage.Options, name: str, least: int, most: int) -> in
     return int(text)
 
 
+def tokens_of(options: usage.Options, name: str, read: Callable[[str], T]) -> T:
+    """What is read from the file that the option `name` names; UsageError where it can't be used."""
+    options[name] = os.path.abspath(options[name])  # a daemon may move to another directory
+    try:
+        return read(options[name])
+    except BadTokenFile as error:
+        raise usage.UsageError(f"bad --{name} {error}") from None
+
+
+_LOOPBACK = re.compile(r"(?:^|:)interface=(127\.[0-9.]+|localhost|\\:\\:1)(?::|$)")
+
+
+def reaches_others(endpoint: str) -> bool:
+    """Can other machines connect to an endpoint? Yes, where that is not known."""
+    return not (endpoint.startswith("unix:") or _LOOPBACK.search(endpoint))
+
+
 def server_process(options: ServerOptions) -> ServerProcess:
     """The process that twistd runs a server in, with these options of the server's."""
     return ServerProcess(_reactor, options.program, options.parent)
@@ -137,14 +165,15 @@ class _InItsProcess(MultiService):
         super().setServiceParent(parent)
 
 
-def in_its_process(process: ServerProcess, server: FaceService, log: LogChoice | None) -> IService:
-    """A service that starts and stops the process's settings with the server.
-
-    :param log: None where twistd logs as it does.
-    """
+def in_its_process(process: ServerProcess, server: FaceService, options: ServerOptions) -> IService:
+    """A service that starts and stops the process's settings with the server."""
     server.listens_first = process.gives_up_privileges
     server.started.addCallback(lambda _: process.has_started())
-    both = _InItsProcess(log)
+    if options.access is not None:
+        process.rereads.append(options.access.read)
+    elif reaches_others(options["listen"]):
+        server.started.addCallback(lambda _: _log.warn(_OPEN, endpoint=options["listen"]))
+    both = _InItsProcess(options.log)
     process.setServiceParent(both)
     server.setServiceParent(both)
     return both

@@ -14,6 +14,7 @@ from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
+from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
@@ -153,12 +154,14 @@ def vault_service(
     report_every_s: float = 0.0,
     observer: Observer = UNOBSERVED,
     access_log: bool = False,
+    access: Access | None = None,
 ) -> VaultService:
     """A vault over `disk` that serves at `endpoint` once its value is recovered.
 
     :param pool: the store's own; started and stopped here.
     :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
     :param access_log: log a line for each request.
+    :param access: who may do what; None where everybody may do everything.
     """
     metrics = StoreMetrics(reactor)
     observer = both(metrics, observer)
@@ -182,6 +185,7 @@ def vault_service(
             observer=observer,
             access_log=access_log,
             counts=counts,
+            access=access,
         )
 
     async def finish() -> None:

@@ -41,5 +41,6 @@ def makeService(options: Options) -> IService:
         process.cannot_start,
         options.report_every_s,
         access_log=bool(options["access-log"]),
+        access=options.access,
     )
-    return in_its_process(process, server, options.log)
+    return in_its_process(process, server, options)

@@ -14,10 +14,10 @@ from glitchgrid.control import control_service
 from glitchgrid.http.service import FaceService
 from glitchgrid.process import ServerProcess
 from glitchgrid.register import DEFAULT_PROTOCOL
-from glitchgrid.tap import ServerOptions, with_backlog
+from glitchgrid.tap import ServerOptions, reaches_others, with_backlog
 from glitchgrid.vault import vault_service
 from glitchgrid.vaults.address import VaultAddress
-from tests.fakes import FakeReactor
+from tests.fakes import CaughtLog, FakeReactor
 
 VAULT = ["--data-dir", "/data"]
 CONTROL = ["--vaults", "127.0.0.1:8001"]
@@ -152,6 +152,32 @@ class CommonTests(OptionsTestCase):
                 f"bad --log-{name} {text!r}: it must be one of", self.bad_vault(*VAULT, f"--log-{name}", text)
             )
 
+    def test_endpoints_that_others_reach(self) -> None:
+        for endpoint in (
+            "tcp:8000",
+            "tcp6:8000",
+            "tcp:8000:interface=0.0.0.0",
+            "tcp:8000:interface=10.0.0.1",
+            "systemd:domain=INET:index=0",
+        ):
+            self.assertTrue(reaches_others(endpoint), endpoint)
+        for endpoint in (
+            "tcp:8000:interface=127.0.0.1", "tcp:interface=127.0.1.2:port=1", "tcp:8000:interface=localhost",
+            r"tcp6:8000:interface=\:\:1", "unix:/run/grid.sock",
+        ):  # fmt: skip
+            self.assertFalse(reaches_others(endpoint), endpoint)
+
+    def test_a_server_that_others_reach_without_tokens_says_so_once(self) -> None:
+        self.patch(tap, "_reactor", FakeReactor())
+        self.patch(resource, "setrlimit", lambda *args: None)
+        for arguments, lines in ((VAULT, 1), ([*VAULT, "--listen=tcp:8001:interface=127.0.0.1"], 0)):
+            log = CaughtLog(self)
+            service: Any = vault_tap.makeService(self.vault(*arguments))
+            _process, server = service
+            server.started.callback(None)
+            self.assertEqual(len(log.warnings), lines)
+            self.assertTrue(all("--token-file" in line for line in log.warnings))
+
     def under_twistd(self, **twistd: Any) -> vault_tap.Options:
         options = vault_tap.Options()
         parent: Any = {"nodaemon": 1, "logfile": None} | twistd
@@ -200,7 +226,7 @@ class VaultTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> Any:
             given.extend(arguments)
-            self.assertEqual(options, {"access_log": False})
+            self.assertEqual(options, {"access_log": False, "access": None})
             return vault_service(*arguments, **options)
 
         self.patch(vault_tap, "vault_service", service)
@@ -265,7 +291,7 @@ class ControlTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> FaceService:
             given.extend(arguments)
-            self.assertEqual(options, {"access_log": True})
+            self.assertEqual(options, {"access_log": True, "access": None, "vault_token": None})
             return control_service(*arguments, **options)
 
         self.patch(control_tap, "control_service", service)

@@ -9,6 +9,7 @@
 #   NUM_STEPS (100)              writes
 #   MAX_STEP_SIZE (5)            each write is 1 to this much larger than the one before
 #   CHECK_WHEN_MULTIPLE_OF (5)   reads back whenever the number written is a multiple of this
+# and GLITCHGRID_TOKEN_FILE, where the grid wants a token: the last word of the file's first line is presented.
 #
 # Exit status: 0 it ended consistent, and every read was correct; 1 a read was incorrect; 2 the last read was
 # inconsistent, the grid never answered, or the workload was called wrongly.
@@ -37,6 +38,22 @@ setting() {
     printf -v "$1" '%d' "$((10#$text))"
 }
 
+# present: what curl is to present, in the form of its configuration. Sets presented.
+present() {
+    presented=
+    [[ -n ${GLITCHGRID_TOKEN_FILE:-} ]] || return 0
+    local line word token=
+    while read -r line || [[ -n $line ]]; do
+        [[ -z $line || $line == '#'* ]] && continue
+        for word in $line; do token=$word; done
+        break
+    done 2>/dev/null <"$GLITCHGRID_TOKEN_FILE"
+    if ! [[ $token =~ ^[A-Za-z0-9._~+/-]{16,256}=*$ ]]; then
+        usage_error "GLITCHGRID_TOKEN_FILE is '$GLITCHGRID_TOKEN_FILE', which has no token in its first line"
+    fi
+    presented="header = \"Authorization: Bearer $token\""
+}
+
 # seconds: whole seconds on a clock that nobody sets, where there is one.
 seconds() {
     local uptime=$SECONDS
@@ -48,7 +65,9 @@ seconds() {
 ask() {
     local answer
     # -q: nothing of what its user has set for curl elsewhere. It counts in the first place alone.
-    if answer=$(curl -q --silent --globoff --noproxy '*' --max-time "$1" --write-out '\n%{http_code}' "${@:2}" "$url"); then
+    # What it presents goes through its standard input: arguments of processes can be seen by everybody.
+    if answer=$(curl -q --silent --globoff --noproxy '*' --max-time "$1" --write-out '\n%{http_code}' \
+        --config - "${@:2}" "$url" <<<"$presented"); then
         status=${answer##*$'\n'}
         message=${answer%$'\n'*}
         message=${message:0:MESSAGE_CHARACTERS_MAX}
@@ -96,7 +115,7 @@ write() {
     printf 'HttpStatus=%s Message=%s\n' "$status" "$message"
     case $status in
     200) known=$1 attempted=$1 ;;
-    400) printf 'ERROR: the grid refused to write %s; it has not happened.\n' "$1" ;;
+    400 | 401 | 403) printf 'ERROR: the grid refused to write %s; it has not happened.\n' "$1" ;;
     *)
         attempted=$1
         if [[ $status == 500 ]]; then
@@ -179,4 +198,5 @@ command -v curl >/dev/null || usage_error 'curl is missing'
 (($# == 1)) || usage_error 'usage: workload.sh CONTROL_HOST:PORT'
 [[ $1 =~ ^[^/@[:space:]]+:[0-9]{1,5}$ ]] || usage_error "'$1' is no CONTROL_HOST:PORT"
 readonly url="http://$1/"
+present
 main

@@ -15,6 +15,7 @@ from glitchgrid.lab.errors import CannotRun
 from glitchgrid.sight.asking import Asker
 from glitchgrid.sight.grid import Grid
 from glitchgrid.sight.members import Answer, Control, Vault
+from glitchgrid.tokens import BadTokenFile, first_token
 from glitchgrid.vaults.address import VaultAddress
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
@@ -23,10 +24,21 @@ IDENTITY_SHOWN = 8
 
 @frozen
 class Settings:
-    """:ivar controls: HOST:PORT each; none for those of the last ``up``."""
+    """:ivar controls: HOST:PORT each; none for those of the last ``up``.
+    :ivar token_file: has the token that is presented; None for none.
+    """
 
     controls: Sequence[str]
     as_json: bool = False
+    token_file: str | None = None
+
+    @property
+    def token(self) -> bytes | None:
+        """:raises CannotRun: for a file that can't be used."""
+        try:
+            return None if self.token_file is None else first_token(self.token_file)
+        except BadTokenFile as error:
+            raise CannotRun(f"bad --token-file {error}") from error
 
     @property
     def addresses(self) -> list[VaultAddress]:
@@ -41,7 +53,7 @@ def status(settings: Settings) -> NoReturn:
     """Show how the grid is. Exits with 0 where it serves and nothing is down, 1 where not, 2 where nobody can say."""
 
     async def work(reactor: Any) -> int:
-        grid = await Asker(reactor).look(settings.addresses)
+        grid = await Asker(reactor, token=settings.token).look(settings.addresses)
         if settings.as_json:
             print(json.dumps(as_json(grid)))
         else:
@@ -64,10 +76,16 @@ def set_(settings: Settings, value: int) -> NoReturn:
 
 
 MEANS = {
-    "read": {200: "", 500: "no majority of the vaults could be asked: the grid does not say, rather than guess"},
+    "read": {
+        200: "",
+        401: "this grid wants a token: --token-file",
+        500: "no majority of the vaults could be asked: the grid does not say, rather than guess",
+    },
     "write": {
         200: "",
         400: "nothing was sent to any vault",
+        401: "this grid wants a token: --token-file",
+        403: "the token may read, and not write",
         500: "ambiguous: it may have happened, may still happen, or never",
     },
 }
@@ -77,7 +95,7 @@ MEANS = {
 def _operate(settings: Settings, value: int | None) -> NoReturn:
 
     async def work(reactor: Any) -> int:
-        asker, problems = Asker(reactor), []
+        asker, problems = Asker(reactor, token=settings.token), []
         for address in settings.addresses:
             answer = await asker.ask(address, value=value)
             if not answer.problem:

@@ -5,6 +5,7 @@ its answers, and `Face` makes it a site.
 """
 
 import time
+from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -21,7 +22,15 @@ from twisted.web.server import Site
 from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 
-from glitchgrid.errors import InternalError, MethodNotAllowed, NotFound, RequestError, TooManyConnections
+from glitchgrid.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    TooManyConnections,
+    Unauthorized,
+)
+from glitchgrid.http.access import Access
 from glitchgrid.http.channel import Channel
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.naming import new_request_id
@@ -62,6 +71,12 @@ def refuse_method(request: IRequest) -> NoReturn:
     """Answer 405 for the target ``*``, which means the server itself and has no methods here."""
     request.setHeader(b"Allow", ALLOWED_METHODS)
     raise MethodNotAllowed
+
+
+def _refuse(error: RequestError, request: IRequest) -> NoReturn:
+    if isinstance(error, Unauthorized):
+        request.setHeader(b"WWW-Authenticate", b"Bearer")
+    raise error
 
 
 def answer_failure(request: IRequest, failure: Failure) -> bytes:
@@ -139,6 +154,7 @@ class Face(Site):
 
     :param answer_headers: go out with every answer, refusals and errors too.
     :param counts: what it counts into.
+    :param access: who may do what; None where everybody may do everything.
     :param access_log: whether each request has a line in the log, and not only those that the server fails.
     """
 
@@ -154,6 +170,7 @@ class Face(Site):
         observer: Observer = UNOBSERVED,
         access_log: bool = False,
         counts: FaceCounts | None = None,
+        access: Access | None = None,
     ) -> None:
         super().__init__(
             _Root(app),
@@ -165,6 +182,7 @@ class Face(Site):
         self.answer_headers = answer_headers or {}
         self.observer = observer
         self._routes = plain_routes(app)
+        self._access = access
         self.request_log = RequestLog(reactor, every=access_log)
         self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
         self.counts = FaceCounts((), reactor) if counts is None else counts
@@ -186,6 +204,9 @@ class Face(Site):
 
     def handler(self, request: Request) -> Handler | None:
         """The route of a request, where its path has no variables; None where Klein has to find it."""
+        refused = None if self._access is None else self._access.problem(request)
+        if refused is not None:
+            return partial(_refuse, refused)
         found = self._routes.get((request.method, request.path))
         return refuse_method if found is None and request.path == b"*" else found
 

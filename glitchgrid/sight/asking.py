@@ -12,6 +12,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.web.client import RequestTransmissionFailed, ResponseFailed, ResponseNeverReceived
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from glitchgrid.errors import BadAddress, one_line
@@ -51,10 +52,13 @@ class _Told:
 
 @frozen
 class Asker:
-    """:param timeout_s: how long a server may take for its answer."""
+    """:param timeout_s: how long a server may take for its answer.
+    :param token: what is presented; None for nothing.
+    """
 
     reactor: Any
     timeout_s: float = ASK_TIMEOUT_S
+    token: bytes | None = None
 
     async def look(self, controls: Sequence[VaultAddress]) -> Grid:
         """The grid behind some controls. Takes twice `timeout_s` at the most."""
@@ -85,7 +89,7 @@ class Asker:
     async def ask(self, address: VaultAddress, path: str = "/", value: int | None = None) -> Answer:
         """One request: a GET, or a POST of a value."""
         http = vault_http(self.reactor, address, self.timeout_s).fresh
-        asked = Deferred.fromCoroutine(_exchange(http, self.reactor, path, value))
+        asked = Deferred.fromCoroutine(_exchange(http, self.reactor, path, value, self.token))
         try:
             return await asked.addTimeout(self.timeout_s, self.reactor, _late)
         except defer.TimeoutError:
@@ -139,12 +143,13 @@ async def _all(asked: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     return [result for _, result in results]
 
 
-async def _exchange(http: HTTPClient, reactor: Any, path: str, value: int | None) -> Answer:
+async def _exchange(http: HTTPClient, reactor: Any, path: str, value: int | None, token: bytes | None) -> Answer:
     url = f"http://grid{path}"
+    headers = Headers() if token is None else Headers({b"Authorization": [b"Bearer " + token]})
     response: IResponse = await (
-        http.request("GET", url, allow_redirects=False, reactor=reactor)
+        http.request("GET", url, headers=headers, allow_redirects=False, reactor=reactor)
         if value is None
-        else http.request("POST", url, data=b"%d" % value, allow_redirects=False, reactor=reactor)
+        else http.request("POST", url, headers=headers, data=b"%d" % value, allow_redirects=False, reactor=reactor)
     )
     body = bytearray()
 

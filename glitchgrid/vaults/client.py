@@ -20,7 +20,7 @@ from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import OK, PRECONDITION_FAILED
+from twisted.web.http import FORBIDDEN, OK, PRECONDITION_FAILED, UNAUTHORIZED
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
@@ -89,9 +89,15 @@ class VaultClient:
         self._guard_ignored = False
         self.name = str(address)
         self._repeats = partial(observer.question_repeated, self.name)
-        host = [self.name.encode("ascii")]
-        self._headers = Headers({b"Host": host})
-        self._guarded_headers = Headers({b"Host": host, GUARD_HEADER: [GUARD_INCREASE]})
+        self.present(None)
+
+    def present(self, token: bytes | None) -> None:
+        """Present a token with what is asked from now on; None for none."""
+        fields = {b"Host": [self.name.encode("ascii")]}
+        if token is not None:
+            fields[b"Authorization"] = [b"Bearer " + token]
+        self._headers = Headers(fields)
+        self._guarded_headers = Headers({**fields, GUARD_HEADER: [GUARD_INCREASE]})
         self._read_question = Question("GET", None, self._headers, self._vote, repeatable=True)
 
     @property
@@ -146,12 +152,12 @@ class VaultClient:
 
     def _vote(self, response: IResponse, body: bytes) -> Vote:
         if response.code != OK:
-            raise VaultRefused(f"it answered {response.code}")
+            raise _refusal(response)
         return Vote(self.name, _identity(response), _number(body))
 
     def _guarded_answer(self, response: IResponse, body: bytes) -> GuardedAnswer:
         if response.code not in {OK, PRECONDITION_FAILED}:
-            raise VaultRefused(f"it answered {response.code}")
+            raise _refusal(response)
         number = _number(body)
         voter = Vote(self.name, _identity(response), number).voter
         return GuardedAnswer(voter, Stored(number) if response.code == OK else Refused(number))
@@ -181,6 +187,11 @@ class VaultClient:
         if not self._guard_ignored:
             self._log.warn("vault {vault} ignores the guard: a late store may undo newer ones there", vault=self.name)
         self._guard_ignored = True
+
+
+def _refusal(response: IResponse) -> VaultRefused:
+    cure = ": it wants another token (--vault-token-file)" if response.code in {UNAUTHORIZED, FORBIDDEN} else ""
+    return VaultRefused(f"it answered {response.code}{cure}")
 
 
 def _traced(headers: Headers, trace: bytes | None) -> Headers:

@@ -1,7 +1,7 @@
 """What servers log, held against what has happened: operators have nothing else to go by.
 
 ==========================  =========================================================================================
-a server that runs          has said so, once
+a server that runs          has said so, once, and that anybody can reach it
 a vault that fails          is said to fail, once, and to answer again before it is said to fail anew
 a store that fails          is told only where the disk has refused something
 a request                   has a line only where the server fails it
@@ -21,6 +21,9 @@ from glitchgrid.simulation.kernel.process import Process
 REQUEST = "{client} {method} {path}: "
 """A request that a server has failed."""
 
+OPEN = "whoever reaches {endpoint} can read and store: "
+"""At each start: the servers of simulated grids have no tokens, and listen on every interface."""
+
 LEVELS: Mapping[str, LogLevel] = {
     "control serves ": LogLevel.info,
     "vault {identity} holds ": LogLevel.info,
@@ -38,6 +41,7 @@ LEVELS: Mapping[str, LogLevel] = {
     "a majority of the vaults holds at most ": LogLevel.error,
     REQUEST: LogLevel.warn,
     "{unsaid} more requests have failed": LogLevel.warn,
+    OPEN: LogLevel.warn,
     "{line}": LogLevel.critical,
 }
 """The lines that control and the vaults log, by their beginnings, and their levels."""
@@ -68,8 +72,9 @@ class Lines:
         self._was_refused = was_refused
         self._failing: dict[Process, set[str]] = {}
         self._begun: set[Process] = set()
+        self._open: set[Process] = set()
         self.heard: dict[str, list[str]] = {}
-        """By the names of machines: where somebody wants to know every line of theirs, but for those of requests."""
+        """By the names of machines: where somebody wants to know every line of theirs, but for `REQUEST` and `OPEN`."""
 
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
         """A line, and which server's it is."""
@@ -78,7 +83,7 @@ class Lines:
             return
         begin = next((each for each in LEVELS if text.startswith(each)), None)
         heard = self.heard.get(process.host.name)
-        if heard is not None and begin != REQUEST:
+        if heard is not None and begin not in {REQUEST, OPEN}:
             heard.append(formatEvent(dict(event)))
         if begin is None:
             if text.startswith(TWISTDS):
@@ -98,6 +103,8 @@ class Lines:
             self._fails(process, event["vault"])
         elif begin == "vault {vault} answers again":
             self._answers(process, event["vault"])
+        elif begin == OPEN:
+            self._is_open(process)
         elif begin == REQUEST and event["status"] < FAILS_FROM:
             self._find(f"{process.name} has a line for a request that it did not fail: {event['status']}")
         elif begin == "store failed: " and not self._was_refused(process):
@@ -107,6 +114,11 @@ class Lines:
         if process in self._begun:
             self._find(f"{process.name} said twice that it has started")
         self._begun.add(process)
+
+    def _is_open(self, process: Process) -> None:
+        if process in self._open:
+            self._find(f"{process.name} said twice that anybody can reach it")
+        self._open.add(process)
 
     def _fails(self, process: Process, vault: str) -> None:
         failing = self._failing.setdefault(process, set())
@@ -125,5 +137,7 @@ class Lines:
         for process in (process for machine in servers for process in machine.processes):
             if process not in self._begun:
                 self._find(f"{process.name} runs, and has never said so")
+            if process not in self._open:
+                self._find(f"{process.name} runs, and has never said that anybody can reach it")
             for vault in sorted(self._failing.get(process, ())):
                 self._find(f"{process.name} has never said that vault {vault} answers again")
