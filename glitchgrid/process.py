@@ -18,12 +18,14 @@ from typing import Any, NoReturn
 
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.logfile import BaseLogFile
 
 from glitchgrid.clock import run_on_monotonic_clock
 from glitchgrid.errors import GlitchgridError, StartError, one_line
 from glitchgrid.http.face import CONNECTIONS_MAX
+from glitchgrid.notify import ALIVE, READY, STOPPING, Notifier
 from glitchgrid.vaults.names import ThreadResolver
 
 STATUS = b"it could not start, as said above"
@@ -52,6 +54,8 @@ class ServerProcess(Service):
         self._log_files: list[BaseLogFile] = []
         self.rereads: list[Callable[[], object]] = []
         self._is_ending = False
+        self._notifier = Notifier(os.environ, os.getpid())
+        self._alive = LoopingCall(self._notifier.tell, ALIVE)
 
     @property
     def gives_up_privileges(self) -> bool:
@@ -88,9 +92,19 @@ class ServerProcess(Service):
         # twistd would say that all is well as soon as this has returned. It is said when it is so.
         self._status_pipe = self._twistd.pop(_STATUS_PIPE, None)
 
+    def stopService(self) -> None:
+        self._notifier.tell(STOPPING)
+        if self._alive.running:
+            self._alive.stop()
+        super().stopService()
+
     def has_started(self) -> None:
         """The server serves: tell whoever has started the daemon, and waits for that."""
         self._tell_starter(b"0")
+        self._notifier.tell(READY)
+        if self._notifier.alive_every_s:
+            self._alive.clock = self._reactor
+            self._alive.start(self._notifier.alive_every_s)
 
     def cannot_start(self, error: StartError) -> None:
         """A `glitchgrid.http.service.Fatal`: prints one line to standard error, and ends the process with status 1."""
@@ -138,7 +152,7 @@ class ServerProcess(Service):
 
     def _hang_up(self, number: int, frame: Any) -> None:
         """SIGHUP: reopen the log file, and read other files again. Where there are none, the terminal is lost: end."""
-        if self._log_files or self.rereads:
+        if self._log_files or self.rereads or self._notifier.is_there:
             self._reactor.callFromThread(self._read_again)
         else:
             self._reactor.sigTerm(number, frame)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid import process as process_module
 from glitchgrid.errors import DataDirectoryInUse
 from glitchgrid.process import STATUS, ServerProcess
+from glitchgrid.tokens import BadTokenFile
 from glitchgrid.vaults.names import ThreadResolver
 from tests.fakes import CaughtLog, FakeReactor
 
@@ -232,6 +234,47 @@ class SignalTests(SignalTestCase):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.heeding()
         signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(self.reactor.ended_by, [])
+
+
+class ReadingAgainTests(SignalTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(gc, "get_objects", list)
+
+    def hang_up(self) -> None:
+        signal.raise_signal(signal.SIGHUP)
+        self.reactor.take_over()
+
+    def test_what_is_to_be_read_again_is(self) -> None:
+        log, read = CaughtLog(self), []
+        process = self.process()
+        process.rereads.append(lambda: read.append("tokens"))
+        process.prepare()
+        self.run_reactor()
+        self.hang_up()
+        self.assertEqual((read, self.reactor.ended_by), (["tokens"], []))
+        self.assertEqual(log.infos, ["tokens were read again"])
+
+    def test_what_cannot_be_used_is_said(self) -> None:
+        log = CaughtLog(self)
+
+        def fail() -> None:
+            raise BadTokenFile("/tokens", "it has no token")
+
+        process = self.process()
+        process.rereads.append(fail)
+        process.prepare()
+        self.run_reactor()
+        self.hang_up()
+        self.assertEqual(log.errors, ["/tokens: it has no token; what was read before still holds"])
+        self.assertEqual(self.reactor.ended_by, [])
+
+    def test_under_a_service_manager_there_is_no_terminal_to_lose(self) -> None:
+        with patch.dict(os.environ, {"NOTIFY_SOCKET": "/nowhere"}):
+            self.process().prepare()
+        self.run_reactor()
+        self.hang_up()
         self.assertEqual(self.reactor.ended_by, [])
 
 
