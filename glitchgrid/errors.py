@@ -31,7 +31,7 @@
     |   +-- VaultRefused
     |   +-- VaultAnswerInvalid
     +-- BadAddress               a text that is no HOST:PORT, or a list of them that can't be used
-    +-- BadTokenFile             a file of tokens that can't be used (in `glitchgrid.tokens`)
+    +-- BadTokenFile             a file of tokens that can't be used
 """
 
 
@@ -213,3 +213,10 @@ class VaultAnswerInvalid(VaultError):
 
 class BadAddress(GlitchgridError):
     """A text that is no HOST:PORT, or a list of vaults that can't be used."""
+
+
+class BadTokenFile(GlitchgridError):
+    """A file of tokens that cannot be used. Its text is one line that names the file, and the cure."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")

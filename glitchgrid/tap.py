@@ -13,12 +13,11 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from glitchgrid.errors import one_line
+from glitchgrid.errors import BadTokenFile, one_line
 from glitchgrid.http.access import Access
 from glitchgrid.http.service import FaceService
 from glitchgrid.logs import FORMATS, LEVELS, LogChoice
 from glitchgrid.process import ServerProcess
-from glitchgrid.tokens import BadTokenFile
 
 T = TypeVar("T")
 

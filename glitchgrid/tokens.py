@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from glitchgrid.errors import GlitchgridError
+from glitchgrid.errors import BadTokenFile
 
 TOKENS_MAX = 100
 """Each of them is compared with what a request presents."""
@@ -27,13 +27,6 @@ FILE_BYTES_MAX = 64 * 1024
 READ, WRITE = "read", "write"
 
 _TOKEN = re.compile(r"(?=.{16,256}$)[A-Za-z0-9._~+/-]+=*")
-
-
-class BadTokenFile(GlitchgridError):
-    """A file of tokens that cannot be used. Its text is one line that names the file, and the cure."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
 
 
 @frozen

@@ -31,7 +31,7 @@ class ErrorTests(SynchronousTestCase):
             self.assertTrue(error.message)
             self.assertEqual(str(error), error.message)
             self.assertNotIn("\n", error.message)
-            self.assertIn(kind.status, (400, 404, 405, 408, 413, 500, 503))
+            self.assertIn(kind.status, (400, 401, 403, 404, 405, 408, 413, 500, 503))
 
     def test_codes_are_stable(self) -> None:
         self.assertEqual(InternalError.code, "internal-error")
@@ -40,6 +40,7 @@ class ErrorTests(SynchronousTestCase):
             [
                 "bad-request",
                 "body-too-large",
+                "forbidden",
                 "internal-error",
                 "invalid-value",
                 "method-not-allowed",
@@ -49,6 +50,7 @@ class ErrorTests(SynchronousTestCase):
                 "store-failed",
                 "too-many-connections",
                 "too-many-operations",
+                "unauthorized",
                 "unknown-guard",
                 "value-decreases",
                 "value-too-large",

@@ -16,9 +16,8 @@ from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import process as process_module
-from glitchgrid.errors import DataDirectoryInUse
+from glitchgrid.errors import BadTokenFile, DataDirectoryInUse
 from glitchgrid.process import STATUS, ServerProcess
-from glitchgrid.tokens import BadTokenFile
 from glitchgrid.vaults.names import ThreadResolver
 from tests.fakes import CaughtLog, FakeReactor
 

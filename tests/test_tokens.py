@@ -4,7 +4,8 @@ import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.tokens import FILE_BYTES_MAX, TOKENS_MAX, BadTokenFile, Token, first_token, read_tokens
+from glitchgrid.errors import BadTokenFile
+from glitchgrid.tokens import FILE_BYTES_MAX, TOKENS_MAX, Token, first_token, read_tokens
 
 WRITER, READER = "Zk3vN0c5m1J8xQ2b", "t7Yw4R9p6L0aHs1d=="
 

@@ -10,12 +10,12 @@ from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
 from glitchgrid.commands.lastup import last_controls
 from glitchgrid.commands.printing import show
 from glitchgrid.commands.running import run
-from glitchgrid.errors import BadAddress
+from glitchgrid.errors import BadAddress, BadTokenFile
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.sight.asking import Asker
 from glitchgrid.sight.grid import Grid
 from glitchgrid.sight.members import Answer, Control, Vault
-from glitchgrid.tokens import BadTokenFile, first_token
+from glitchgrid.tokens import first_token
 from glitchgrid.vaults.address import VaultAddress
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400

@@ -10,9 +10,9 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IRequest
 
+from glitchgrid.errors import BadTokenFile
 from glitchgrid.http.access import Access
 from glitchgrid.http.face import Face, answer_errors, respond
-from glitchgrid.tokens import BadTokenFile
 from tests.raw_client import Answer, RawClient, head, post
 
 WRITER, READER = b"Zk3vN0c5m1J8xQ2b", b"t7Yw4R9p6L0aHs1d"

@@ -96,6 +96,9 @@ class LinesTests(SynchronousTestCase):
     def fails(self) -> None:
         self.log("vault {vault} fails: {reason}", LogLevel.warn, vault="v:1", reason="it is gone")
 
+    def is_open(self) -> None:
+        self.log("whoever reaches {endpoint} can read and store: ...", LogLevel.warn, endpoint="tcp:8000")
+
     def answers(self) -> None:
         self.log("vault {vault} answers again", vault="v:1")
 
@@ -121,16 +124,28 @@ class LinesTests(SynchronousTestCase):
         self.lines.all_are_well([machine])
         self.assertEqual(
             self.found,
-            ["control1 runs, and has never said so", "control1 has never said that vault v:1 answers again"],
+            [
+                "control1 runs, and has never said so",
+                "control1 runs, and has never said that anybody can reach it",
+                "control1 has never said that vault v:1 answers again",
+            ],
         )
 
     def test_who_runs_has_said_so_once(self) -> None:
         machine: Any = SimpleNamespace(name="control1", processes=[self.process])
         self.log("control serves {vaults} by ...")
+        self.is_open()
         self.lines.all_are_well([machine, SimpleNamespace(name="vault1", processes=[])])  # type: ignore[list-item]
         self.assertEqual(self.found, [])
         self.log("control serves {vaults} by ...")
-        self.assertIn("twice", self.found[0])
+        self.assertIn("twice", self.found.pop())
+        self.is_open()
+        self.assertIn("said twice that anybody can reach it", self.found[0])
+
+    def test_a_request_has_a_line_where_the_server_fails_it(self) -> None:
+        for status in (500, 503, 499):
+            self.log("{client} {method} {path}: {status}, ...", LogLevel.warn, status=status)
+        self.assertEqual(self.found, ["control1 has a line for a request that it did not fail: 499"])
 
     def test_each_line_has_its_level(self) -> None:
         self.log("Value decreases from {old} to {new}", old=2, new=1)
