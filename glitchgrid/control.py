@@ -14,9 +14,10 @@ from glitchgrid.errors import ValueDecreases, ValueTooLarge
 from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.face import Face, answer_errors, respond, routes
-from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
+from glitchgrid.http.health import PROCESS, Check, Fault, Health
 from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.naming import traceparent
+from glitchgrid.http.operating import add_operating_routes
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer, both
@@ -53,14 +54,14 @@ class ControlFace:
         metrics: Metrics | None = None,
     ) -> None:
         self._register = register
-        self._metrics = Metrics() if metrics is None else metrics
+        self.metrics = Metrics() if metrics is None else metrics
         self._protocol = protocol
         self._vaults = vaults
         self._value_max = value_max
         self._last: WriteOutcome | None = None
-        self._health = Health(clock, (PROCESS,), (Check("majority", self._fault_of_majority),))
+        self.health = Health(clock, (PROCESS,), (Check("majority", self._fault_of_majority),))
         limits = {"operations": OPERATIONS_MAX, "operation_s": OPERATION_TIMEOUT_S, "value": value_max}
-        self._status = Status("control", clock, self._health, limits)
+        self._status = Status("control", clock, self.health, limits)
 
     def _fault_of_majority(self) -> Deferred[Fault]:
         """Reads the register. Those who ask at the same time share a read, as clients do."""
@@ -69,18 +70,6 @@ class ControlFace:
             return None if isinstance(outcome, Holds) else "a read has found no majority of the vaults"
 
         return self._register.read().addCallback(fault)
-
-    @app.route("/livez", methods=["GET"])
-    def livez(self, request: IRequest) -> Deferred[bytes]:
-        return self._health.answer(request, LIVEZ)
-
-    @app.route("/readyz", methods=["GET"])
-    def readyz(self, request: IRequest) -> Deferred[bytes]:
-        return self._health.answer(request, READYZ)
-
-    @app.route("/metrics", methods=["GET"])
-    def metrics(self, request: IRequest) -> bytes:
-        return self._metrics.answer(request)
 
     @app.route("/status", methods=["GET"])
     def status(self, request: IRequest) -> bytes:
@@ -128,6 +117,7 @@ class ControlFace:
         return respond(request, sent, status=200 if committed else 500)
 
 
+add_operating_routes(ControlFace.app)
 answer_errors(ControlFace.app)
 
 

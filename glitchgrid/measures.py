@@ -1,7 +1,7 @@
 """What servers count of themselves, in plain numbers: they are put into Prometheus's form when somebody asks.
 
-A request costs a server some two hundred microseconds, and an increment of `prometheus_client`'s own counters one or
-two, for a lock that one thread does not need. Here it costs a tenth of that.
+`prometheus_client`'s own counters take a lock, which one thread does not need. Beside them these cost less than half
+for a count and a sixth for a duration: 0.36 and 0.85 us, 0.31 and 1.9 us, measured in turn with Python 3.11.
 """
 
 from bisect import bisect_left

@@ -1,7 +1,7 @@
 """What a service tells the service manager that has started it (sd_notify(3)): that it serves, stops, lives.
 
 systemd gives the address of a datagram socket in ``NOTIFY_SOCKET``, and with ``WatchdogSec=`` in ``WATCHDOG_USEC`` how
-often it wants to hear. What PyPI has for this wants a compiler, or has not been touched for years; it is one datagram.
+often it wants to hear. That is one datagram, and not worth a dependency.
 """
 
 import contextlib

@@ -160,7 +160,12 @@ class _InItsProcess(MultiService):
 
     def setServiceParent(self, parent: Any) -> None:
         if self._log is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._log.observer())  # twistd asks for it when it begins to log
+            try:
+                observer = self._log.observer()
+            except OSError as error:
+                line = f"twistd: bad --logfile {self._log.path!r}: {error.strerror or error}"
+                raise SystemExit(one_line(line)) from None
+            parent.setComponent(ILogObserver, observer)  # twistd asks for it when it begins to log
         super().setServiceParent(parent)
 
 

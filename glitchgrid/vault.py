@@ -17,8 +17,9 @@ from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
 from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.face import Face, answer_errors, respond, routes
-from glitchgrid.http.health import LIVEZ, PROCESS, READYZ, Check, Fault, Health
+from glitchgrid.http.health import PROCESS, Check, Fault, Health
 from glitchgrid.http.metrics import Metrics
+from glitchgrid.http.operating import add_operating_routes
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer, both
@@ -56,13 +57,13 @@ class VaultFace:
         self._store = store
         self._clock = clock
         self._pulse = pulse
-        self._metrics = Metrics() if metrics is None else metrics
+        self.metrics = Metrics() if metrics is None else metrics
         self._observer = observer
         thread = Check("disk-thread", self._fault_of_thread)
         ready = (Check("open", self._fault_of_opening), Check("disk", self._fault_of_disk), thread)
-        self._health = Health(clock, (PROCESS, thread), ready)
+        self.health = Health(clock, (PROCESS, thread), ready)
         limits = {"waiting_stores": WAITING_STORES_MAX, "store_s": STORE_TIMEOUT_S, "disk_silent_s": DISK_SILENT_MAX_S}
-        self._status = Status("vault", clock, self._health, limits)
+        self._status = Status("vault", clock, self.health, limits)
 
     def _fault_of_thread(self) -> Fault:
         silent_s = self._pulse.silent_s()
@@ -73,18 +74,6 @@ class VaultFace:
 
     def _fault_of_disk(self) -> Fault:
         return "a sync has failed since the start" if self._store.has_failed else None
-
-    @app.route("/livez", methods=["GET"])
-    def livez(self, request: IRequest) -> Deferred[bytes]:
-        return self._health.answer(request, LIVEZ)
-
-    @app.route("/readyz", methods=["GET"])
-    def readyz(self, request: IRequest) -> Deferred[bytes]:
-        return self._health.answer(request, READYZ)
-
-    @app.route("/metrics", methods=["GET"])
-    def metrics(self, request: IRequest) -> bytes:
-        return self._metrics.answer(request)
 
     @app.route("/status", methods=["GET"])
     def status(self, request: IRequest) -> bytes:
@@ -131,6 +120,7 @@ class VaultFace:
         return True
 
 
+add_operating_routes(VaultFace.app)
 answer_errors(VaultFace.app)
 
 

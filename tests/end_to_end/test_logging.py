@@ -4,10 +4,11 @@ import json
 import os
 import select
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.end_to_end.processes import HOST, START_TIMEOUT_S, Server, Servers, Vault, ask, wait_until
+from tests.end_to_end.processes import HOST, START_TIMEOUT_S, TWISTD, Server, Servers, Vault, ask, wait_until
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 REQUESTS = 6_000
@@ -96,3 +97,16 @@ def test_levels(servers: Servers) -> None:
         ask(vault.port, "POST", value)
     (line,) = vault.log.splitlines()
     assert line.endswith(" [glitchgrid.storage.store.Store#error] Value decreases from 9 to 4")
+
+
+def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    for path, problem in ((tmp_path / "missing" / "log", "No such file or directory"), (tmp_path, "Is a directory")):
+        done = subprocess.run(
+            [TWISTD, "--nodaemon", "--pidfile=", f"--logfile={path}", "vault", "--data-dir", str(tmp_path / "data")],
+            capture_output=True,
+            text=True,
+            timeout=START_TIMEOUT_S,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"twistd: bad --logfile {str(path)!r}: {problem}\n"
