@@ -77,7 +77,11 @@ setup(
     },
     # Each bound is a version that was tried: `make test-lowest` installs the lowest of all.
     install_requires=[
-        "twisted>=26.10",  # the event loop, HTTP and twistd; before it, a bare LF in a header value was a new line
+        # The event loop, HTTP, TLS and twistd; before 26.10 a bare LF in a header value was a new line.
+        "twisted[tls]>=26.10",
+        "cryptography>=45",  # reads certificates and keys
+        "pyopenssl>=25.1",  # TLS, under Twisted
+        "service-identity>=24.1",  # the names in certificates, for Twisted
         "klein>=24.8",  # the routes of both faces
         "treq>=24.9",  # the requests from control to its vaults
         "hyperlink>=21.0",  # the vaults' URL, in the form that treq takes without parsing it again
@@ -88,6 +92,7 @@ setup(
         "attrs>=23.1",  # values
         "cattrs>=24.1",  # plans, read from JSON
         "click>=8.2.1",  # the command line
+        "trustme>=1.2",  # certificates for trying out
         "rich>=13.7",  # its table and bars
         "jinja2>=3.1",  # the pages that show a run
         "markupsafe>=2.1.2",  # what of them is markup already

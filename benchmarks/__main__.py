@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import compare, machine, porcupine, properties
+from benchmarks import compare, machine, porcupine, properties, secured
 from benchmarks.beside import measure_beside
 from benchmarks.contenders import CHECKOUT, WORLDS, contenders, missing_packages
 from benchmarks.errors import CannotMeasure
@@ -319,12 +320,42 @@ def compare_command(other: Path, connections: tuple[int, ...], seconds: int, rou
     try:
         machine.must_be_a_disk(scratch)
         with _shown(Console(), planned.count * compare.TURNS) as show:
-            found = compare.compared(planned, CHECKOUT, other, scratch, show)
+            found = compare.compared(planned, compare.contenders(CHECKOUT, other), scratch, show)
     except CannotMeasure as error:
         _give_up(str(error))
+    _end_of_comparison(found, compare.LEAST)
+
+
+@main.command("tls")
+@click.option("--connections", default="64", show_default=True, callback=_counts, help="A list, such as 1,64.")
+@click.option("--seconds", type=click.IntRange(1, 600), default=1, show_default=True, help="Of each cell.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="So often both are started anew."
+)
+@_scratch
+def tls_command(connections: tuple[int, ...], seconds: int, rounds: int, scratch: Path) -> None:
+    """A grid with TLS everywhere beside one without: requests a second, in turns, as a ratio.
+
+    Exits with 1 where it has less than 0.6 of the other's.
+    """
+    _refuse_without(missing_packages(()))
+    planned = secured.plan(connections, seconds, rounds)
+    try:
+        machine.must_be_a_disk(scratch)
+        with (
+            tempfile.TemporaryDirectory() as certificates,
+            _shown(Console(), planned.count * compare.TURNS) as show,
+        ):
+            found = compare.compared(planned, secured.contenders(Path(certificates)), scratch, show)
+    except CannotMeasure as error:
+        _give_up(str(error))
+    _end_of_comparison(found, secured.LEAST)
+
+
+def _end_of_comparison(found: Sequence[compare.Compared], least: float) -> NoReturn:
     for each in found:
         click.echo(str(each))
-    sys.exit(any(not each.ratio.void and each.ratio.median < compare.LEAST for each in found))
+    sys.exit(any(not each.ratio.void and each.ratio.median < least for each in found))
 
 
 def _subject(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
-"""This checkout and another one, side by side: what a change costs, as a ratio of neighbouring cells."""
+"""Two grids side by side, such as this checkout's and another one's: a ratio of neighbouring cells."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -13,7 +13,7 @@ from benchmarks.properties import spread
 from benchmarks.results import Cell, Figure, Measurement, Results, per_s
 from benchmarks.run import measure
 
-HERE, THERE = "this", "the other"
+HERE, THERE = "here", "there"
 KINDS = ("get", "post")
 LEAST = 0.97
 TURNS = 8
@@ -45,39 +45,45 @@ def plan(connections: Sequence[int], seconds: int, rounds: int) -> Plan:
 
 @frozen
 class Compared:
-    """One kind of load. `ratio` is this / the other, of requests a second."""
+    """One kind of load. `ratio` is the first one's requests a second / the second one's."""
 
     kind: str
     connections: int
-    here_per_s: float
-    there_per_s: float
+    names: tuple[str, str]
+    per_s: tuple[float, float]
     ratio: Figure
 
     def __str__(self) -> str:
         if self.ratio.void:
             return f"{self.kind.upper()} {self.connections}: {self.ratio.void}"
+        rates = ", ".join(f"{rate:.0f}/s {name}" for name, rate in zip(self.names, self.per_s, strict=True))
         return (
-            f"{self.kind.upper()} {self.connections}: {self.here_per_s:.0f}/s here, {self.there_per_s:.0f}/s there,"
+            f"{self.kind.upper()} {self.connections}: {rates},"
             f" {self.ratio.median:.3f} ({self.ratio.least:.3f} to {self.ratio.most:.3f})"
         )
 
 
 def compared(
-    planned: Plan, here: Path, there: Path, scratch: Path, show: Callable[[Measurement], None]
+    planned: Plan, two: Mapping[str, Contender], scratch: Path, show: Callable[[Measurement], None]
 ) -> list[Compared]:
-    """:raises CannotMeasure: when a grid does not come up."""
+    """:param two: what is compared with what.
+
+    :raises CannotMeasure: when a grid does not come up.
+    """
     measurements: list[Measurement] = []
 
     def keep(one: Measurement) -> None:
         measurements.append(one)
         show(one)
 
-    measure(planned, contenders(here, there), scratch, keep, TURNS)
+    measure(planned, two, scratch, keep, TURNS)
     results = Results(measurements)
+    first, second = two
     found: list[Compared] = []
     for load in planned.loads:
-        ours, theirs = (Cell(load.world, load.kind, load.connections, name) for name in (HERE, THERE))
-        here_per_s, there_per_s = (results.figure(each, per_s).median for each in (ours, theirs))
-        ratio = spread(results, ours, theirs, per_s)
-        found.append(Compared(load.kind, load.connections, here_per_s, there_per_s, ratio))
+        above, below = (Cell(load.world, load.kind, load.connections, name) for name in (first, second))
+        rates = (results.figure(above, per_s).median, results.figure(below, per_s).median)
+        found.append(
+            Compared(load.kind, load.connections, (first, second), rates, spread(results, above, below, per_s))
+        )
     return found

@@ -59,7 +59,16 @@ class Session:
         cpu_before_s = self._cpu_s()
         observer = Observer(dialect, port, before)
         with observer if cell.kind == "mixed" else nullcontext():
-            load = run_wrk(port, dialect.name, cell.kind, cell.connections, seconds, before.value, self._highest)
+            load = run_wrk(
+                port,
+                dialect.name,
+                cell.kind,
+                cell.connections,
+                seconds,
+                before.value,
+                self._highest,
+                scheme=dialect.scheme,
+            )
         busy = {name: (used_s - cpu_before_s[name]) / load.seconds for name, used_s in self._cpu_s().items()}
         resident_mb = {name: child.resident_mb() for name, child in self._running.children.items()}
         self._highest += load.sent

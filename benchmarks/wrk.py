@@ -51,6 +51,7 @@ def run_wrk(
     low: int,
     high: int,
     check: bool = True,
+    scheme: str = "http",
 ) -> Load:
     """Load `port` for some seconds; load.lua says what the rest means.
 
@@ -61,7 +62,7 @@ def run_wrk(
         raise CannotMeasure("wrk is missing: apt-get install wrk")
     options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{ANSWER_TIMEOUT_S}s"]
     described = [dialect, kind, str(low), str(high), ETCD_KEY, "yes" if check else "no", str(connections)]
-    command = [wrk, *options, "-s", str(LOAD_SCRIPT), f"http://{HOST}:{port}/", "--", *described]
+    command = [wrk, *options, "-s", str(LOAD_SCRIPT), f"{scheme}://{HOST}:{port}/", "--", *described]
     before_s = _children_cpu_s()
     try:
         done = subprocess.run(

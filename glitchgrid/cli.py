@@ -8,6 +8,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ PATIENCE_S_MAX = 3600.0
 CHECK_S_MAX = 86400.0
 MEMORY_MIB_MAX = 2**20
 SEED_MAX = 10**12
+DAYS_MAX = 3650
 CANNOT_SAY = 2
 NO_GLITCH = "none"
 
@@ -210,11 +212,52 @@ _token_file = click.option(
 )
 
 
+def _presented(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of what it shows to a grid, and whom it believes: its argument `credentials`."""
+
+    @click.option(
+        "--ca",
+        envvar="GLITCHGRID_CA",
+        show_envvar=True,
+        metavar="FILE",
+        help="Ask by TLS, and believe certificates of these authorities alone (PEM).",
+    )
+    @click.option(
+        "--client-cert",
+        envvar="GLITCHGRID_CLIENT_CERT",
+        show_envvar=True,
+        metavar="FILE",
+        help="The certificate to show, where the grid wants one (PEM).",
+    )
+    @click.option(
+        "--client-key",
+        envvar="GLITCHGRID_CLIENT_KEY",
+        show_envvar=True,
+        metavar="FILE",
+        help="The key of --client-cert (PEM).",
+    )
+    @_token_file
+    @wraps(command)
+    def with_credentials(
+        *arguments: Any,
+        token_file: str | None,
+        ca: str | None,
+        client_cert: str | None,
+        client_key: str | None,
+        **options: Any,
+    ) -> None:
+        from glitchgrid.commands.presenting import Credentials
+
+        command(*arguments, credentials=Credentials(token_file, ca, client_cert, client_key), **options)
+
+    return with_credentials
+
+
 @main.command()
 @_controls
-@_token_file
+@_presented
 @_json
-def status(controls: tuple[str, ...], token_file: str | None, as_json: bool) -> None:
+def status(controls: tuple[str, ...], credentials: Any, as_json: bool) -> None:
     """How is the grid? Asks its controls and vaults, and shows who is up and what each holds.
 
     Exits with 0 when it serves and nothing is down, with 1 when something is, with 2 when no control answers.
@@ -222,29 +265,29 @@ def status(controls: tuple[str, ...], token_file: str | None, as_json: bool) -> 
     from glitchgrid.commands.status import Settings
     from glitchgrid.commands.status import status as run_status
 
-    run_status(Settings(controls, as_json, token_file))
+    run_status(Settings(controls, as_json, credentials))
 
 
 @main.command("get")
 @_controls
-@_token_file
+@_presented
 @_json
-def get_command(controls: tuple[str, ...], token_file: str | None, as_json: bool) -> None:
+def get_command(controls: tuple[str, ...], credentials: Any, as_json: bool) -> None:
     """Read the register.
 
     Exits with 0 and prints the value, with 1 when no majority of the vaults answers, with 2 when no control does.
     """
     from glitchgrid.commands.status import Settings, get
 
-    get(Settings(controls, as_json, token_file))
+    get(Settings(controls, as_json, credentials))
 
 
 @main.command("set")
 @click.argument("value", type=click.IntRange(1, VALUE_MAX))
 @_controls
-@_token_file
+@_presented
 @_json
-def set_command(value: int, controls: tuple[str, ...], token_file: str | None, as_json: bool) -> None:
+def set_command(value: int, controls: tuple[str, ...], credentials: Any, as_json: bool) -> None:
     """Write VALUE to the register.
 
     Exits with 0 when a majority of the vaults has it, with 1 when it was refused or may or may not have happened,
@@ -252,7 +295,23 @@ def set_command(value: int, controls: tuple[str, ...], token_file: str | None, a
     """
     from glitchgrid.commands.status import Settings, set_
 
-    set_(Settings(controls, as_json, token_file), value)
+    set_(Settings(controls, as_json, credentials), value)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--days", type=click.IntRange(1, DAYS_MAX), default=365, show_default=True, help="How long they last.")
+def certs(directory: Path, names: tuple[str, ...], days: int) -> None:
+    """Make an authority and certificates, to try TLS with.
+
+    DIR is where they are kept; it is made if it is missing, and its authority is kept if there is one. NAME is a
+    server's: a host's name or an address, or several of them with commas between. One more certificate is for clients.
+    """
+    from glitchgrid.commands.certs import Settings
+    from glitchgrid.commands.certs import certs as run_certs
+
+    run_certs(Settings(directory, names, days))
 
 
 @main.command()

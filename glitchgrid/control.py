@@ -15,6 +15,7 @@ from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import PROCESS, Check, Fault, Health
+from glitchgrid.http.healthdoor import HealthDoor
 from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.naming import traceparent
 from glitchgrid.http.operating import add_operating_routes
@@ -26,6 +27,8 @@ from glitchgrid.protocol.quorum import majority
 from glitchgrid.register import PROTOCOLS
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, OPERATIONS_MAX, IRegister
 from glitchgrid.register.metrics import RegisterMetrics
+from glitchgrid.tls.asking import ClientTLS
+from glitchgrid.tls.ends import Ends
 from glitchgrid.value import VALUE_MAX, encode_number, parse_value
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.client import VaultClient, VaultSight
@@ -52,6 +55,7 @@ class ControlFace:
         vaults: Sequence[VaultClient],
         value_max: int = VALUE_MAX,
         metrics: Metrics | None = None,
+        ends: Ends | None = None,
     ) -> None:
         self._register = register
         self.metrics = Metrics() if metrics is None else metrics
@@ -61,7 +65,7 @@ class ControlFace:
         self._last: WriteOutcome | None = None
         self.health = Health(clock, (PROCESS,), (Check("majority", self._fault_of_majority),))
         limits = {"operations": OPERATIONS_MAX, "operation_s": OPERATION_TIMEOUT_S, "value": value_max}
-        self._status = Status("control", clock, self.health, limits)
+        self._status = Status("control", clock, self.health, limits, ends)
 
     def _fault_of_majority(self) -> Deferred[Fault]:
         """Reads the register. Those who ask at the same time share a read, as clients do."""
@@ -192,6 +196,9 @@ def control_service(
     access_log: bool = False,
     access: Access | None = None,
     vault_token: bytes | None = None,
+    vault_tls: ClientTLS | None = None,
+    ends: Ends | None = None,
+    health_door: HealthDoor | None = None,
 ) -> ControlService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
@@ -203,10 +210,14 @@ def control_service(
     :param access_log: log a line for each request.
     :param access: who may do what; None where everybody may do everything.
     :param vault_token: what is presented to the vaults.
+    :param vault_tls: how the vaults are asked by TLS; None to ask them without.
+    :param ends: the ends of certificates, to be told; None where there are none.
+    :param health_door: where health is answered besides.
     """
     metrics = RegisterMetrics()
     observer = both(metrics, observer)
-    connections = [vault_http(reactor, vault, vault_timeout_s) for vault in vaults]
+    ends = Ends(reactor) if ends is None else ends
+    connections = [vault_http(reactor, vault, vault_timeout_s, vault_tls) for vault in vaults]
     clients = [
         VaultClient(http, reactor, vault, vault_timeout_s, observer)
         for http, vault in zip(connections, vaults, strict=True)
@@ -222,8 +233,11 @@ def control_service(
             endpoint=endpoint_name,
         )
         counts = FaceCounts(routes(ControlFace.app), reactor)
-        app = ControlFace(register, reactor, protocol, clients, value_max, Metrics(counts, metrics)).app
-        return succeed(Face(reactor, app, observer=observer, access_log=access_log, counts=counts, access=access))
+        control = ControlFace(register, reactor, protocol, clients, value_max, Metrics(counts, metrics, ends), ends)
+        if health_door is not None:
+            health_door.health = control.health
+        face = Face(reactor, control.app, observer=observer, access_log=access_log, counts=counts, access=access)
+        return succeed(face)
 
     readiness = None if ready is None else _Readiness(register, reactor, ready)
 
@@ -247,6 +261,7 @@ def control_service(
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,
+        health_door,
     )
     service.register = register
     service.vaults = clients

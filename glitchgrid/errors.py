@@ -32,6 +32,7 @@
     |   +-- VaultAnswerInvalid
     +-- BadAddress               a text that is no HOST:PORT, or a list of them that can't be used
     +-- BadTokenFile             a file of tokens that can't be used
+    +-- BadCertificateFile       a file of certificates or of a key that can't be used
 """
 
 
@@ -220,3 +221,13 @@ class BadTokenFile(GlitchgridError):
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
+
+
+class BadCertificateFile(GlitchgridError):
+    """A file of certificates or of a key that cannot be used. Its text is one line with the option and the file.
+
+    :param option: without its hyphens.
+    """
+
+    def __init__(self, option: str, path: str, problem: str) -> None:
+        super().__init__(f"bad --{option} {path}: {problem}")

@@ -40,7 +40,7 @@ class ServerProcess(Service):
 
     :param program: what its user calls it, for messages.
     :param twistd: twistd's own options; none where something else has started the server.
-    :ivar rereads: are called at SIGHUP, and raise a GlitchgridError where that fails.
+    :ivar rereads: are called at SIGHUP, and raise a GlitchgridError where that fails; by the names of what they read.
     """
 
     _log = Logger()
@@ -52,7 +52,7 @@ class ServerProcess(Service):
         self._status_pipe: int | None = None
         self._terminal: int | None = None
         self._log_files: list[BaseLogFile] = []
-        self.rereads: list[Callable[[], object]] = []
+        self.rereads: dict[str, Callable[[], object]] = {}
         self._is_ending = False
         self._notifier = Notifier(os.environ, os.getpid())
         self._alive = LoopingCall(self._notifier.tell, ALIVE)
@@ -160,13 +160,13 @@ class ServerProcess(Service):
     def _read_again(self) -> None:
         if self._log_files:
             self._reopen_logs()
-        for read in self.rereads:
+        for what, read in self.rereads.items():
             try:
                 read()
             except GlitchgridError as error:
                 self._log.error("{reason}; what was read before still holds", reason=one_line(error))
             else:
-                self._log.info("tokens were read again")
+                self._log.info("{what} were read again", what=what)
 
     def _reopen_logs(self) -> None:
         for each in self._log_files:

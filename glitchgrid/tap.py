@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.application.service import IService, MultiService
@@ -13,11 +14,15 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from glitchgrid.errors import BadTokenFile, one_line
+from glitchgrid.errors import BadCertificateFile, BadTokenFile, one_line
 from glitchgrid.http.access import Access
+from glitchgrid.http.healthdoor import HealthDoor
 from glitchgrid.http.service import FaceService
 from glitchgrid.logs import FORMATS, LEVELS, LogChoice
 from glitchgrid.process import ServerProcess
+from glitchgrid.tls.ends import Ends
+from glitchgrid.tls.files import OptionFile
+from glitchgrid.tls.serving import ServerTLS
 
 T = TypeVar("T")
 
@@ -30,7 +35,10 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _reactor: Any = _global_reactor
 _log = Logger()
-_OPEN = "whoever reaches {endpoint} can read and store: --token-file lets nobody do so without a token"
+_OPEN = (
+    "whoever reaches {endpoint} can read and store: --token-file lets nobody do so without a token,"
+    " --tls-client-ca (with --tls-cert and --tls-key) nobody without a certificate"
+)
 
 
 class ServerOptions(usage.Options):
@@ -42,7 +50,11 @@ class ServerOptions(usage.Options):
     optParameters = [
         ["listen", "l", None, "A Twisted endpoint to listen on, such as tcp:8000:interface=127.0.0.1."],
         ["port", "p", None, "Short for --listen tcp:PORT, which is every interface."],
+        ["health-listen", None, None, "Another endpoint, where health alone is answered, without TLS or a token."],
         ["token-file", None, None, "Tokens that may read or write, one a line; read again on SIGHUP."],
+        ["tls-cert", None, None, "Speak TLS, with this certificate (PEM, its own first); read again on SIGHUP."],
+        ["tls-key", None, None, "The key of --tls-cert (PEM); read again on SIGHUP."],
+        ["tls-client-ca", None, None, "Let nobody in without a certificate of these authorities (PEM)."],
         ["report-every", None, "0", "Log the number of answers every so many whole seconds; 0 for never."],
         [
             "log-format",
@@ -59,6 +71,8 @@ class ServerOptions(usage.Options):
     report_every_s: int
     log: LogChoice | None
     access: Access | None
+    tls: ServerTLS | None
+    health_door: HealthDoor | None
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         try:
@@ -79,10 +93,26 @@ class ServerOptions(usage.Options):
             raise usage.UsageError("--port and --listen exclude each other")
         self.log = self._log_choice()
         self.access = None if self["token-file"] is None else tokens_of(self, "token-file", Access)
-        try:
-            self.endpoint = serverFromString(_reactor, with_backlog(self["listen"]))
-        except Exception as error:  # noqa: BLE001 - each kind of endpoint, plugins included, raises what it likes
-            raise usage.UsageError(f"bad endpoint {self['listen']!r}: {error or type(error).__name__}") from None
+        self.tls = self._server_tls()
+        self.endpoint = _endpoint(self["listen"])
+        if self.tls is not None:
+            self.endpoint = self.tls.endpoint(self.endpoint, _reactor)
+        health = self["health-listen"]
+        self.health_door = None if health is None else HealthDoor(_reactor, _endpoint(health), health)
+
+    @property
+    def certificates(self) -> list[Any]:
+        """What has read certificates."""
+        return [] if self.tls is None else [self.tls]
+
+    def _server_tls(self) -> ServerTLS | None:
+        certificate, key = pair(self, "tls-cert", "tls-key")
+        client_ca = file_of(self, "tls-client-ca")
+        if certificate is None or key is None:
+            if client_ca is not None:
+                raise usage.UsageError("--tls-client-ca is for servers with TLS: give --tls-cert and --tls-key, too")
+            return None
+        return tls_of(lambda: ServerTLS(certificate, key, client_ca))
 
     def _log_choice(self) -> LogChoice | None:
         """How twistd is to log; None where it was told itself how to."""
@@ -138,6 +168,35 @@ def tokens_of(options: usage.Options, name: str, read: Callable[[str], T]) -> T:
         raise usage.UsageError(f"bad --{name} {error}") from None
 
 
+def file_of(options: usage.Options, name: str) -> OptionFile | None:
+    """The file that the option `name` names, by a path that stays true when a daemon moves to another directory."""
+    return None if options[name] is None else OptionFile(name, os.path.abspath(options[name]))
+
+
+def pair(options: usage.Options, first: str, second: str) -> tuple[OptionFile | None, OptionFile | None]:
+    """The files of two options that go together; UsageError where one is missing."""
+    for given, missing in ((first, second), (second, first)):
+        if options[given] is not None and options[missing] is None:
+            raise usage.UsageError(f"--{given} needs --{missing}, too")
+    return file_of(options, first), file_of(options, second)
+
+
+def tls_of(make: Callable[[], T]) -> T:
+    """What `make` reads from files; UsageError where one can't be used."""
+    try:
+        return make()
+    except BadCertificateFile as error:
+        raise usage.UsageError(str(error)) from None
+
+
+def _endpoint(text: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(_reactor, with_backlog(text))
+    except Exception as error:  # noqa: BLE001 - each kind of endpoint, plugins included, raises what it likes
+        raise usage.UsageError(f"bad endpoint {text!r}: {error or type(error).__name__}") from None
+    return endpoint
+
+
 _LOOPBACK = re.compile(r"(?:^|:)interface=(127\.[0-9.]+|localhost|\\:\\:1)(?::|$)")
 
 
@@ -169,15 +228,28 @@ class _InItsProcess(MultiService):
         super().setServiceParent(parent)
 
 
-def in_its_process(process: ServerProcess, server: FaceService, options: ServerOptions) -> IService:
+def _read_certificates(certificates: Any, ends: Ends) -> None:
+    certificates.read()
+    ends.look()
+
+
+def ends_of(options: ServerOptions) -> Ends:
+    """Watches the ends of all the certificates that the server uses."""
+    return Ends(_reactor, *options.certificates)
+
+
+def in_its_process(process: ServerProcess, server: FaceService, ends: Ends, options: ServerOptions) -> IService:
     """A service that starts and stops the process's settings with the server."""
     server.listens_first = process.gives_up_privileges
     server.started.addCallback(lambda _: process.has_started())
     if options.access is not None:
-        process.rereads.append(options.access.read)
-    elif reaches_others(options["listen"]):
+        process.rereads["tokens"] = options.access.read
+    elif reaches_others(options["listen"]) and not (options.tls and options.tls.asks_for_certificates):
         server.started.addCallback(lambda _: _log.warn(_OPEN, endpoint=options["listen"]))
-    both = _InItsProcess(options.log)
-    process.setServiceParent(both)
-    server.setServiceParent(both)
-    return both
+    for each in options.certificates:
+        process.rereads[each.what] = partial(_read_certificates, each, ends)
+    together = _InItsProcess(options.log)
+    process.setServiceParent(together)
+    ends.setServiceParent(together)
+    server.setServiceParent(together)
+    return together

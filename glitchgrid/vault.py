@@ -18,6 +18,7 @@ from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import PROCESS, Check, Fault, Health
+from glitchgrid.http.healthdoor import HealthDoor
 from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.operating import add_operating_routes
 from glitchgrid.http.service import FaceService, Fatal
@@ -29,6 +30,7 @@ from glitchgrid.storage.disk import IDisk
 from glitchgrid.storage.metrics import StoreMetrics
 from glitchgrid.storage.pool import Pulse, abandon
 from glitchgrid.storage.store import WAITING_STORES_MAX, Store
+from glitchgrid.tls.ends import Ends
 from glitchgrid.value import encode_number, parse_value
 from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
@@ -53,6 +55,7 @@ class VaultFace:
         pulse: Pulse,
         observer: Observer = UNOBSERVED,
         metrics: Metrics | None = None,
+        ends: Ends | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -63,7 +66,7 @@ class VaultFace:
         ready = (Check("open", self._fault_of_opening), Check("disk", self._fault_of_disk), thread)
         self.health = Health(clock, (PROCESS, thread), ready)
         limits = {"waiting_stores": WAITING_STORES_MAX, "store_s": STORE_TIMEOUT_S, "disk_silent_s": DISK_SILENT_MAX_S}
-        self._status = Status("vault", clock, self.health, limits)
+        self._status = Status("vault", clock, self.health, limits, ends)
 
     def _fault_of_thread(self) -> Fault:
         silent_s = self._pulse.silent_s()
@@ -145,6 +148,8 @@ def vault_service(
     observer: Observer = UNOBSERVED,
     access_log: bool = False,
     access: Access | None = None,
+    ends: Ends | None = None,
+    health_door: HealthDoor | None = None,
 ) -> VaultService:
     """A vault over `disk` that serves at `endpoint` once its value is recovered.
 
@@ -152,9 +157,12 @@ def vault_service(
     :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
     :param access_log: log a line for each request.
     :param access: who may do what; None where everybody may do everything.
+    :param ends: the ends of certificates, to be told; None where there are none.
+    :param health_door: where health is answered besides.
     """
     metrics = StoreMetrics(reactor)
     observer = both(metrics, observer)
+    ends = Ends(reactor) if ends is None else ends
     store = metrics.store = Store(reactor, disk, pool, new_identity, observer)
 
     async def prepare() -> Face:
@@ -168,9 +176,12 @@ def vault_service(
             endpoint=endpoint_name,
         )
         counts = FaceCounts(routes(VaultFace.app), reactor)
+        vault = VaultFace(store, reactor, Pulse(reactor, pool), observer, Metrics(counts, metrics, ends), ends)
+        if health_door is not None:
+            health_door.health = vault.health
         return Face(
             reactor,
-            VaultFace(store, reactor, Pulse(reactor, pool), observer, Metrics(counts, metrics)).app,
+            vault.app,
             {IDENTITY_HEADER: store.identity.encode("ascii")},
             observer=observer,
             access_log=access_log,
@@ -192,6 +203,7 @@ def vault_service(
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,
+        health_door,
     )
     service.store = store
     return service

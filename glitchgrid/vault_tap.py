@@ -7,7 +7,7 @@ from twisted.python import usage
 
 from glitchgrid.storage.disk import LocalDisk
 from glitchgrid.storage.pool import store_pool
-from glitchgrid.tap import ServerOptions, in_its_process, server_process
+from glitchgrid.tap import ServerOptions, ends_of, in_its_process, server_process
 from glitchgrid.vault import vault_service
 
 IDENTITY_BYTES = 16
@@ -30,7 +30,7 @@ class Options(ServerOptions):
 
 
 def makeService(options: Options) -> IService:
-    process = server_process(options)
+    process, ends = server_process(options), ends_of(options)
     server = vault_service(
         process.prepare(),
         options.endpoint,
@@ -42,5 +42,7 @@ def makeService(options: Options) -> IService:
         options.report_every_s,
         access_log=bool(options["access-log"]),
         access=options.access,
+        ends=ends,
+        health_door=options.health_door,
     )
-    return in_its_process(process, server, options)
+    return in_its_process(process, server, ends, options)

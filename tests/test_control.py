@@ -349,6 +349,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(len(self.reactor.tcpClients), asked)
         self.assertEqual(set(status.pop("versions")), {"glitchgrid", "python", "twisted"})
         self.assertEqual(status.pop("limits")["operations"], 20_000)
+        self.assertEqual(status.pop("certificates"), [])
         self.assertEqual([each["check"] for each in status.pop("health")["readyz"]], ["majority"])
         self.assertGreaterEqual(set(status.pop("in_progress")), {"waiting operations"})
         vaults = status.pop("vaults")

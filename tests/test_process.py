@@ -248,7 +248,7 @@ class ReadingAgainTests(SignalTestCase):
     def test_what_is_to_be_read_again_is(self) -> None:
         log, read = CaughtLog(self), []
         process = self.process()
-        process.rereads.append(lambda: read.append("tokens"))
+        process.rereads["tokens"] = lambda: read.append("tokens")
         process.prepare()
         self.run_reactor()
         self.hang_up()
@@ -262,7 +262,7 @@ class ReadingAgainTests(SignalTestCase):
             raise BadTokenFile("/tokens", "it has no token")
 
         process = self.process()
-        process.rereads.append(fail)
+        process.rereads["tokens"] = fail
         process.prepare()
         self.run_reactor()
         self.hang_up()

@@ -15,6 +15,7 @@ from glitchgrid.http.service import FaceService
 from glitchgrid.process import ServerProcess
 from glitchgrid.register import DEFAULT_PROTOCOL
 from glitchgrid.tap import ServerOptions, reaches_others, with_backlog
+from glitchgrid.tls.ends import Ends
 from glitchgrid.vault import vault_service
 from glitchgrid.vaults.address import VaultAddress
 from tests.fakes import CaughtLog, FakeReactor
@@ -43,9 +44,10 @@ class OptionsTestCase(SynchronousTestCase):
         return line
 
     def assert_server(self, service: Any) -> None:
-        """The process first, and in it the server."""
-        process, server = service
+        """The process first, then what watches its certificates, and the server."""
+        process, ends, server = service
         self.assertIsInstance(process, ServerProcess)
+        self.assertIsInstance(ends, Ends)
         self.assertIsInstance(server, FaceService)
         self.assertFalse(server.listens_first)
 
@@ -173,10 +175,10 @@ class CommonTests(OptionsTestCase):
         for arguments, lines in ((VAULT, 1), ([*VAULT, "--listen=tcp:8001:interface=127.0.0.1"], 0)):
             log = CaughtLog(self)
             service: Any = vault_tap.makeService(self.vault(*arguments))
-            _process, server = service
+            _process, _ends, server = service
             server.started.callback(None)
             self.assertEqual(len(log.warnings), lines)
-            self.assertTrue(all("--token-file" in line for line in log.warnings))
+            self.assertTrue(all("--token-file" in line and "--tls-client-ca" in line for line in log.warnings))
 
     def under_twistd(self, **twistd: Any) -> vault_tap.Options:
         options = vault_tap.Options()
@@ -226,7 +228,8 @@ class VaultTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> Any:
             given.extend(arguments)
-            self.assertEqual(options, {"access_log": False, "access": None})
+            self.assertIsInstance(options.pop("ends"), Ends)
+            self.assertEqual(options, {"access_log": False, "access": None, "health_door": None})
             return vault_service(*arguments, **options)
 
         self.patch(vault_tap, "vault_service", service)
@@ -291,7 +294,9 @@ class ControlTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> FaceService:
             given.extend(arguments)
-            self.assertEqual(options, {"access_log": True, "access": None, "vault_token": None})
+            self.assertIsInstance(options.pop("ends"), Ends)
+            nothing = dict.fromkeys(("access", "vault_token", "vault_tls", "health_door"))
+            self.assertEqual(options, {"access_log": True, **nothing})
             return control_service(*arguments, **options)
 
         self.patch(control_tap, "control_service", service)

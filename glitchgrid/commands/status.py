@@ -4,18 +4,18 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from attrs import frozen
+from attrs import field, frozen
 
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
 from glitchgrid.commands.lastup import last_controls
+from glitchgrid.commands.presenting import Credentials
 from glitchgrid.commands.printing import show
 from glitchgrid.commands.running import run
-from glitchgrid.errors import BadAddress, BadTokenFile
+from glitchgrid.errors import BadAddress
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.sight.asking import Asker
 from glitchgrid.sight.grid import Grid
 from glitchgrid.sight.members import Answer, Control, Vault
-from glitchgrid.tokens import first_token
 from glitchgrid.vaults.address import VaultAddress
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
@@ -24,21 +24,15 @@ IDENTITY_SHOWN = 8
 
 @frozen
 class Settings:
-    """:ivar controls: HOST:PORT each; none for those of the last ``up``.
-    :ivar token_file: has the token that is presented; None for none.
-    """
+    """:ivar controls: HOST:PORT each; none for those of the last ``up``."""
 
     controls: Sequence[str]
     as_json: bool = False
-    token_file: str | None = None
+    credentials: Credentials = field(factory=Credentials)
 
-    @property
-    def token(self) -> bytes | None:
-        """:raises CannotRun: for a file that can't be used."""
-        try:
-            return None if self.token_file is None else first_token(self.token_file)
-        except BadTokenFile as error:
-            raise CannotRun(f"bad --token-file {error}") from error
+    def asker(self, reactor: Any) -> Asker:
+        """:raises CannotRun: for files that can't be used."""
+        return Asker(reactor, token=self.credentials.token, tls=self.credentials.tls)
 
     @property
     def addresses(self) -> list[VaultAddress]:
@@ -53,7 +47,7 @@ def status(settings: Settings) -> NoReturn:
     """Show how the grid is. Exits with 0 where it serves and nothing is down, 1 where not, 2 where nobody can say."""
 
     async def work(reactor: Any) -> int:
-        grid = await Asker(reactor, token=settings.token).look(settings.addresses)
+        grid = await settings.asker(reactor).look(settings.addresses)
         if settings.as_json:
             print(json.dumps(as_json(grid)))
         else:
@@ -95,7 +89,7 @@ MEANS = {
 def _operate(settings: Settings, value: int | None) -> NoReturn:
 
     async def work(reactor: Any) -> int:
-        asker, problems = Asker(reactor, token=settings.token), []
+        asker, problems = settings.asker(reactor), []
         for address in settings.addresses:
             answer = await asker.ask(address, value=value)
             if not answer.problem:

@@ -10,28 +10,42 @@ from glitchgrid.http.health import LIVEZ, READYZ, Health
 from glitchgrid.http.metrics import Metrics
 
 
-class Operated(Protocol):
-    """What a class has whose app has these routes."""
+class Watched(Protocol):
+    """What a class has whose app has the routes of health."""
 
     @property
     def health(self) -> Health: ...
+
+
+class Measured(Protocol):
+    """What a class has whose app has the route of metrics."""
 
     @property
     def metrics(self) -> Metrics: ...
 
 
-def add_operating_routes(app: Klein) -> None:
-    """Give `app`, that of a class such as `Operated`, its ``/livez``, ``/readyz`` and ``/metrics``."""
+def add_health_routes(app: Klein) -> None:
+    """Give `app`, that of a class such as `Watched`, its ``/livez`` and ``/readyz``."""
 
-    def livez(face: Operated, request: IRequest) -> Deferred[bytes]:
+    def livez(face: Watched, request: IRequest) -> Deferred[bytes]:
         return face.health.answer(request, LIVEZ)
 
-    def readyz(face: Operated, request: IRequest) -> Deferred[bytes]:
+    def readyz(face: Watched, request: IRequest) -> Deferred[bytes]:
         return face.health.answer(request, READYZ)
 
-    def metrics(face: Operated, request: IRequest) -> bytes:
+    _add(app, {"/livez": livez, "/readyz": readyz})
+
+
+def add_operating_routes(app: Klein) -> None:
+    """Give `app`, that of a class such as `Watched` and `Measured`, the routes of health and its ``/metrics``."""
+
+    def metrics(face: Measured, request: IRequest) -> bytes:
         return face.metrics.answer(request)
 
-    routes: dict[str, Any] = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
+    add_health_routes(app)
+    _add(app, {"/metrics": metrics})
+
+
+def _add(app: Klein, routes: dict[str, Any]) -> None:
     for path, answer in routes.items():
         app.route(path, methods=["GET"])(answer)

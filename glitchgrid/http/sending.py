@@ -31,7 +31,7 @@ class SendingChannel(HTTPChannel):
 
     def gather(self) -> None:
         """Keep what is written from now on, until `send_gathered`."""
-        if self._at_once and self._gathered is None:
+        if self._gathered is None:
             self._gathered = []
 
     def send_gathered(self) -> None:
@@ -39,6 +39,10 @@ class SendingChannel(HTTPChannel):
         gathered, self._gathered = self._gathered, None
         if gathered:
             self.write(b"".join(gathered))
+
+    def loseConnection(self) -> None:
+        self.send_gathered()  # while that can still be done: TLS sends nothing behind its own end
+        super().loseConnection()
 
     def write(self, data: bytes) -> None:
         if self._gathered is not None:

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from glitchgrid.errors import CannotListen, StartError
 from glitchgrid.http.face import Face
+from glitchgrid.http.healthdoor import HealthDoor
 from glitchgrid.shield import shield
 
 STOP_TIMEOUT_S = 5.0
@@ -45,6 +46,7 @@ class FaceService(Service):
     :param serving: called when it listens.
     :param finish: called when the last answer is out; its Deferred is waited for within the same deadline.
     :param report_every_s: log the number of answers so often, in seconds; 0 for never.
+    :param health_door: is open from then on when it listens, until it ends. `prepare` gives it its health.
     """
 
     _log = Logger()
@@ -59,6 +61,7 @@ class FaceService(Service):
         finish: Callable[[], Deferred[None]],
         fatal: Fatal,
         report_every_s: float = 0.0,
+        health_door: HealthDoor | None = None,
     ) -> None:
         self._reactor = reactor
         self._endpoint = endpoint
@@ -68,6 +71,7 @@ class FaceService(Service):
         self._finish = finish
         self._fatal = fatal
         self._report_every_s = report_every_s
+        self._health_door = health_door
         self._reports = LoopingCall(self._report)
         self._reported = 0
         self._port: Any = None
@@ -103,6 +107,8 @@ class FaceService(Service):
             self._gate.face = face
             self._port.startReading()
         self._face = face
+        if self._health_door is not None:
+            await self._health_door.open().addErrback(self._no_port, self._health_door.name)
         self._serving()
         if self._report_every_s:
             self._reports.clock = self._reactor
@@ -115,16 +121,17 @@ class FaceService(Service):
         :raises CannotListen: (in the Deferred) when it cannot be had.
         """
         listening: Deferred[Any] = maybeDeferred(self._endpoint.listen, factory)
-        return listening.addCallbacks(self._hold_back if factory is self._gate else lambda port: port, self._no_port)
+        listened = self._hold_back if factory is self._gate else lambda port: port
+        return listening.addCallbacks(listened, self._no_port, errbackArgs=(self._endpoint_name,))
 
     def _hold_back(self, port: Any) -> Any:
         port.stopReading()
         return port
 
-    def _no_port(self, failure: Failure) -> NoReturn:
+    def _no_port(self, failure: Failure, name: str) -> NoReturn:
         failure.trap(CannotListenError, OSError, OverflowError)  # the last for a port that no socket has
         error = getattr(failure.value, "socketError", failure.value)
-        raise CannotListen(self._endpoint_name, getattr(error, "strerror", None) or str(error)) from failure.value
+        raise CannotListen(name, getattr(error, "strerror", None) or str(error)) from failure.value
 
     def _start_failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):
@@ -159,6 +166,8 @@ class FaceService(Service):
         if self._face is not None:
             await self._face.drain()
         await self._finish()
+        if self._health_door is not None:
+            await self._health_door.close()
 
     def _report(self) -> None:
         assert self._face is not None

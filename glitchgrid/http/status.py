@@ -17,6 +17,7 @@ from glitchgrid import __version__
 from glitchgrid.http.face import CONNECTIONS_MAX, IDLE_TIMEOUT_S, Face, respond
 from glitchgrid.http.health import Health
 from glitchgrid.http.timing import REQUEST_TIMEOUT_S
+from glitchgrid.tls.ends import Ends
 from glitchgrid.value import BODY_BYTES_MAX
 
 FORM = 1
@@ -44,13 +45,22 @@ class Status:
     :param server: "vault" or "control".
     :param clock: says for how many seconds it has been up.
     :param limits: those of this kind of server.
+    :param ends: those of its certificates; None where it has none.
     """
 
-    def __init__(self, server: str, clock: IReactorTime, health: Health, limits: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        server: str,
+        clock: IReactorTime,
+        health: Health,
+        limits: Mapping[str, float],
+        ends: Ends | None = None,
+    ) -> None:
         self._server = server
         self._clock = clock
         self._health = health
         self._limits = {**LIMITS, **limits}
+        self._ends = ends
         self._began_s = clock.seconds()
 
     def answer(self, request: IRequest, facts: dict[str, Any]) -> bytes:
@@ -65,6 +75,7 @@ class Status:
             "answered": _answered(request),
             "health": self._health.told(),
             "limits": self._limits,
+            "certificates": [] if self._ends is None else self._ends.told(),
             "versions": VERSIONS,
         }
         body = respond(request, json.dumps(common | facts) + "\n")

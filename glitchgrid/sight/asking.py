@@ -18,6 +18,8 @@ from twisted.web.iweb import IResponse
 from glitchgrid.errors import BadAddress, one_line
 from glitchgrid.sight.grid import Grid
 from glitchgrid.sight.members import Answer, Control, Known, Vault
+from glitchgrid.tls.asking import ClientTLS
+from glitchgrid.tls.problems import in_words
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import vault_http
 from glitchgrid.waiting import settled
@@ -54,11 +56,13 @@ class _Told:
 class Asker:
     """:param timeout_s: how long a server may take for its answer.
     :param token: what is presented; None for nothing.
+    :param tls: how servers are asked by TLS; None to ask them without.
     """
 
     reactor: Any
     timeout_s: float = ASK_TIMEOUT_S
     token: bytes | None = None
+    tls: ClientTLS | None = None
 
     async def look(self, controls: Sequence[VaultAddress]) -> Grid:
         """The grid behind some controls. Takes twice `timeout_s` at the most."""
@@ -88,7 +92,10 @@ class Asker:
 
     async def ask(self, address: VaultAddress, path: str = "/", value: int | None = None) -> Answer:
         """One request: a GET, or a POST of a value."""
-        http = vault_http(self.reactor, address, self.timeout_s).fresh
+        try:
+            http = vault_http(self.reactor, address, self.timeout_s, self.tls).fresh
+        except BadAddress as error:
+            return Answer(problem=str(error))
         asked = Deferred.fromCoroutine(_exchange(http, self.reactor, path, value, self.token))
         try:
             return await asked.addTimeout(self.timeout_s, self.reactor, _late)
@@ -173,13 +180,16 @@ def _parsed(status: Answer) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     """Why there was no answer, in a few words."""
     reasons = getattr(error, "reasons", None)
     if reasons:
         return _in_words(reasons[0].value)
     if isinstance(error, DNSLookupError):
         return "its name is not known here"
+    of_tls = in_words(error)
+    if of_tls is not None:
+        return of_tls
     os_error = getattr(error, "osError", None)
     if os_error:
         return os.strerror(os_error)

@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from glitchgrid.errors import VaultAnswerInvalid
 from glitchgrid.shortcuts import NO_COOKIES, BytesProducer
+from glitchgrid.tls.asking import ClientTLS
 from glitchgrid.value import BODY_BYTES_MAX
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.names import NameEndpoint
@@ -95,8 +96,11 @@ class VaultEndpoint:
     A URL is no place for the address: treq refuses those with an IPv6 literal.
     """
 
-    def __init__(self, reactor: Any, address: VaultAddress, timeout_s: float) -> None:
-        self._endpoint = _TellingEndpoint(_endpoint(reactor, address, timeout_s))
+    def __init__(self, reactor: Any, address: VaultAddress, timeout_s: float, tls: ClientTLS | None = None) -> None:
+        endpoint = _endpoint(reactor, address, timeout_s)
+        if tls is not None:
+            endpoint = tls.endpoint(address.host, endpoint, reactor)
+        self._endpoint = _TellingEndpoint(endpoint)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         return self._endpoint
@@ -180,14 +184,18 @@ class VaultHTTP:
         return closed
 
 
-def vault_http(reactor: Any, address: VaultAddress, timeout_s: float) -> VaultHTTP:
-    """Clients for one vault, to be closed at the end."""
+def vault_http(reactor: Any, address: VaultAddress, timeout_s: float, tls: ClientTLS | None = None) -> VaultHTTP:
+    """Clients for one vault, to be closed at the end.
+
+    :param tls: how it is asked by TLS; None to ask it without.
+    :raises BadAddress: where no certificate can have its name.
+    """
     pool = HTTPConnectionPool(reactor, persistent=True)
     pool.maxPersistentPerHost = IN_FLIGHT_MAX
     pool.cachedConnectionTimeout = CACHED_CONNECTION_S
     # `Exchange` repeats questions itself. If Twisted did so, too (for GETs alone), one could be asked three times.
     pool.retryAutomatically = False
-    endpoint = VaultEndpoint(reactor, address, timeout_s)
+    endpoint = VaultEndpoint(reactor, address, timeout_s, tls)
 
     def client(pool: HTTPConnectionPool | None) -> HTTPClient:
         agent = Agent.usingEndpointFactory(reactor, endpoint, pool)

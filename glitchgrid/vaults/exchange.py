@@ -19,6 +19,7 @@ from twisted.web.iweb import IResponse
 
 from glitchgrid.errors import VaultTimeout, VaultUnreachable
 from glitchgrid.shortcuts import NO_COOKIES, VAULT_URL
+from glitchgrid.tls.problems import in_words
 from glitchgrid.vaults.connections import (
     CONNECTION_ERRORS,
     VaultHTTP,
@@ -143,4 +144,7 @@ def _root_cause(failure: Failure) -> str:
         error = reasons[-1].value
     if isinstance(error, ParseError):
         return "its answer is no HTTP"
+    of_tls = in_words(error)
+    if of_tls is not None:
+        return of_tls
     return str(error).rstrip(".") or "its answer breaks off"  # Twisted's error for that has no text

@@ -12,6 +12,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -74,9 +75,14 @@ def ask(
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 10.0,
     path: str = "/",
+    tls: ssl.SSLContext | None = None,
 ) -> Answer:
     """One request over a connection of its own."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
+    connection = (
+        http.client.HTTPConnection(HOST, port, timeout=timeout_s)
+        if tls is None
+        else http.client.HTTPSConnection(HOST, port, timeout=timeout_s, context=tls)
+    )
     try:
         return ask_over(connection, method, body, headers, path)
     finally:
@@ -226,6 +232,7 @@ class Server:
     :param options: what comes behind the program's name, but for `--listen`.
     :param warm: the process may be started early, with `prepare`: it then imports all that it needs, and waits.
     :ivar standard_output: where that goes instead of the file which `log` reads.
+    :ivar tls: how it is asked whether it answers, where it speaks TLS.
     """
 
     def __init__(
@@ -247,6 +254,7 @@ class Server:
         self._warm = warm
         self.twistd = [TWISTD]
         self.standard_output: int | IO[bytes] | None = None
+        self.tls: ssl.SSLContext | None = None
         self._spares: list[subprocess.Popen[bytes]] = []
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -366,7 +374,7 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError(f"{self.name} ended with {self.process.returncode}\n{self._tail()}")
         try:
-            ask(self.port)
+            ask(self.port, tls=self.tls)
         except (OSError, http.client.HTTPException):
             return False
         return True

@@ -141,6 +141,9 @@ class Reader:
         return [pid for pid in sorted(children) if b"\0vault\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def end(self) -> None:
+        for path in self._directory.glob("*.pid"):  # of daemons that the page would have stopped
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(path.read_text(encoding="ascii")), signal.SIGTERM)
         for each in self._going_on:
             each.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -269,11 +269,11 @@ def _half_is_majority(_original: Any) -> Any:
 def _count_a_vault_twice(original: Any) -> Any:
     firsts: dict[int, list[Any]] = {}
 
-    def vault_http(reactor: Any, vault: Any, timeout_s: float) -> Any:
+    def vault_http(reactor: Any, vault: Any, *more: Any) -> Any:
         """The second address that a control has leads to the first one's vault."""
         seen = firsts.setdefault(id(reactor), [])
         seen.append(vault)
-        return original(reactor, seen[0] if len(seen) == 2 else vault, timeout_s)  # noqa: PLR2004
+        return original(reactor, seen[0] if len(seen) == 2 else vault, *more)  # noqa: PLR2004
 
     return vault_http
 
@@ -402,8 +402,8 @@ def _wedged_store(original: Any) -> Any:
     so="Each request makes a new one, and the old ones stay until the vault ends them.",
 )
 def _connection_never_returned(original: Any) -> Any:
-    def vault_http(reactor: Any, vault: Any, timeout_s: float) -> Any:
-        http = original(reactor, vault, timeout_s)
+    def vault_http(reactor: Any, vault: Any, *more: Any) -> Any:
+        http = original(reactor, vault, *more)
         http.pool._putConnection = lambda _key, _connection: None
         return http
 

@@ -28,7 +28,7 @@ CONNECTIONS = 2
 _NO_NUMBER = "its answer is no number"
 _TOO_LONG = "its body is too long"
 _NAMELESS = "its identity is malformed"
-_CLOSED = "Connection was closed cleanly"
+_CLOSED = "it closed the connection without an answer; does it want TLS?"
 
 REASONS = {
     "no number": _NO_NUMBER,
