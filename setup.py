@@ -79,8 +79,8 @@ setup(
     install_requires=[
         # The event loop, HTTP, TLS and twistd; before 26.10 a bare LF in a header value was a new line.
         "twisted[tls]>=26.10",
-        "cryptography>=45",  # reads certificates and keys
-        "pyopenssl>=25.1",  # TLS, under Twisted
+        "cryptography>=45.0.7",  # reads certificates and keys
+        "pyopenssl>=25.3",  # TLS, under Twisted
         "service-identity>=24.1",  # the names in certificates, for Twisted
         "klein>=24.8",  # the routes of both faces
         "treq>=24.9",  # the requests from control to its vaults

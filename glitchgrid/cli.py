@@ -121,6 +121,13 @@ _web = click.option("--web", is_flag=True, help="Serve a page on which the grid 
 _web_port = click.option(
     "--web-port", type=click.IntRange(1, 65535), help="The page's port; else any that is free. Implies --web."
 )
+_own_tokens = click.option(
+    "--token-file",
+    envvar="GLITCHGRID_TOKEN_FILE",
+    show_envvar=True,
+    metavar="FILE",
+    help="Tokens that the grid's servers take, one a line; the first, which may write, is presented.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -151,6 +158,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @_glitch
 @_web
 @_web_port
+@_own_tokens
 def up(
     vaults: int,
     controls: int,
@@ -161,6 +169,7 @@ def up(
     *,
     web: bool,
     web_port: int | None,
+    token_file: str | None,
 ) -> None:
     """Run a grid on 127.0.0.1 and show what it does, until Ctrl-C.
 
@@ -171,7 +180,7 @@ def up(
     from glitchgrid.commands.up import up as run_up
 
     where = data_dir and data_dir.resolve()
-    run_up(Settings(vaults, controls, port, where, protocol, glitch, _port_of_page(web_port, wanted=web)))
+    run_up(Settings(vaults, controls, port, where, protocol, glitch, _port_of_page(web_port, wanted=web), token_file))
 
 
 @main.command()
@@ -181,7 +190,8 @@ def up(
 )
 @_web
 @_web_port
-def demo(protocol: str, *, verbose: bool, web: bool, web_port: int | None) -> None:
+@_own_tokens
+def demo(protocol: str, *, verbose: bool, web: bool, web_port: int | None, token_file: str | None) -> None:
     """Watch a grid of three vaults lose one, and two, and come back; then a bug, and how a client sees it.
 
     The workload's variables (START_DELAY, FINAL_DELAY, NUM_STEPS, MAX_STEP_SIZE, CHECK_WHEN_MULTIPLE_OF) are
@@ -191,7 +201,7 @@ def demo(protocol: str, *, verbose: bool, web: bool, web_port: int | None) -> No
     from glitchgrid.commands.demo import Settings
     from glitchgrid.commands.demo import demo as run_demo
 
-    run_demo(Settings(protocol, verbose, _port_of_page(web_port, wanted=web)))
+    run_demo(Settings(protocol, verbose, _port_of_page(web_port, wanted=web), token_file))
 
 
 _controls = click.option(

@@ -64,11 +64,13 @@ VERDICTS = {0: "consistent and correct", 1: "incorrect"}
 class Settings:
     """:ivar verbose: show the workload's lines on a terminal, too. In a pipe they are always there.
     :ivar web_port: of the live page; any, for 0. None for no page.
+    :ivar token_file: the tokens that the servers take; None where they take everybody.
     """
 
     protocol: str
     verbose: bool = False
     web_port: int | None = None
+    token_file: str | None = None
 
 
 def demo(settings: Settings) -> None:
@@ -104,13 +106,14 @@ class Demo:
                 vault_ports,
                 self._settings.protocol,
                 route=None if web is None else web.links.route,
+                token_file=self._settings.token_file,
             )
             self._stage.wait(f"{VAULTS} vaults and a control are being started")
             try:
                 await grid.start()
                 if web is not None:
                     await self._open(web, grid)
-                play = _Play(self._reactor, grid, self._stage, self._steps, web)
+                play = _Play(self._reactor, grid, self._stage, self._steps, web, self._settings.token_file)
                 status = await play.run(workload)
                 self._stage.tell(f"the workload's verdict is {status}: {VERDICTS.get(status, 'inconsistent')}")
             finally:
@@ -174,9 +177,19 @@ class _Play:
 
     :param steps: how many writes the workload makes.
     :param web: where it is shown, too; its clients then go through the page's link.
+    :param token_file: what the workload presents; None for nothing.
     """
 
-    def __init__(self, reactor: Any, grid: LocalGrid, stage: Stage, steps: int, web: LiveWeb | None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        grid: LocalGrid,
+        stage: Stage,
+        steps: int,
+        web: LiveWeb | None,
+        token_file: str | None = None,
+    ) -> None:
+        self._presented = {} if token_file is None else {"GLITCHGRID_TOKEN_FILE": token_file}
         self._reactor = reactor
         self._grid = grid
         self._stage = stage
@@ -221,7 +234,7 @@ class _Play:
         try:
             self._stage.wait(f"a write of {FIRST_VALUE} goes to all vaults; {third.name} is held up")
             began_s = self._reactor.seconds()
-            answer = await Asker(self._reactor).ask(self._address, value=FIRST_VALUE)
+            answer = await Asker(self._reactor, token=self._grid.token).ask(self._address, value=FIRST_VALUE)
             took_s = self._reactor.seconds() - began_s
             self._stage.tell(
                 f"a write of {FIRST_VALUE} goes to {VAULTS} vaults, of which {third.name} is held up by SIGSTOP. "
@@ -239,7 +252,7 @@ class _Play:
     async def _work(self, workload: Path) -> int:
         self._stage.rest()
         self._stage.tell(f"the workload writes and reads at http://{self._address}/")
-        child = Child.start(self._reactor, ["bash", str(workload), str(self._address)], self._said)
+        child = Child.start(self._reactor, ["bash", str(workload), str(self._address)], self._said, **self._presented)
         self._workload = child
         try:
             status = await child.when_ended()

@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from twisted.internet.task import deferLater
 
+from glitchgrid.commands.calling import command
 from glitchgrid.commands.lastup import noted
 from glitchgrid.commands.liveweb import LiveWeb
 from glitchgrid.commands.running import run
@@ -35,6 +36,7 @@ class Settings:
     """`port` is that of the first control; the vaults follow it, and further controls follow them.
 
     :ivar web_port: of the live page; any, for 0. None for no page.
+    :ivar token_file: the tokens that the servers take; None where they take everybody.
     """
 
     vaults: int
@@ -44,6 +46,7 @@ class Settings:
     protocol: str
     glitch: str | None = None
     web_port: int | None = None
+    token_file: str | None = None
 
 
 def up(settings: Settings) -> None:
@@ -75,6 +78,7 @@ class Up:
                 settings.protocol,
                 settings.glitch,
                 route=None if web is None else web.links.route,
+                token_file=settings.token_file,
             )
             self._screen.wait(
                 f"Starting {_count(settings.vaults, 'vault')} and {_count(settings.controls, 'control')}."
@@ -95,7 +99,10 @@ class Up:
 
     def _notes(self, directory: Path) -> Iterator[str]:
         settings = self._settings
-        yield f"Try: curl -d 7 http://{HOST}:{settings.port}/"
+        if settings.token_file is None:
+            yield f"Try: curl -d 7 http://{HOST}:{settings.port}/"
+        else:
+            yield f"Try: {command('set', '7', '--token-file', settings.token_file)}"
         if settings.glitch is not None:
             yield f"{settings.glitch} is on: {GLITCHES[settings.glitch].what}"
         yield f"Data and logs are in {directory} ({'kept' if settings.data_dir else 'gone when this ends'})."

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.processes import Grid, Servers, ask, twistd_fails, wait_until
+from tests.end_to_end.scenarios import TEMPLATES
+from tests.end_to_end.test_commands import running_up
 
 GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
 WORKLOAD = Path(__file__).parents[2] / "workload" / "workload.sh"
@@ -131,6 +133,51 @@ def test_a_control_whose_token_is_wrong_says_so(servers: Servers, tokens: dict[s
     control = servers.control([vault.address]).restart()
     assert ask(control.port).status == 500
     assert "it answered 401: it wants another token (--vault-token-file)" in control.log
+
+
+def test_a_test_command_presents_one(grid: Grid, tokens: dict[str, Path], tmp_path: Path) -> None:
+    """The one that everybody takes: it asks control and the vaults."""
+    shared = secret(tmp_path / "shared", f"write {WRITER}\n")
+    for which in ("clients", "vaults"):
+        secret(tokens[which], f"write {WRITER}\nwrite {CONTROLS}\n")
+    for server in (grid.control, *grid.vaults):
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda server=server: "tokens were read again" in server.log, "it reads its tokens")  # type: ignore[misc]
+    timeline = tmp_path / "timeline"
+    timeline.mkdir()
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "GLITCHGRID_CONTROLS": grid.control.address,
+        "GLITCHGRID_VAULTS": ",".join(vault.address for vault in grid.vaults),
+        "GLITCHGRID_TIMELINE": str(timeline),
+        "GLITCHGRID_SEED": "1",
+    }
+    for name in ("first_write.py", "parallel_driver_hostile.py"):
+        command = str(TEMPLATES / "register" / name)
+        done = run(command, token_file=shared, environment=environment)
+        assert (done.returncode, done.stderr) == (0, "")
+    stranger = run(str(TEMPLATES / "register" / "first_write.py"), environment=environment)
+    assert stranger.returncode != 0
+    wrong = run(command, token_file=tmp_path / "missing", environment=environment)
+    assert (wrong.returncode, "GLITCHGRID_TOKEN_FILE: " in wrong.stderr) == (2, True)
+
+
+def test_a_grid_of_ones_own_takes_tokens(tokens: dict[str, Path], tmp_path: Path) -> None:
+    """`up`: its servers take the file's, its control presents the first, and so does its own watch."""
+    with running_up(tmp_path, "--token-file", str(tokens["clients"])) as (up, port):
+        assert f"Try: glitchgrid set 7 --token-file {tokens['clients']}" in up.output.replace(GLITCHGRID, "glitchgrid")
+        assert ask(port, "POST", "5").status == 401
+        assert ask(port, "POST", "5", bearer(WRITER)).status == 200
+        up.wait_for(f"control 127.0.0.1:{port}: up, answers 5")
+    reads_first = secret(tmp_path / "reads first", f"read {READER}\nwrite {WRITER}\n")
+    refused = run(GLITCHGRID, "up", "--token-file", str(reads_first))
+    assert (refused.returncode, "has to be one that may write" in refused.stderr) == (2, True)
+
+
+@pytest.mark.thorough
+def test_the_demo_takes_tokens(tokens: dict[str, Path]) -> None:
+    done = run(GLITCHGRID, "demo", token_file=tokens["clients"], environment={"NUM_STEPS": "30", "FINAL_DELAY": "0"})
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_files_that_stop_the_start(tmp_path: Path, tokens: dict[str, Path]) -> None:

@@ -67,11 +67,18 @@ class Checked:
 class Clients:
     """:param controls: where they ask, in turns.
     :param told: is told of each operation when it has ended.
+    :param token: what they present; None for nothing.
     """
 
-    def __init__(self, reactor: Any, controls: Sequence[VaultAddress], told: Callable[[Done], object]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        controls: Sequence[VaultAddress],
+        told: Callable[[Done], object],
+        token: bytes | None = None,
+    ) -> None:
         self._reactor = reactor
-        self._asker = Asker(reactor, PATIENCE_S)
+        self._asker = Asker(reactor, PATIENCE_S, token)
         self._controls = controls
         self._told = told
         self._operations: list[Operation] = []

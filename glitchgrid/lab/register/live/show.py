@@ -78,7 +78,7 @@ class Show:
         self.control_addresses = {
             control.name: VaultAddress.parse(links.route(CLIENTS, control)) for control in grid.controls
         }
-        self.clients = Clients(reactor, list(self.control_addresses.values()), self._done)
+        self.clients = Clients(reactor, list(self.control_addresses.values()), self._done, grid.token)
         self._memory = Memory(
             [member.name for member in grid.members], [vault.name for vault in grid.vaults], reactor.seconds()
         )

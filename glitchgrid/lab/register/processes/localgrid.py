@@ -4,6 +4,7 @@
 the same port and the same data directory; all of them end when the grid is stopped, or its process dies.
 """
 
+import os
 import random
 import re
 import shlex
@@ -19,8 +20,10 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 
+from glitchgrid.errors import BadTokenFile
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.tokens import read_tokens
 from glitchgrid.waiting import settled
 
 HOST = "127.0.0.1"
@@ -144,6 +147,10 @@ class LocalGrid:
     :param glitch: the name of what is switched on in all of them.
     :param environment: what is added to theirs.
     :param route: the address by which a control, by its name, is to reach a vault; else the vault's own.
+    :param token_file: the tokens that all of its servers take; None where they take everybody. Its first token is what
+        control presents to the vaults.
+    :ivar token: what is to be presented to its servers.
+    :raises CannotRun: for a file that can't be used.
     """
 
     def __init__(
@@ -156,10 +163,13 @@ class LocalGrid:
         glitch: str | None = None,
         environment: Mapping[str, str] | None = None,
         route: "Route | None" = None,
+        token_file: str | None = None,
     ) -> None:
         self._reactor = reactor
         self.protocol = protocol
         self.directory = directory
+        self.token = None if token_file is None else _writers_token(token_file)
+        taken = [] if token_file is None else ["--token-file", os.path.abspath(token_file)]
         added = environment or {}
         switched_on = glitch or ""
         self.vaults = [
@@ -169,7 +179,7 @@ class LocalGrid:
                 "vault",
                 f"vault{number}",
                 port,
-                ["--data-dir", str(directory / f"vault{number}")],
+                ["--data-dir", str(directory / f"vault{number}"), *taken],
                 directory / f"vault{number}.log",
                 added,
             )
@@ -179,7 +189,9 @@ class LocalGrid:
         for number, port in enumerate(control_ports, start=1):
             name = "control" if len(control_ports) == 1 else f"control{number}"
             listed = ",".join(vault.address if route is None else route(name, vault) for vault in self.vaults)
-            arguments = ["--vaults", listed, "--protocol", protocol]
+            arguments = ["--vaults", listed, "--protocol", protocol, *taken]
+            if taken:
+                arguments += ["--vault-token-file", taken[1]]
             log = directory / f"control{number}.log"
             self.controls.append(Member(reactor, switched_on, "control", name, port, arguments, log, added))
 
@@ -228,6 +240,19 @@ class LocalGrid:
             for child in children:
                 child.kill_group()
             await settled(child.when_ended() for child in children)
+
+
+def _writers_token(path: str) -> bytes:
+    """The first token of a file."""
+    try:
+        first = read_tokens(path)[0]
+    except BadTokenFile as error:
+        raise CannotRun(f"bad --token-file {error}") from error
+    if not first.may_write:
+        raise CannotRun(
+            f"bad --token-file {path}: its first token, which control presents, has to be one that may write"
+        )
+    return first.text
 
 
 def free_ports(count: int) -> list[int]:

@@ -81,7 +81,7 @@ class Watch:
         self._read: dict[str, Answer] = {}
         self._reactor = reactor
         self._grid = grid
-        self._asker = Asker(reactor, timeout_s)
+        self._asker = Asker(reactor, timeout_s, grid.token)
         self._counted: dict[str, _Counted] = {}
 
     async def look(self) -> Look:

@@ -41,10 +41,14 @@ class Answer:
 
 
 class Http:
-    """Persistent connections to anybody. `close` them at the end."""
+    """Persistent connections to anybody. `close` them at the end.
 
-    def __init__(self, reactor: Any) -> None:
+    :param token: what is presented; None for nothing.
+    """
+
+    def __init__(self, reactor: Any, token: bytes | None = None) -> None:
         self._reactor = reactor
+        self._token = token
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._client = HTTPClient(Agent(reactor, connectTimeout=CONNECT_TIMEOUT_S, pool=self._pool))
 
@@ -70,6 +74,9 @@ class Http:
 
     async def _ask(self, address: VaultAddress, sent: bytes | None, headers: Headers | None) -> Answer:
         method = "GET" if sent is None else "POST"
+        if self._token is not None:
+            headers = Headers() if headers is None else headers.copy()
+            headers.setRawHeaders(b"Authorization", [b"Bearer " + self._token])
         response: IResponse = await self._client.request(
             method, f"http://{address}/", data=sent, headers=headers, allow_redirects=False, unbuffered=True
         )

@@ -47,7 +47,7 @@ class Turn:
         self.vaults = given.vaults
         self.shared = SharedDirectory(given.directory)
         self.random: random.Random = AntithesisRandom() if given.seed is None else random.Random(given.seed)
-        self.http = Http(reactor)
+        self.http = Http(reactor, given.token)
         self._held = held
         self._end_s = reactor.seconds() + BUDGET_S
         self._recorder: Recorder | None = None
