@@ -18,6 +18,7 @@ from glitchgrid.http.health import PROCESS, Check, Fault, Health
 from glitchgrid.http.healthdoor import HealthDoor
 from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.naming import traceparent
+from glitchgrid.http.openapi import document
 from glitchgrid.http.operating import add_operating_routes
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
@@ -46,6 +47,7 @@ class ControlFace:
     """The routes of control over its register."""
 
     app = Klein()
+    openapi = document("control")
 
     def __init__(
         self,

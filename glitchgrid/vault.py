@@ -20,6 +20,7 @@ from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import PROCESS, Check, Fault, Health
 from glitchgrid.http.healthdoor import HealthDoor
 from glitchgrid.http.metrics import Metrics
+from glitchgrid.http.openapi import document
 from glitchgrid.http.operating import add_operating_routes
 from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
@@ -47,6 +48,7 @@ class VaultFace:
     """The routes of a vault over its store."""
 
     app = Klein()
+    openapi = document("vault")
 
     def __init__(
         self,

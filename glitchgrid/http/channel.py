@@ -18,7 +18,7 @@ from antithesis.assertions import reachable
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from glitchgrid.errors import BadRequest, RequestError
+from glitchgrid.errors import BadRequest, BodyTooLarge, RequestError
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.head import HEEDED, Head
 from glitchgrid.http.intake import PacedChannel
@@ -27,6 +27,9 @@ from glitchgrid.http.refusal import close_behind, plain_answer
 from glitchgrid.http.requestlog import RequestLog
 from glitchgrid.http.timing import TimedSite
 from glitchgrid.observer import Observer
+
+UNFINISHED_BODY_BYTES_MAX = 4096
+"""A body that is not at its end after so many bytes is too large: chunks of a byte, and fields behind the last."""
 
 
 class ChannelSite(TimedSite, Protocol):
@@ -48,12 +51,13 @@ class Channel(PacedChannel):
 
     # CPython shares the names of up to 30 attributes among the instances of a class. Twisted's are 26; with ours
     # among them every connection would have a table of its own, of 1.5 KB.
-    __slots__ = ("_draining", "_head", "_host", "_peer")
+    __slots__ = ("_body_bytes", "_draining", "_head", "_host", "_peer")
 
     def __init__(self) -> None:
         super().__init__()
         self._head = Head()
         self._draining = False
+        self._body_bytes = 0
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -106,7 +110,19 @@ class Channel(PacedChannel):
             if not self._refused:
                 self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def rawDataReceived(self, data: bytes) -> None:
+        """A part of a body has come: what it carries is bounded by `Request`, and here what is around that.
+
+        Twisted keeps 64 KiB of fields behind the last chunk, and for each of them an object or two: two megabytes for a
+        connection.
+        """
+        self._body_bytes += len(data)
+        super().rawDataReceived(data)
+        if self._body_bytes > UNFINISHED_BODY_BYTES_MAX and not self._refused:
+            self.refuse(BodyTooLarge())
+
     def allContentReceived(self) -> None:
+        self._body_bytes = 0
         if self._refused:
             return
         self._stop_timer()
@@ -125,6 +141,7 @@ class Channel(PacedChannel):
         self.site.observer.client_refused(error.status)
         self.site.counts.refused(error.status)
         self._take_in_no_more()
+        self._transferDecoder = None  # with what it has kept
         self._stop_timer()
         self.setTimeout(None)
         named = new_request_id()

@@ -33,6 +33,7 @@ from glitchgrid.errors import (
 from glitchgrid.http.access import Access
 from glitchgrid.http.channel import Channel
 from glitchgrid.http.counting import FaceCounts
+from glitchgrid.http.crowd import Crowds
 from glitchgrid.http.naming import new_request_id
 from glitchgrid.http.refusal import TurnedAway, plain_answer
 from glitchgrid.http.request import Handler, Request
@@ -190,6 +191,7 @@ class Face(Site):
         self.requests_answered = 0
         self._connections_max = connections_max
         self._turned_away = 0
+        self._crowds = Crowds(reactor)
         self._drained: Deferred[None] | None = None
         self._date_s, self._date = 0, b""
 
@@ -223,6 +225,7 @@ class Face(Site):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if len(self.channels) < self._connections_max:
+            self._crowds.has_come(len(self.channels))
             return super().buildProtocol(addr)
         self.counts.turned_away += 1
         if self._turned_away >= TURNED_AWAY_MAX:
@@ -244,6 +247,7 @@ class Face(Site):
         return self._drained
 
     def channel_closed(self) -> None:
+        self._crowds.has_left(len(self.channels))
         if self._drained is not None and not self._drained.called and not self.channels:
             self._drained.callback(None)
 

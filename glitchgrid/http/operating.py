@@ -1,11 +1,12 @@
-"""The routes that both servers have for whoever runs them: health and metrics."""
+"""The routes that both servers have for whoever runs them: health, metrics, and what the wire is."""
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IRequest
 
+from glitchgrid.http.face import respond
 from glitchgrid.http.health import LIVEZ, READYZ, Health
 from glitchgrid.http.metrics import Metrics
 
@@ -17,8 +18,13 @@ class Watched(Protocol):
     def health(self) -> Health: ...
 
 
-class Measured(Protocol):
-    """What a class has whose app has the route of metrics."""
+class Operated(Watched, Protocol):
+    """What a class has whose app has all of these routes.
+
+    :cvar openapi: the document of its wire.
+    """
+
+    openapi: ClassVar[bytes]
 
     @property
     def metrics(self) -> Metrics: ...
@@ -37,13 +43,18 @@ def add_health_routes(app: Klein) -> None:
 
 
 def add_operating_routes(app: Klein) -> None:
-    """Give `app`, that of a class such as `Watched` and `Measured`, the routes of health and its ``/metrics``."""
+    """Give `app`, that of a class such as `Operated`, the routes of health, ``/metrics`` and ``/openapi.json``."""
 
-    def metrics(face: Measured, request: IRequest) -> bytes:
+    def metrics(face: Operated, request: IRequest) -> bytes:
         return face.metrics.answer(request)
 
+    def openapi(face: Operated, request: IRequest) -> bytes:
+        body = respond(request, face.openapi)
+        request.setHeader(b"Content-Type", b"application/json")
+        return body
+
     add_health_routes(app)
-    _add(app, {"/metrics": metrics})
+    _add(app, {"/metrics": metrics, "/openapi.json": openapi})
 
 
 def _add(app: Klein, routes: dict[str, Any]) -> None:

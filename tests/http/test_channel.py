@@ -95,6 +95,23 @@ class BodyTests(ChannelTestCase):
         client.send(b"5")
         self.assert_refused(client, BodyTooLarge())
 
+    def test_what_stands_around_a_body_is_bounded(self) -> None:
+        """Fields behind the last chunk, and what chunks may be called: Twisted would keep 64 KiB of them."""
+        chunk = head(b"POST", b"/", b"Transfer-Encoding: chunked") + b"1\r\n7\r\n"
+        for around in (b"0\r\n" + b"a: b\r\n" * 819, b"1;" + b"x" * 1000 + b"\r\n7\r\n"):
+            client = self.client()
+            client.send(chunk)
+            client.send(around[:4000])
+            self.assertEqual(client.answers(), [])
+            for _ in range(5):
+                client.send(around[:1000])
+            self.assertIn(client.answer().status, (400, 413))
+            self.assertTrue(client.wire.write_closed)
+        client = self.client()
+        client.send(chunk + b"0\r\n" + b"a: b\r\n" * 100 + b"\r\n" + get())
+        self.assertEqual([answer.status for answer in client.answers()], [200, 200])
+        self.assertEqual(client.ask(post(b"8" * 60)).body, b"8" * 60, "each body is counted anew")
+
     def test_a_body_byte_by_byte(self) -> None:
         client = self.client()
         client.send(*(bytes([byte]) for byte in post(b"1234") + chunked(b"56", b"78")))
