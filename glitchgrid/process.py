@@ -87,6 +87,18 @@ class ServerProcess(Service):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         return self._reactor
 
+    def connections_max(self) -> int | None:
+        """For how many connections of clients there are descriptors; None where there are for all of them.
+
+        The others are for what is open already, for questions to vaults, for files, and for clients that are taken
+        before it is seen that there is no room: half of them, where there are few.
+        """
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if limit == resource.RLIM_INFINITY or limit >= CONNECTIONS_MAX + _SPARE_DESCRIPTORS:
+            return None
+        left = max(2, limit - len(os.listdir("/proc/self/fd")))
+        return left - min(_SPARE_DESCRIPTORS, left // 2)
+
     def startService(self) -> None:
         super().startService()
         # twistd would say that all is well as soon as this has returned. It is said when it is so.

@@ -16,7 +16,7 @@ from twisted.python.components import Componentized
 
 from glitchgrid.errors import BadCertificateFile, BadTokenFile, one_line
 from glitchgrid.http.access import Access
-from glitchgrid.http.healthdoor import HealthDoor
+from glitchgrid.http.doors import Doors, Place
 from glitchgrid.http.service import FaceService
 from glitchgrid.logs import FORMATS, LEVELS, LogChoice
 from glitchgrid.process import ServerProcess
@@ -72,7 +72,7 @@ class ServerOptions(usage.Options):
     log: LogChoice | None
     access: Access | None
     tls: ServerTLS | None
-    health_door: HealthDoor | None
+    health_at: Place | None
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         try:
@@ -98,12 +98,16 @@ class ServerOptions(usage.Options):
         if self.tls is not None:
             self.endpoint = self.tls.endpoint(self.endpoint, _reactor)
         health = self["health-listen"]
-        self.health_door = None if health is None else HealthDoor(_reactor, _endpoint(health), health)
+        self.health_at = None if health is None else Place(_endpoint(health), health)
 
     @property
     def certificates(self) -> list[Any]:
         """What has read certificates."""
         return [] if self.tls is None else [self.tls]
+
+    def doors(self, process: ServerProcess, ends: Ends) -> Doors:
+        """How the server is reached, in this process."""
+        return Doors(bool(self["access-log"]), self.access, ends, self.health_at, process.connections_max())
 
     def _server_tls(self) -> ServerTLS | None:
         certificate, key = pair(self, "tls-cert", "tls-key")

@@ -14,11 +14,11 @@ from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
-from glitchgrid.http.access import Access
 from glitchgrid.http.counting import FaceCounts
+from glitchgrid.http.doors import OPEN, Doors
 from glitchgrid.http.face import Face, answer_errors, respond, routes
 from glitchgrid.http.health import PROCESS, Check, Fault, Health
-from glitchgrid.http.healthdoor import HealthDoor
+from glitchgrid.http.healthdoor import health_door
 from glitchgrid.http.metrics import Metrics
 from glitchgrid.http.openapi import document
 from glitchgrid.http.operating import add_operating_routes
@@ -148,23 +148,18 @@ def vault_service(
     fatal: Fatal,
     report_every_s: float = 0.0,
     observer: Observer = UNOBSERVED,
-    access_log: bool = False,
-    access: Access | None = None,
-    ends: Ends | None = None,
-    health_door: HealthDoor | None = None,
+    doors: Doors = OPEN,
 ) -> VaultService:
     """A vault over `disk` that serves at `endpoint` once its value is recovered.
 
     :param pool: the store's own; started and stopped here.
     :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
-    :param access_log: log a line for each request.
-    :param access: who may do what; None where everybody may do everything.
-    :param ends: the ends of certificates, to be told; None where there are none.
-    :param health_door: where health is answered besides.
+    :param doors: how it is reached, and by whom.
     """
     metrics = StoreMetrics(reactor)
     observer = both(metrics, observer)
-    ends = Ends(reactor) if ends is None else ends
+    ends = Ends(reactor) if doors.ends is None else doors.ends
+    door = health_door(reactor, doors.health_at)
     store = metrics.store = Store(reactor, disk, pool, new_identity, observer)
 
     async def prepare() -> Face:
@@ -179,16 +174,15 @@ def vault_service(
         )
         counts = FaceCounts(routes(VaultFace.app), reactor)
         vault = VaultFace(store, reactor, Pulse(reactor, pool), observer, Metrics(counts, metrics, ends), ends)
-        if health_door is not None:
-            health_door.health = vault.health
+        if door is not None:
+            door.health = vault.health
         return Face(
             reactor,
             vault.app,
             {IDENTITY_HEADER: store.identity.encode("ascii")},
             observer=observer,
-            access_log=access_log,
             counts=counts,
-            access=access,
+            doors=doors,
         )
 
     async def finish() -> None:
@@ -205,7 +199,7 @@ def vault_service(
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,
-        health_door,
+        door,
     )
     service.store = store
     return service

@@ -40,9 +40,6 @@ def makeService(options: Options) -> IService:
         lambda: secrets.token_hex(IDENTITY_BYTES),
         process.cannot_start,
         options.report_every_s,
-        access_log=bool(options["access-log"]),
-        access=options.access,
-        ends=ends,
-        health_door=options.health_door,
+        doors=options.doors(process, ends),
     )
     return in_its_process(process, server, ends, options)

@@ -228,8 +228,7 @@ class VaultTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> Any:
             given.extend(arguments)
-            self.assertIsInstance(options.pop("ends"), Ends)
-            self.assertEqual(options, {"access_log": False, "access": None, "health_door": None})
+            self.assertEqual(list(options), ["doors"])
             return vault_service(*arguments, **options)
 
         self.patch(vault_tap, "vault_service", service)
@@ -294,9 +293,9 @@ class ControlTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> FaceService:
             given.extend(arguments)
-            self.assertIsInstance(options.pop("ends"), Ends)
-            nothing = dict.fromkeys(("access", "vault_token", "vault_tls", "health_door"))
-            self.assertEqual(options, {"access_log": True, **nothing})
+            self.assertEqual((options["vault_token"], options["vault_tls"]), (None, None))
+            doors = options["doors"]
+            self.assertEqual((doors.access_log, doors.access, doors.health_at), (True, None, None))
             return control_service(*arguments, **options)
 
         self.patch(control_tap, "control_service", service)

@@ -43,6 +43,8 @@ class ChannelSite(TimedSite, Protocol):
 
     def channel_closed(self) -> None: ...
 
+    def date(self) -> bytes: ...
+
 
 class Channel(PacedChannel):
     """One client's connection: idle, receiving a request, or answering it."""
@@ -146,9 +148,14 @@ class Channel(PacedChannel):
         self.setTimeout(None)
         named = new_request_id()
         self.site.request_log.note_refusal(self._peer, error.status, named)
-        self.write(plain_answer(error, self.site.answer_headers, named))
+        # Twisted's: of the request whose line has come, and not there before that.
+        has_body = getattr(self, "_command", None) != b"HEAD"
+        self.write(plain_answer(error, self.site.answer_headers, named, self.site.date(), has_body=has_body))
         self.send_gathered()  # with the answer to the request before it
-        self._timer = close_behind(self.transport, self.site.reactor)
+        if self._ended:
+            self.transport.loseConnection()  # nothing more can come, and make the kernel send a reset
+        else:
+            self._timer = close_behind(self.transport, self.site.reactor)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(BadRequest())

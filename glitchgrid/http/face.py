@@ -30,10 +30,11 @@ from glitchgrid.errors import (
     TooManyConnections,
     Unauthorized,
 )
-from glitchgrid.http.access import Access
+from glitchgrid.http.accepting import Accepting
 from glitchgrid.http.channel import Channel
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.crowd import Crowds
+from glitchgrid.http.doors import OPEN, Doors
 from glitchgrid.http.naming import new_request_id
 from glitchgrid.http.refusal import TurnedAway, plain_answer
 from glitchgrid.http.request import Handler, Request
@@ -80,11 +81,15 @@ def _refuse(error: RequestError, request: IRequest) -> NoReturn:
     raise error
 
 
-def answer_failure(request: IRequest, failure: Failure) -> bytes:
+def answer_failure(request: Any, failure: Failure) -> bytes:
     """The answer to whatever a route has raised."""
     if isinstance(failure.value, RequestError):
         return respond_error(request, failure.value)
-    _log.failure("bug while answering {method} {path}", failure, method=request.method, path=request.path)
+    site = request.channel.site
+    if isinstance(site, Face):
+        site.request_log.note_bug(request, failure)
+    else:
+        _log.failure("bug while answering {method} {path}", failure, method=request.method, path=request.path)
     return respond_error(request, InternalError())
 
 
@@ -131,6 +136,7 @@ class _Root(Resource):
         self._app_resource = app.resource()
 
     def render(self, request: Any) -> Any:
+        request.responseHeaders.removeHeader(b"Server")  # as all other answers
         path = unquote_to_bytes(request.path)
         if b"//" in path or not _is_utf8(path):
             return respond_error(request, NotFound())
@@ -155,8 +161,8 @@ class Face(Site):
 
     :param answer_headers: go out with every answer, refusals and errors too.
     :param counts: what it counts into.
-    :param access: who may do what; None where everybody may do everything.
-    :param access_log: whether each request has a line in the log, and not only those that the server fails.
+    :param doors: how it is reached, and by whom.
+    :ivar accepting: is to be told what takes its connections.
     """
 
     protocol = Channel  # type: ignore[assignment]
@@ -169,9 +175,8 @@ class Face(Site):
         answer_headers: dict[bytes, bytes] | None = None,
         connections_max: int = CONNECTIONS_MAX,
         observer: Observer = UNOBSERVED,
-        access_log: bool = False,
         counts: FaceCounts | None = None,
-        access: Access | None = None,
+        doors: Doors = OPEN,
     ) -> None:
         super().__init__(
             _Root(app),
@@ -183,8 +188,9 @@ class Face(Site):
         self.answer_headers = answer_headers or {}
         self.observer = observer
         self._routes = plain_routes(app)
-        self._access = access
-        self.request_log = RequestLog(reactor, every=access_log)
+        self._access = doors.access
+        self.request_log = RequestLog(reactor, every=doors.access_log)
+        self.accepting = Accepting(reactor, doors.connections_max)
         self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
         self.counts = FaceCounts((), reactor) if counts is None else counts
         self.counts.connections = lambda: len(self.channels)
@@ -225,13 +231,15 @@ class Face(Site):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         if len(self.channels) < self._connections_max:
-            self._crowds.has_come(len(self.channels))
+            connections = len(self.channels) + 1
+            self._crowds.has_come(connections)
+            self.accepting.has_come(connections)
             return super().buildProtocol(addr)
         self.counts.turned_away += 1
         if self._turned_away >= TURNED_AWAY_MAX:
             return None
         self._turned_away += 1
-        answer = plain_answer(TooManyConnections(), self.answer_headers, new_request_id())
+        answer = plain_answer(TooManyConnections(), self.answer_headers, new_request_id(), self.date())
         return TurnedAway(answer, self.reactor, self._has_left)
 
     def _has_left(self) -> None:
@@ -248,6 +256,7 @@ class Face(Site):
 
     def channel_closed(self) -> None:
         self._crowds.has_left(len(self.channels))
+        self.accepting.has_left(len(self.channels))
         if self._drained is not None and not self._drained.called and not self.channels:
             self._drained.callback(None)
 

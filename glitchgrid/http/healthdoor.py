@@ -7,8 +7,9 @@ from typing import Any
 
 from klein import Klein
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IReactorTime
 
+from glitchgrid.http.doors import Place
 from glitchgrid.http.face import Face, answer_errors
 from glitchgrid.http.health import Health
 from glitchgrid.http.operating import add_health_routes
@@ -30,21 +31,25 @@ add_health_routes(HealthFace.app)
 answer_errors(HealthFace.app)
 
 
+def health_door(reactor: IReactorTime, place: Place | None) -> "HealthDoor | None":
+    """The door there, if there is to be one."""
+    return None if place is None else HealthDoor(reactor, place)
+
+
 class HealthDoor:
     """:ivar health: what is answered; to be set before it is opened."""
 
     health: Health
 
-    def __init__(self, reactor: IReactorTime, endpoint: IStreamServerEndpoint, name: str) -> None:
+    def __init__(self, reactor: IReactorTime, place: Place) -> None:
         self._reactor = reactor
-        self.endpoint = endpoint
-        self.name = name
+        self.place = place
         self._port: Any = None
 
     def open(self) -> Deferred[None]:
         """Listen. Fails as endpoints do."""
         face = Face(self._reactor, HealthFace(self.health).app, connections_max=CONNECTIONS_MAX)
-        return maybeDeferred(self.endpoint.listen, face).addCallback(self._opened, face)
+        return maybeDeferred(self.place.endpoint.listen, face).addCallback(self._opened, face)
 
     def _opened(self, port: Any, face: Face) -> None:
         self._port, self._face = port, face

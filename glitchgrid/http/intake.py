@@ -80,7 +80,10 @@ class PacedChannel(TimedChannel):
     def readConnectionLost(self) -> None:
         """The client sends nothing more, but may still read (RFC 9112, section 9.6): it gets what it has asked for."""
         self._ended = True
-        self._see_what_is_left()
+        if self._refused:
+            self.transport.loseConnection()  # it has heard, or does not want to: there is nothing to wait for
+        else:
+            self._see_what_is_left()
 
     def writeConnectionLost(self) -> None:
         """The sending side was closed here, after a refusal: there is nothing to do."""

@@ -13,6 +13,9 @@ from twisted.web.iweb import IRequest
 from glitchgrid import __version__
 from glitchgrid.http.face import respond
 
+TEXT = "text/plain;version=0.0.4"
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+
 
 class Source(Protocol):
     """What tells of one part of a server."""
@@ -49,10 +52,18 @@ class Metrics:
 
     def answer(self, request: IRequest) -> bytes:
         """For a route to return."""
-        encode, kind = choose_encoder((request.getHeader(b"Accept") or b"").decode("latin-1"))
+        encode, kind = choose_encoder(_form(request.getHeader(b"Accept") or b""))
         body = respond(request, encode(self._registry))
         request.setHeader(b"Content-Type", kind.encode("ascii"))
         return body
+
+
+def _form(accept: bytes) -> str:
+    """Which form is asked for, as `prometheus_client` knows it.
+
+    What the client has sent is not handed on: there, versions that are no numbers raise, and others come back.
+    """
+    return OPENMETRICS if b"application/openmetrics-text" in accept.lower() else TEXT
 
 
 class _Collector(Collector):

@@ -15,18 +15,24 @@ LINGER_S = 2.0
 """How long a connection that was refused may go on sending into the void before it is cut."""
 
 
-def plain_answer(error: RequestError, headers: dict[bytes, bytes], request_id: bytes) -> bytes:
-    """A whole HTTP answer. The connection closes behind it."""
+def plain_answer(
+    error: RequestError, headers: dict[bytes, bytes], request_id: bytes, date: bytes, *, has_body: bool = True
+) -> bytes:
+    """A whole HTTP answer. The connection closes behind it.
+
+    :param has_body: not, where it answers a HEAD.
+    """
     body = error.message.encode("utf-8")
     lines = [b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode("ascii"))]
     fields = headers | {
         REQUEST_ID_HEADER: request_id,
+        b"Date": date,
         b"Content-Type": b"text/plain; charset=utf-8",
         b"Content-Length": b"%d" % len(body),
         b"Connection": b"close",
     }
     lines += [name + b": " + value for name, value in fields.items()]
-    return b"\r\n".join([*lines, b"", body])
+    return b"\r\n".join([*lines, b"", body if has_body else b""])
 
 
 def close_behind(transport: ITransport, reactor: IReactorTime) -> IDelayedCall:

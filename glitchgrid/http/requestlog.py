@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
 
 from glitchgrid.errors import one_line
 from glitchgrid.http.naming import given_request_id, traceparent
@@ -36,6 +37,12 @@ class RequestLog:
         """A request has been answered."""
         if self._every or (request.code >= _SERVER_ERROR and self._has_room()):
             self._say(request)
+
+    def note_bug(self, request: Any, failure: Failure) -> None:
+        """A request has met a bug of this program: whoever knows of it must not fill the log with tracebacks."""
+        if self._has_room():
+            what = "bug while answering {method} {path}"
+            self._log.failure(what, failure, method=request.method, path=request.path[:PATH_SHOWN_MAX])
 
     def note_refusal(self, client: Any, status: int, request_id: bytes) -> None:
         """A client was answered out of turn, to what was no whole request, and its connection is being closed."""

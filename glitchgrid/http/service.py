@@ -107,8 +107,9 @@ class FaceService(Service):
             self._gate.face = face
             self._port.startReading()
         self._face = face
+        face.accepting.listens(self._port)
         if self._health_door is not None:
-            await self._health_door.open().addErrback(self._no_port, self._health_door.name)
+            await self._health_door.open().addErrback(self._no_port, self._health_door.place.name)
         self._serving()
         if self._report_every_s:
             self._reports.clock = self._reactor
@@ -161,6 +162,8 @@ class FaceService(Service):
             return  # whatever still works on the start is left as it is
         if self._reports.running:
             self._reports.stop()
+        if self._face is not None:
+            self._face.accepting.listens(None)
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
         if self._face is not None:

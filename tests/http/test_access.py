@@ -12,6 +12,7 @@ from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import BadTokenFile
 from glitchgrid.http.access import Access
+from glitchgrid.http.doors import Doors
 from glitchgrid.http.face import Face, answer_errors, respond
 from tests.raw_client import Answer, RawClient, head, post
 
@@ -48,7 +49,7 @@ class AccessTests(SynchronousTestCase):
         self.clock: Any = MemoryReactorClock()
         self.served = Served()
         self.access = Access(self.path)
-        self.client = RawClient(Face(self.clock, self.served.app, access=self.access), self.clock)
+        self.client = RawClient(Face(self.clock, self.served.app, doors=Doors(access=self.access)), self.clock)
 
     def put(self, text: bytes) -> None:
         with open(self.path, "wb") as file:

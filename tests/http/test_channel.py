@@ -452,11 +452,37 @@ class DrainTests(ChannelTestCase):
         self.assert_nothing_is_left()
 
 
+class RefusedTests(ChannelTestCase):
+    def test_a_head_is_refused_without_a_body(self) -> None:
+        for request in (head(b"HEAD", b"/", b"Content-Length: 65"), b"HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n"):
+            client = self.client()
+            client.send(request)
+            said, _, body = client.wire.value().partition(b"\r\n\r\n")
+            self.assertRegex(said, rb"Content-Length: [1-9]")
+            self.assertEqual(body, b"")
+        client = self.client()
+        client.send(head(b"HEAD", b"/"))
+        client.wire.clear()
+        client.send(b"no HTTP\r\n\r\n")
+        self.assertTrue(client.wire.value().endswith(b"\r\n\r\nBad request"), "what it is, nobody knows")
+
+    def test_a_client_that_has_left_holds_nothing(self) -> None:
+        """It has closed its side, before the refusal or behind it: nothing more can come, so nothing is waited for."""
+        for comes_first in (b"garbage\r\n\r\n", b"GET / HT"):
+            client = self.client()
+            client.send(comes_first)
+            client.protocol.readConnectionLost()
+            self.assertTrue(client.wire.disconnecting)
+            self.clock.advance(0)
+            self.assert_nothing_is_left()
+
+
 class PlainAnswerTests(SynchronousTestCase):
     def test_it_is_a_whole_answer(self) -> None:
-        (answer,) = parse_answers(plain_answer(ValueDecreases(9, 5), {b"Glitchgrid-Vault": b"me"}, b"id"))
+        (answer,) = parse_answers(plain_answer(ValueDecreases(9, 5), {b"Glitchgrid-Vault": b"me"}, b"id", b"today"))
         self.assertEqual((answer.status, answer.text), (400, "Client would make value decrease from 9 to 5"))
         self.assertEqual((answer.headers["glitchgrid-vault"], answer.headers["x-request-id"]), ("me", "id"))
+        self.assertEqual(answer.headers["date"], "today")
 
     def test_a_transport_that_can_not_close_one_side_is_closed_whole(self) -> None:
         class Plain:
@@ -525,7 +551,8 @@ class HalfCloseTests(ChannelTestCase):
             client = self.client()
             client.send(request)
             client.end()
-            self.assert_refused(client, BadRequest())
+            self.assertEqual(client.answer().status, BadRequest.status)
+            self.assertTrue(client.wire.disconnecting, "nothing more can come")
         self.assertEqual(self.echo.arrived, [])
 
     def test_half_a_request_behind_one_that_is_answered(self) -> None:

@@ -173,6 +173,13 @@ class ErrorTests(WebTestCase):
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
             self.assertEqual(log.errors, [f"bug while answering b'GET' {path!r}"])
 
+    def test_whoever_knows_of_a_bug_does_not_fill_the_log(self) -> None:
+        client, log = self.client(), CaughtLog(self)
+        for _ in range(50):
+            self.assertEqual(client.ask(get(b"/bug")).status, 500)
+        self.assertLessEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 10)
+        self.assertLessEqual(len(log.errors) + len(log.warnings), 11)
+
     def test_a_refusal_is_no_error_in_the_log(self) -> None:
         log = CaughtLog(self)
         answer = self.ask(get(b"/refuses"))

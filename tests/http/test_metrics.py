@@ -53,6 +53,21 @@ class MetricsTests(SynchronousTestCase):
         self.assertTrue(all(OTHER in name for name in told))
         self.assertNotIn(OTHER, METHODS.values())
 
+    def test_no_accept_field_is_a_bug(self) -> None:
+        """What clients ask for is one of two forms, and never comes back as they have sent it."""
+        for accept, kind in (
+            (b"", "text/plain; version=0.0.4; charset=utf-8"),
+            (b"text/plain;version=a", "text/plain; version=0.0.4; charset=utf-8"),
+            (b'text/plain; version="1.0.0"', "text/plain; version=0.0.4; charset=utf-8"),
+            (b"text/plain; version=\xa01.0.0", "text/plain; version=0.0.4; charset=utf-8"),
+            (b"Application/OpenMetrics-Text; version=1.0.0-rc1", "application/openmetrics-text; version=1.0.0"),
+            (b"application/openmetrics-text; version=2.<b>x", "application/openmetrics-text; version=1.0.0"),
+            (b"application/openmetrics-text; version=2.\xe9", "application/openmetrics-text; version=1.0.0"),
+        ):
+            answer = self.client.ask(get(b"/metrics", b"Accept: " + accept))
+            self.assertEqual(answer.status, 200, accept)
+            self.assertTrue(answer.headers["content-type"].startswith(kind), accept)
+
     def test_connections_and_those_that_were_turned_away(self) -> None:
         others = [RawClient(self.face, self.clock) for _ in range(2)]
         found = self.samples()

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import StoreFailed
+from glitchgrid.http.doors import Doors
 from glitchgrid.http.face import Face, answer_errors, respond
 from glitchgrid.http.naming import traceparent
 from glitchgrid.http.requestlog import FAILURES_MAX, PATH_SHOWN_MAX
@@ -46,7 +47,7 @@ class RequestLogTestCase(SynchronousTestCase):
         self.log = CaughtLog(self)
 
     def client(self, *, access_log: bool = False) -> RawClient:
-        return RawClient(Face(self.clock, self.served.app, access_log=access_log), self.clock)
+        return RawClient(Face(self.clock, self.served.app, doors=Doors(access_log=access_log)), self.clock)
 
 
 class NameTests(RequestLogTestCase):

@@ -9,15 +9,16 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.end_to_end.processes import Server, Servers
+from tests.certificates import Authority
+from tests.end_to_end.processes import HOST, Server, Servers
 from tests.pressure import kinds
 from tests.pressure.kinds import Pressure
 from tests.pressure.malformed import KINDS as MALFORMED
 from tests.pressure.measuring import Measured, measure
-from tests.pressure.other import PER_S
+from tests.pressure.other import PER_S, WITHOUT_TLS, Client
 
 KINDS: Mapping[str, tuple[Pressure, float]] = {
     "10,000 idle connections": (kinds.idle(9_900), 10),
@@ -25,6 +26,8 @@ KINDS: Mapping[str, tuple[Pressure, float]] = {
     "50 that come and go": (kinds.churn(50), 15),
     f"{len(MALFORMED)} kinds of what is no request, 50 times each": (kinds.malformed(50), 0),
 }
+STRANGERS = "strangers at a control with TLS"
+STRANGERS_COUNT, STRANGERS_PER_S, STRANGERS_S = 5, 10.0, 10.0
 WARM_UP = 300
 HEAD = (
     "| pressure | server | memory in MiB: before, most, after | descriptors: before, most, after | processor"
@@ -38,9 +41,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="of the kinds, those whose names have this")
     parser.add_argument("--times", type=int, default=2, help="so often each, one after another")
     given = parser.parse_args()
-    chosen = {name: kind for name, kind in KINDS.items() if given.only in name}
+    chosen = [name for name in (*KINDS, STRANGERS) if given.only in name]
     if not chosen:
-        parser.error(f"no kind has {given.only!r} in its name; there are: {', '.join(KINDS)}")
+        parser.error(f"no kind has {given.only!r} in its name; there are: {', '.join((*KINDS, STRANGERS))}")
     rows = []
     for row in _rows(chosen, given.times):
         rows.append(row)
@@ -49,23 +52,53 @@ def main() -> None:
         given.page.write_text(_page(rows), encoding="utf-8")
 
 
-def _rows(chosen: Mapping[str, tuple[Pressure, float]], times: int) -> Iterator[str]:
+def _rows(chosen: Sequence[str], times: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as directory, Servers(Path(directory)) as servers:
-        grid = servers.grid()
-        alone = servers.vault().restart()
         kinds.more_descriptors()
-        for server, name in ((grid.control, "control"), (alone, "vault")):
-            asyncio.run(kinds.idle(WARM_UP)(server.port, 0))
-            for kind, (pressure, seconds) in chosen.items():
-                for _ in range(times):
-                    yield _row(kind, name, asyncio.run(measure(server, pressure, seconds)))
-        wrong = [*servers.bugs(), *_ended(grid.control, *grid.vaults, alone)]
-        if wrong:
-            sys.exit("\n".join(wrong))
+        pressed = [KINDS[name] for name in chosen if name in KINDS]
+        if pressed:
+            grid = servers.grid()
+            for server, name in ((grid.control, "control"), (servers.vault().restart(), "vault")):
+                asyncio.run(kinds.idle(WARM_UP)(server.port, 0))
+                for kind in chosen:
+                    if kind in KINDS:
+                        for _ in range(times):
+                            yield _row(kind, name, _measured(server, *KINDS[kind]))
+        if STRANGERS in chosen:
+            yield from _strangers(servers, Path(directory), times)
+        if servers.bugs():
+            sys.exit("\n".join(servers.bugs()))
 
 
-def _ended(*servers: Server) -> list[str]:
-    return [f"{server.name} has ended" for server in servers if server.process.poll() is not None]
+def _strangers(servers: Servers, directory: Path, times: int) -> Iterator[str]:
+    authority = Authority(directory / "ours")
+    own, late = authority.issue("own", HOST), authority.issue("late", HOST, days=-1)
+    other = Authority(directory / "theirs").issue("other", HOST)
+    client = Client(*map(str, (authority.file, *own)))
+    ca, certificate, key = client.ca, client.certificate, client.key
+    secured = ["--tls-cert", certificate, "--tls-key", key, "--tls-client-ca", ca]
+    asking = ["--vault-ca", ca, "--client-cert", certificate, "--client-key", key]
+    vaults = [servers.vault(options=secured) for _ in range(3)]
+    control = servers.control([vault.address for vault in vaults], [*secured, *asking])
+    for server in (*vaults, control):
+        server.tls = authority.client(own)
+        server.restart()
+    for who, tls in (
+        ("no TLS", None),
+        ("no certificate", authority.client()),
+        ("another authority's certificate", authority.client(other)),
+        ("a certificate that has ended", authority.client(late)),
+    ):
+        pressure = kinds.strangers(STRANGERS_COUNT, STRANGERS_PER_S, tls)
+        for _ in range(times):
+            yield _row(f"strangers with {who}", "control", _measured(control, pressure, STRANGERS_S, client))
+
+
+def _measured(server: Server, pressure: Pressure, seconds: float, client: Client = WITHOUT_TLS) -> Measured:
+    measured = asyncio.run(measure(server, pressure, seconds, client))
+    if not measured.lives:
+        sys.exit(f"{server.name} has ended")
+    return measured
 
 
 def _row(kind: str, name: str, measured: Measured) -> str:
@@ -87,8 +120,8 @@ def _page(rows: list[str]) -> str:
             "",
             "A control of three vaults, and a vault alone, on the same two cores as whoever presses on them; each",
             "kind twice, one after another, so that what is kept can be told from what leaks. Another client, a",
-            f"process of its own, reads {PER_S} times a second meanwhile, over one connection. Memory and descriptors are",
-            "those of the server's process.",
+            f"process of its own, reads {PER_S} times a second meanwhile, over one connection. Memory and",
+            "descriptors are those of the server's process. Strangers are five, each of whom tries ten times a second.",
             "",
             HEAD,
             *rows,

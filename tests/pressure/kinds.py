@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import ssl
 import struct
 import time
 from collections import Counter
@@ -95,6 +96,33 @@ def churn(count: int) -> Pressure:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.close()
                 seen["connections"] += 1
+
+        await asyncio.gather(*map(one, range(count)))
+        return seen
+
+    return press
+
+
+def strangers(count: int, per_s: float, tls: ssl.SSLContext | None) -> Pressure:
+    """Clients that are not let in, and try again and again, so many times a second each: by TLS, or without."""
+
+    async def press(port: int, seconds: float) -> Seen:
+        seen, end_s = Seen(), time.monotonic() + seconds
+        name = None if tls is None else HOST
+
+        async def one(_number: int) -> None:
+            while time.monotonic() < end_s:
+                due_s = time.monotonic() + 1 / per_s
+                answer = b""
+                try:
+                    reader, writer = await asyncio.open_connection(HOST, port, ssl=tls, server_hostname=name)
+                    writer.write(b"POST / HTTP/1.1\r\nHost: grid\r\nContent-Length: 9\r\n\r\n999999999")
+                    answer = await asyncio.wait_for(reader.read(65536), ANSWER_S)
+                    writer.close()
+                except (ssl.SSLError, ConnectionError, TimeoutError):
+                    pass
+                seen["answered" if b"HTTP" in answer else "turned away"] += 1
+                await asyncio.sleep(max(0.0, due_s - time.monotonic()))
 
         await asyncio.gather(*map(one, range(count)))
         return seen

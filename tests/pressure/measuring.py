@@ -6,12 +6,11 @@ from attrs import frozen
 
 from tests.end_to_end.processes import Server
 from tests.pressure.kinds import Pressure, Seen
-from tests.pressure.other import Client, Waits, reading
+from tests.pressure.other import WITHOUT_TLS, Client, Waits, reading
 from tests.pressure.watching import Held, Watched
 
 BEFORE_S = 4.0
 LOOK_EVERY_S = 0.1
-UNPRESSED = Client()
 
 
 @frozen
@@ -38,7 +37,7 @@ class Measured:
         return self.after.memory_mib / self.before.memory_mib
 
 
-async def measure(server: Server, pressure: Pressure, seconds: float, client: Client = UNPRESSED) -> Measured:
+async def measure(server: Server, pressure: Pressure, seconds: float, client: Client = WITHOUT_TLS) -> Measured:
     """Press, and look on."""
     loop = asyncio.get_running_loop()
     watched = Watched(server)

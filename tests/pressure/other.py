@@ -56,6 +56,9 @@ class Client:
         return context
 
 
+WITHOUT_TLS = Client()
+
+
 class Reading:
     """What comes of it. `waits` is there once it has ended."""
 

@@ -30,7 +30,7 @@ LATE_S = 0.5
 
 DATE_S = 2
 _HEAD = re.compile(rb"(HTTP/1\.[01]) ([0-9]{3}) ([^\r\n]*)\r\n((?:[^\r\n]+\r\n)*)\r\n")
-_OWN = frozenset({b"date", b"server"})
+_OWN = frozenset({b"date"})
 """Fields of Twisted's, which have a value of their own or none."""
 
 FAILS_FROM = 400
@@ -62,7 +62,7 @@ class Expected:
 
     :ivar fields: what its head has beside what all heads have, by names in lower case.
     :ivar or_body: other bodies that are right, too.
-    :ivar is_refusal: it comes out of turn, without a date, and the connection ends behind it.
+    :ivar is_refusal: it comes out of turn, and the connection ends behind it.
     """
 
     status: int
@@ -95,7 +95,7 @@ class Expected:
             return f"its head has {_shown(rest)}, and not {_shown(fields.items())}"
         if found.body != (body if self.has_body else b""):
             return f"its body is {_text(found.body)}, and not {_text(self.body)}"
-        return None if self.is_refusal else _problem_of_date(found, known)
+        return _problem_of_date(found, known)
 
 
 @frozen
