@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from glitchgrid import __version__
+from glitchgrid import __version__, control_tap, vault_tap
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = Path(sys.executable).parent
@@ -181,3 +181,33 @@ def test_no_test_command_says_that_the_setup_is_complete() -> None:
     """Test Composer waits for that before it calls one: it would wait for itself."""
     for path in (*(ROOT / "workload").rglob("*.py"), *(ROOT / "glitchgrid" / "lab" / "testkit").rglob("*.py")):
         assert "setup_complete" not in path.read_text(encoding="utf-8")
+
+
+# ---- the variant with TLS
+
+TLS_FILE = ROOT / "deploy" / "compose" / "tls.yml"
+TLS: dict[str, Any] = YAML(typ="safe").load(TLS_FILE.read_text(encoding="utf-8"))
+
+
+def test_the_variant_with_tls_fits_the_schema_and_is_of_the_same_services() -> None:
+    lint("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(TLS_FILE))
+    assert set(TLS["services"]) == {*SERVICES["home"], "certificates"}
+    for name in SERVICES["home"]:
+        assert "certificates:/etc/glitchgrid:ro" in TLS["services"][name]["volumes"]
+
+
+@pytest.mark.parametrize("name", [*sorted(VAULTS), "control"])
+def test_a_server_with_tls_has_the_certificates_that_are_made(name: str, tmp_path: Path) -> None:
+    """By the very command of the compose file; the server's own options take them from there."""
+    certs, where, *names = TLS["services"]["certificates"]["command"]
+    assert (certs, where) == ("certs", "/var/lib/glitchgrid")
+    made = subprocess.run([TOOLS / "glitchgrid", "certs", str(tmp_path), *names], capture_output=True, check=False)
+    assert made.returncode == 0
+    program, *arguments = TLS["services"][name]["command"]
+    given = [each.replace("/etc/glitchgrid", str(tmp_path)) for each in arguments]
+    options = (vault_tap if program == "vault" else control_tap).Options()
+    options.parseOptions(given)
+    assert options.tls is not None
+    assert any(name in ending.names for ending in options.tls.endings), "others look for it by this name"
+    health = "http://127.0.0.1:8081/livez"
+    assert TLS["services"][name]["environment"]["GLITCHGRID_HEALTH_URL"] == health

@@ -9,15 +9,23 @@ import pytest
 from kubernetes_validate.utils import latest_version
 from ruamel.yaml import YAML
 
+from glitchgrid import control_tap, vault_tap
 from tests.test_containers import COMPOSE, IMAGES
 
-MANIFESTS = Path(__file__).resolve().parents[1] / "antithesis" / "kubernetes"
+ROOT = Path(__file__).resolve().parents[1]
+MANIFESTS = ROOT / "antithesis" / "kubernetes"
+LOCKED = ROOT / "deploy" / "kubernetes"
 OLDEST = "1.29"
 CPU_MILLI_MAX = 1000
 MEMORY_MIB_MAX = 10 * 1024
 DOCUMENTS: dict[str, dict[str, Any]] = {
     f"{each['kind']}/{each['metadata']['name']}": each
     for path in sorted(MANIFESTS.glob("*.yaml"))
+    for each in YAML(typ="safe").load_all(path.read_text(encoding="utf-8"))
+}
+SECURED: dict[str, dict[str, Any]] = {
+    f"{each['kind']}/{each['metadata']['name']}": each
+    for path in sorted(LOCKED.glob("*.yaml"))
     for each in YAML(typ="safe").load_all(path.read_text(encoding="utf-8"))
 }
 WORKLOADS = {name: each for name, each in DOCUMENTS.items() if "template" in each["spec"]}
@@ -147,3 +155,58 @@ def test_all_of_it_fits_into_the_one_node_that_the_platform_has() -> None:
         memory_mib += each["spec"]["replicas"] * int(requests["memory"].removesuffix("Mi"))
     assert cpu_milli < CPU_MILLI_MAX
     assert memory_mib < MEMORY_MIB_MAX
+
+
+# ---- the manifests with locks
+
+KINDS = {"vault": "StatefulSet", "control": "Deployment"}
+OPTIONS = {"vault": vault_tap.Options, "control": control_tap.Options}
+READABLE_BY_OTHERS = 0o004
+
+
+@pytest.mark.parametrize("version", [OLDEST, latest_version()])
+@pytest.mark.parametrize("name", SECURED)
+def test_a_locked_manifest_fits_its_schema(name: str, version: str) -> None:
+    kubernetes_validate.validate(SECURED[name], version, strict=True)
+
+
+def test_what_locked_manifests_there_are() -> None:
+    kinds = ("Service", "PodDisruptionBudget", "NetworkPolicy")
+    of_each = {f"{kind}/{name}" for kind in kinds for name in KINDS}
+    assert set(SECURED) == of_each | {"StatefulSet/vault", "Deployment/control"}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_locked_server_has_its_files_and_is_probed_where_nobody_asks_for_them(name: str) -> None:
+    pod = SECURED[f"{KINDS[name]}/{name}"]["spec"]["template"]["spec"]
+    (only,) = pod["containers"]
+    program, *arguments = only["args"]
+    options = OPTIONS[program]()
+    given = dict(each.removeprefix("--").split("=", 1) for each in arguments)
+    assert program == name
+    assert set(given) <= {each.rstrip("=") for each in options.longOpt}
+    mounted = {each["mountPath"]: each["name"] for each in only["volumeMounts"]}
+    secrets = {each["name"]: each["secret"] for each in pod["volumes"]}
+    for option in ("tls-cert", "tls-key", "tls-client-ca", "vault-ca", "client-cert", "client-key", "token-file"):
+        if option in given:
+            secret = secrets[mounted[str(Path(given[option]).parent)]]
+            assert not secret["defaultMode"] & READABLE_BY_OTHERS, "a server refuses a key that everybody can read"
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"], "it is the group that reads it"
+    ports = {each["name"]: each["containerPort"] for each in only["ports"]}
+    assert given["health-listen"] == f"tcp:{ports['health']}"
+    assert given["port"] == str(ports["https"])
+    for probe, path in (("readinessProbe", "/readyz"), ("livenessProbe", "/livez")):
+        assert only[probe]["httpGet"] == {"path": path, "port": "health"}
+    assert only["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_only_controls_reach_vaults() -> None:
+    vault, control = (SECURED[f"NetworkPolicy/{name}"]["spec"] for name in KINDS)
+    labels = {name: SECURED[f"{kind}/{name}"]["spec"]["template"]["metadata"]["labels"] for name, kind in KINDS.items()}
+    assert vault["podSelector"]["matchLabels"] == labels["vault"]
+    assert control["podSelector"]["matchLabels"] == labels["control"]
+    store, health = vault["ingress"]
+    assert store == {"from": [{"podSelector": {"matchLabels": labels["control"]}}], "ports": [{"port": "https"}]}
+    assert health == {"ports": [{"port": "health"}]}
+    assert vault["egress"] == []
+    assert control["egress"][0]["to"] == [{"podSelector": {"matchLabels": labels["vault"]}}]

@@ -9,7 +9,10 @@
 #   NUM_STEPS (100)              writes
 #   MAX_STEP_SIZE (5)            each write is 1 to this much larger than the one before
 #   CHECK_WHEN_MULTIPLE_OF (5)   reads back whenever the number written is a multiple of this
-# and GLITCHGRID_TOKEN_FILE, where the grid wants a token: the last word of the file's first line is presented.
+# and, where the grid wants them:
+#   GLITCHGRID_TOKEN_FILE        a token: the last word of the file's first line is presented
+#   GLITCHGRID_CA                ask by TLS, and believe this authority
+#   GLITCHGRID_CLIENT_CERT, GLITCHGRID_CLIENT_KEY   a certificate to show
 #
 # Exit status: 0 it ended consistent, and every read was correct; 1 a read was incorrect; 2 the last read was
 # inconsistent, the grid never answered, or the workload was called wrongly.
@@ -38,9 +41,22 @@ setting() {
     printf -v "$1" '%d' "$((10#$text))"
 }
 
-# present: what curl is to present, in the form of its configuration. Sets presented.
+# configured NAME OPTION: has curl use the file that the variable of that name names. Adds to presented.
+configured() {
+    local file=${!1:-}
+    [[ -n $file ]] || return 0
+    if [[ ! -r $file || $file == *[\"\\]* ]]; then
+        usage_error "$1 is '$file', which is no file that can be read"
+    fi
+    presented+="$2 = \"$file\""$'\n'
+}
+
+# present: what curl is to present, and whom it is to believe, in the form of its configuration. Sets presented.
 present() {
     presented=
+    configured GLITCHGRID_CA cacert
+    configured GLITCHGRID_CLIENT_CERT cert
+    configured GLITCHGRID_CLIENT_KEY key
     [[ -n ${GLITCHGRID_TOKEN_FILE:-} ]] || return 0
     local line word token=
     while read -r line || [[ -n $line ]]; do
@@ -51,7 +67,7 @@ present() {
     if ! [[ $token =~ ^[A-Za-z0-9._~+/-]{16,256}=*$ ]]; then
         usage_error "GLITCHGRID_TOKEN_FILE is '$GLITCHGRID_TOKEN_FILE', which has no token in its first line"
     fi
-    presented="header = \"Authorization: Bearer $token\""
+    presented+="header = \"Authorization: Bearer $token\""
 }
 
 # seconds: whole seconds on a clock that nobody sets, where there is one.
@@ -197,6 +213,6 @@ main() {
 command -v curl >/dev/null || usage_error 'curl is missing'
 (($# == 1)) || usage_error 'usage: workload.sh CONTROL_HOST:PORT'
 [[ $1 =~ ^[^/@[:space:]]+:[0-9]{1,5}$ ]] || usage_error "'$1' is no CONTROL_HOST:PORT"
-readonly url="http://$1/"
+readonly url="http${GLITCHGRID_CA:+s}://$1/"
 present
 main
