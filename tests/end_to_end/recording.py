@@ -26,9 +26,12 @@ class Clients:
 
     What they write grows in steps, and not always: now and then a client repeats a value or writes a smaller
     one, so that equal values, 400s and overtaken writes happen. All their choices come from `seed`.
+
+    :param rest_s: between two operations of a client.
     """
 
-    def __init__(self, path: Path, controls: Sequence[int], clients: int, seed: int) -> None:
+    def __init__(self, path: Path, controls: Sequence[int], clients: int, seed: int, rest_s: float = 0.0) -> None:
+        self._rest_s = rest_s
         self._path = path
         self._seed = seed
         self._file = path.open("w", encoding="utf-8", newline="\n")
@@ -74,6 +77,7 @@ class Clients:
                 else:
                     self._write(connection, name, self._next_value(chance))
                 self.answered += 1
+                self._ending.wait(self._rest_s)
         except BaseException as error:  # noqa: BLE001 - for the test's own thread to raise
             self._errors.append(error)
         finally:
