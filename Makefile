@@ -1,6 +1,6 @@
 # Every target does all of its own set-up. Start with `make demo`, then `make test`.
 .DELETE_ON_ERROR:
-.PHONY: help setup demo up test test-all test-lowest services bugs explore rehearse docs lint lock images container-test bench bench-quick bench-simulation glitch-table mutants twisted-parity screenshots clean
+.PHONY: help setup demo up test test-all test-lowest services bugs explore rehearse docs lint lock images sbom container-test bench bench-quick bench-simulation glitch-table mutants twisted-parity screenshots clean
 
 help:
 	@printf '%s\n' \
@@ -15,6 +15,7 @@ help:
 	  'make lint             linters and types' \
 	  'make docs             the site, in build/docs/html' \
 	  'make images           the images, and what tells Antithesis how to run them' \
+	  'make sbom             what is in the images, in build/sbom.cdx.json (CycloneDX)' \
 	  'make container-test   the images and the compose stacks, really built and run' \
 	  'make rehearse         the test commands and faults, on real processes; a minute' \
 	  'make bench            how fast it is, beside a threaded grid and etcd; half an hour or more' \
@@ -81,6 +82,9 @@ lock: setup
 
 images:
 	@scripts/images
+
+sbom: setup
+	@mkdir -p build && .venv/bin/cyclonedx-py requirements --output-reproducible -o build/sbom.cdx.json requirements-runtime.lock && echo build/sbom.cdx.json
 
 rehearse: setup
 	@.venv/bin/glitchgrid rehearse

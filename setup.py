@@ -107,6 +107,7 @@ setup(
         ],
         "dev": [
             "axe-playwright-python>=0.1.4",  # rules for pages that everybody can use: axe-core
+            "cyclonedx-bom>=7.0",  # lists what is in the images: make sbom
             "distributed>=2024.1",  # as the extra "dask"
             "check-jsonschema>=0.29",  # holds docker-compose.yml against the compose schema
             "furo>=2025.9.25",  # the theme of the site

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks import compare, machine, porcupine, properties, secured
+from benchmarks import compare, counted, machine, porcupine, properties, secured
 from benchmarks.beside import measure_beside
 from benchmarks.contenders import CHECKOUT, WORLDS, contenders, missing_packages
 from benchmarks.errors import CannotMeasure
@@ -324,6 +324,29 @@ def compare_command(other: Path, connections: tuple[int, ...], seconds: int, rou
     except CannotMeasure as error:
         _give_up(str(error))
     _end_of_comparison(found, compare.LEAST)
+
+
+@main.command("metrics")
+@click.option("--connections", default="64", show_default=True, callback=_counts, help="A list, such as 1,64.")
+@click.option("--seconds", type=click.IntRange(1, 600), default=1, show_default=True, help="Of each cell.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="So often both are started anew."
+)
+@_scratch
+def metrics_command(connections: tuple[int, ...], seconds: int, rounds: int, scratch: Path) -> None:
+    """A grid whose servers count beside one whose servers don't: requests a second, in turns, as a ratio.
+
+    Exits with 1 where it has less than 0.98 of the other's.
+    """
+    _refuse_without(missing_packages(()))
+    planned = counted.plan(connections, seconds, rounds)
+    try:
+        machine.must_be_a_disk(scratch)
+        with _shown(Console(), planned.count * compare.TURNS) as show:
+            found = compare.compared(planned, counted.contenders(), scratch, show)
+    except CannotMeasure as error:
+        _give_up(str(error))
+    _end_of_comparison(found, counted.LEAST)
 
 
 @main.command("tls")

@@ -16,7 +16,6 @@ from benchmarks.plan import Load, Plan
 TLS, PLAIN = "tls", "plain"
 KINDS = ("get", "post")
 LEAST = 0.6
-TURNS = 8
 
 
 def _program(certificates: Path, program: str, port: int, vaults: Sequence[int], directory: Path) -> list[str]:

@@ -181,15 +181,18 @@ class ServerProcess(Service):
                 self._log.info("{what} were read again", what=what)
 
     def _reopen_logs(self) -> None:
+        are_open = True
         for each in self._log_files:
             try:
                 with open(each.path, "ab"):  # what cannot be opened is not closed
                     pass
             except OSError as error:
+                are_open = False
                 self._log.error("{path} cannot be opened: {reason}", path=one_line(each.path), reason=error.strerror)
             else:
                 each.reopen()
-        self._log.info("the log was opened anew")
+        if are_open:
+            self._log.info("the log was opened anew")
 
     def _stop(self) -> None:
         with contextlib.suppress(ReactorNotRunning):  # it is being stopped already

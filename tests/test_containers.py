@@ -211,3 +211,15 @@ def test_a_server_with_tls_has_the_certificates_that_are_made(name: str, tmp_pat
     assert any(name in ending.names for ending in options.tls.endings), "others look for it by this name"
     health = "http://127.0.0.1:8081/livez"
     assert TLS["services"][name]["environment"]["GLITCHGRID_HEALTH_URL"] == health
+
+
+def test_the_list_of_what_is_in_the_images_is_whole() -> None:
+    """What the images install is what the lock pins, and each package of it is listed with its version."""
+    lock = ROOT / "requirements-runtime.lock"
+    pinned = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    lister = [TOOLS / "cyclonedx-py", "requirements", "--output-reproducible", str(lock)]
+    listed = subprocess.run(lister, capture_output=True, text=True, timeout=60, check=False)
+    assert listed.returncode == 0, listed.stderr
+    components = {each["name"]: each["version"] for each in json.loads(listed.stdout)["components"]}
+    assert components == pinned
+    assert "twisted" in components

@@ -68,6 +68,7 @@ class Channel(PacedChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._take_in_no_more()
+        self._transferDecoder = None  # else the two would keep each other in memory, where a body has no end
         self._answering = False  # its idle timer goes, too
         self._stop_timer()
         self.site.channels.pop(self, None)
@@ -115,12 +116,14 @@ class Channel(PacedChannel):
     def rawDataReceived(self, data: bytes) -> None:
         """A part of a body has come: what it carries is bounded by `Request`, and here what is around that.
 
-        Twisted keeps 64 KiB of fields behind the last chunk, and for each of them an object or two: two megabytes for a
-        connection.
+        Twisted would read all that has come, chunk by chunk, whatever has been said of the first ones; and it keeps
+        64 KiB of fields behind the last one, an object or two for each: two megabytes for a connection.
         """
-        self._body_bytes += len(data)
-        super().rawDataReceived(data)
-        if self._body_bytes > UNFINISHED_BODY_BYTES_MAX and not self._refused:
+        room = UNFINISHED_BODY_BYTES_MAX - self._body_bytes
+        self._buffer = data[room:] + self._buffer  # of the next requests, if this one ends before
+        self._body_bytes += len(data[:room])
+        super().rawDataReceived(data[:room])
+        if self._body_bytes >= UNFINISHED_BODY_BYTES_MAX and not self._refused:
             self.refuse(BodyTooLarge())
 
     def allContentReceived(self) -> None:

@@ -15,6 +15,10 @@ REQUEST_TIMEOUT_S = 10.0
 """A request that is not complete so long after its first byte is answered 408, and its connection closed."""
 
 
+ABORT_S = 15.0
+"""A client that was idle, and does not take the end of its connection, is cut off so much later."""
+
+
 class TimedSite(Protocol):
     """What a channel with timers needs of its site."""
 
@@ -66,7 +70,14 @@ class TimedChannel(SendingChannel):
         return before
 
     def timeoutConnection(self) -> None:
+        """Nothing has come for too long. Twisted's own has a line in the log for each, and clients are many."""
         if self._answering:
             self.setTimeout(self.timeOut)
-        else:
-            super().timeoutConnection()
+            return
+        self.loseConnection()
+        if self._timer is None:
+            self._timer = self.site.reactor.callLater(ABORT_S, self._cut)
+
+    def _cut(self) -> None:
+        self._timer = None
+        self.transport.abortConnection()

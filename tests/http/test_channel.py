@@ -1,5 +1,7 @@
 """The limits of a connection, byte by byte and second by second."""
 
+import gc
+import weakref
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
@@ -17,6 +19,7 @@ from glitchgrid.errors import (
 from glitchgrid.http.face import IDLE_TIMEOUT_S
 from glitchgrid.http.intake import PIPELINED_MAX
 from glitchgrid.http.refusal import LINGER_S, close_behind, plain_answer
+from glitchgrid.http.request import Request
 from glitchgrid.http.timing import REQUEST_TIMEOUT_S
 from tests.echo_face import EchoFace, site
 from tests.raw_client import RawClient, Wire, chunked, get, head, parse_answers, post
@@ -465,6 +468,45 @@ class RefusedTests(ChannelTestCase):
         client.wire.clear()
         client.send(b"no HTTP\r\n\r\n")
         self.assertTrue(client.wire.value().endswith(b"\r\n\r\nBad request"), "what it is, nobody knows")
+
+    def test_what_follows_a_refusal_is_not_read(self) -> None:
+        """Chunks of a byte, thousands in one piece: to look at them all would keep everybody else waiting."""
+        client = self.client()
+        looked_at = 0
+        handle = Request.handleContentChunk
+
+        def count(request: Request, data: bytes) -> None:
+            nonlocal looked_at
+            looked_at += 1
+            handle(request, data)
+
+        self.patch(Request, "handleContentChunk", count)
+        client.send(chunked(*[b"7"] * 10_000))
+        self.assert_refused(client, BodyTooLarge())
+        self.assertLess(looked_at, 1000)
+
+    def test_a_body_without_an_end_leaves_nothing_to_collect(self) -> None:
+        """Connections are gone when they are, and not when Python next looks for cycles: with crowds that is rarely."""
+        half = head(b"POST", b"/", b"Transfer-Encoding: chunked") + b"1\r\n7\r\n"
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for how in ("leaves", "is late", "sends too much"):
+            client = self.client()
+            client.send(half)
+            if how == "leaves":
+                client.vanish()
+            elif how == "is late":
+                self.clock.advance(REQUEST_TIMEOUT_S)
+                self.clock.advance(LINGER_S)
+            else:
+                client.send(b"41\r\n" + b"7" * 65)
+                self.clock.advance(LINGER_S)
+            self.clock.advance(0)
+            left = weakref.ref(client.protocol)
+            client.wire.producer = None
+            del client.wire.__dict__["_protocol"], client  # as Twisted's transports let go of theirs
+            self.assertIsNone(left(), how)
 
     def test_a_client_that_has_left_holds_nothing(self) -> None:
         """It has closed its side, before the refusal or behind it: nothing more can come, so nothing is waited for."""

@@ -137,7 +137,7 @@ def _read(data: bytes) -> list[Any]:
         found = [each.split(b": ", 1) for each in rest]
         (length,) = (int(value) for name, value in found if name.lower() == b"content-length")
         body = data[:length]
-        if len(body) == length and not body.startswith(b"HTTP/1."):
+        if len(body) == length and not data.startswith(b"HTTP/1."):
             data = data[length:]
         else:
             body = b""  # of a HEAD
