@@ -201,7 +201,7 @@ def test_a_server_with_tls_has_the_certificates_that_are_made(name: str, tmp_pat
     """By the very command of the compose file; the server's own options take them from there."""
     certs, where, *names = TLS["services"]["certificates"]["command"]
     assert (certs, where) == ("certs", "/var/lib/glitchgrid")
-    made = subprocess.run([TOOLS / "glitchgrid", "certs", str(tmp_path), *names], capture_output=True, check=False)
+    made = subprocess.run([str(TOOLS / "glitchgrid"), "certs", str(tmp_path), *names], capture_output=True, check=False)
     assert made.returncode == 0
     program, *arguments = TLS["services"][name]["command"]
     given = [each.replace("/etc/glitchgrid", str(tmp_path)) for each in arguments]
@@ -217,7 +217,7 @@ def test_the_list_of_what_is_in_the_images_is_whole() -> None:
     """What the images install is what the lock pins, and each package of it is listed with its version."""
     lock = ROOT / "requirements-runtime.lock"
     pinned = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
-    lister = [TOOLS / "cyclonedx-py", "requirements", "--output-reproducible", str(lock)]
+    lister = [str(TOOLS / "cyclonedx-py"), "requirements", "--output-reproducible", str(lock)]
     listed = subprocess.run(lister, capture_output=True, text=True, timeout=60, check=False)
     assert listed.returncode == 0, listed.stderr
     components = {each["name"]: each["version"] for each in json.loads(listed.stdout)["components"]}
