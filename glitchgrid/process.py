@@ -32,6 +32,7 @@ STATUS = b"it could not start, as said above"
 """twistd's starter prints this behind our own line. It shows 98 bytes at most, which may be too few for that line."""
 
 _SPARE_DESCRIPTORS = 1000
+_USUAL_DESCRIPTORS = 16
 _STATUS_PIPE = "statusPipe"
 
 
@@ -96,7 +97,7 @@ class ServerProcess(Service):
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if limit == resource.RLIM_INFINITY or limit >= CONNECTIONS_MAX + _SPARE_DESCRIPTORS:
             return None
-        left = max(2, limit - len(os.listdir("/proc/self/fd")))
+        left = max(2, limit - _open_descriptors())
         return left - min(_SPARE_DESCRIPTORS, left // 2)
 
     def startService(self) -> None:
@@ -197,6 +198,14 @@ class ServerProcess(Service):
     def _stop(self) -> None:
         with contextlib.suppress(ReactorNotRunning):  # it is being stopped already
             self._reactor.stop()
+
+
+def _open_descriptors() -> int:
+    """How many this process has open; as many as a server has, where there is no /proc."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return _USUAL_DESCRIPTORS
 
 
 def _leave_with_1() -> NoReturn:
