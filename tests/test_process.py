@@ -48,6 +48,23 @@ class PrepareTests(ProcessTestCase):
         self.assertIsNone(self.limit_after(20_000, 1_000_000))
         self.assertIsNone(self.limit_after(infinity, infinity))
 
+    def test_how_many_connections_there_are_descriptors_for(self) -> None:
+        """All, but for those that the server needs itself; half of them, where there are few."""
+        self.patch(os, "listdir", lambda path: ["descriptor"] * 14)
+        for limit, connections in (
+            (resource.RLIM_INFINITY, None), (11_000, None), (20_000, None),
+            (10_999, 10_999 - 14 - 1000), (4096, 4096 - 14 - 1000), (1014, 500), (64, 25), (15, 1), (8, 1),
+        ):  # fmt: skip
+            self.patch(resource, "getrlimit", lambda kind, limit=limit: (limit, limit))
+            self.assertEqual(self.process().connections_max(), connections, limit)
+
+        def no_such(path: str) -> list[str]:
+            raise FileNotFoundError(path)
+
+        self.patch(os, "listdir", no_such)
+        self.patch(resource, "getrlimit", lambda kind: (64, 64))
+        self.assertEqual(self.process().connections_max(), 24)
+
     def test_it_is_the_reactor_of_the_process_on_the_monotonic_clock(self) -> None:
         before = self.reactor.seconds
         self.assertIs(self.process().prepare(), self.reactor)
