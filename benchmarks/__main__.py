@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,7 +19,7 @@ from rich.text import Text
 
 from benchmarks import compare, counted, machine, porcupine, properties, secured
 from benchmarks.beside import measure_beside
-from benchmarks.contenders import CHECKOUT, WORLDS, contenders, missing_packages
+from benchmarks.contenders import CHECKOUT, WORLDS, Contender, contenders, missing_packages
 from benchmarks.errors import CannotMeasure
 from benchmarks.histories import SIZES, histories_report, measure_histories, measure_sizes, porcupine_figures
 from benchmarks.plan import CONNECTIONS, KINDS, Plan, full_plan, quick_plan
@@ -300,14 +300,27 @@ def histories_command(
     sys.exit(any(not each.agrees for each in every))
 
 
+def _in_turns(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a comparison: two grids, side by side, in turns."""
+    for option in (
+        click.option("--connections", default="64", show_default=True, callback=_counts, help="A list, such as 1,64."),
+        click.option("--seconds", type=click.IntRange(1, 600), default=1, show_default=True, help="Of each cell."),
+        click.option(
+            "--rounds",
+            type=click.IntRange(1, 100),
+            default=4,
+            show_default=True,
+            help="So often both are started anew.",
+        ),
+        _scratch,
+    ):
+        command = option(command)
+    return command
+
+
 @main.command("compare")
 @click.argument("other", type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path))
-@click.option("--connections", default="64", show_default=True, callback=_counts, help="A list, such as 1,64.")
-@click.option("--seconds", type=click.IntRange(1, 600), default=1, show_default=True, help="Of each cell.")
-@click.option(
-    "--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="So often both are started anew."
-)
-@_scratch
+@_in_turns
 def compare_command(other: Path, connections: tuple[int, ...], seconds: int, rounds: int, scratch: Path) -> None:
     """This checkout beside OTHER, another checkout of the grid: requests a second, in turns, as a ratio.
 
@@ -315,67 +328,41 @@ def compare_command(other: Path, connections: tuple[int, ...], seconds: int, rou
     """
     if not (other / "glitchgrid").is_dir():
         _give_up(f"{other} is no checkout of the grid: it has no glitchgrid/")
-    _refuse_without(missing_packages(()))
     planned = compare.plan(connections, seconds, rounds)
-    try:
-        machine.must_be_a_disk(scratch)
-        with _shown(Console(), planned.count * compare.TURNS) as show:
-            found = compare.compared(planned, compare.contenders(CHECKOUT, other), scratch, show)
-    except CannotMeasure as error:
-        _give_up(str(error))
-    _end_of_comparison(found, compare.LEAST)
+    _compare(planned, compare.contenders(CHECKOUT, other), scratch, compare.LEAST)
 
 
 @main.command("metrics")
-@click.option("--connections", default="64", show_default=True, callback=_counts, help="A list, such as 1,64.")
-@click.option("--seconds", type=click.IntRange(1, 600), default=1, show_default=True, help="Of each cell.")
-@click.option(
-    "--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="So often both are started anew."
-)
-@_scratch
+@_in_turns
 def metrics_command(connections: tuple[int, ...], seconds: int, rounds: int, scratch: Path) -> None:
     """A grid whose servers count beside one whose servers don't: requests a second, in turns, as a ratio.
 
     Exits with 1 where it has less than 0.98 of the other's.
     """
-    _refuse_without(missing_packages(()))
-    planned = counted.plan(connections, seconds, rounds)
-    try:
-        machine.must_be_a_disk(scratch)
-        with _shown(Console(), planned.count * compare.TURNS) as show:
-            found = compare.compared(planned, counted.contenders(), scratch, show)
-    except CannotMeasure as error:
-        _give_up(str(error))
-    _end_of_comparison(found, counted.LEAST)
+    _compare(counted.plan(connections, seconds, rounds), counted.contenders(), scratch, counted.LEAST)
 
 
 @main.command("tls")
-@click.option("--connections", default="64", show_default=True, callback=_counts, help="A list, such as 1,64.")
-@click.option("--seconds", type=click.IntRange(1, 600), default=1, show_default=True, help="Of each cell.")
-@click.option(
-    "--rounds", type=click.IntRange(1, 100), default=4, show_default=True, help="So often both are started anew."
-)
-@_scratch
+@_in_turns
 def tls_command(connections: tuple[int, ...], seconds: int, rounds: int, scratch: Path) -> None:
     """A grid with TLS everywhere beside one without: requests a second, in turns, as a ratio.
 
     Exits with 1 where it has less than 0.6 of the other's.
     """
+    with tempfile.TemporaryDirectory() as certificates:
+        two = secured.contenders(Path(certificates))
+        _compare(secured.plan(connections, seconds, rounds), two, scratch, secured.LEAST)
+
+
+def _compare(planned: Plan, two: Mapping[str, Contender], scratch: Path, least: float) -> NoReturn:
+    """Measure, print the ratios, and exit with 1 where the first one has less than that of the second one's."""
     _refuse_without(missing_packages(()))
-    planned = secured.plan(connections, seconds, rounds)
     try:
         machine.must_be_a_disk(scratch)
-        with (
-            tempfile.TemporaryDirectory() as certificates,
-            _shown(Console(), planned.count * compare.TURNS) as show,
-        ):
-            found = compare.compared(planned, secured.contenders(Path(certificates)), scratch, show)
+        with _shown(Console(), planned.count * compare.TURNS) as show:
+            found = compare.compared(planned, two, scratch, show)
     except CannotMeasure as error:
         _give_up(str(error))
-    _end_of_comparison(found, secured.LEAST)
-
-
-def _end_of_comparison(found: Sequence[compare.Compared], least: float) -> NoReturn:
     for each in found:
         click.echo(str(each))
     sys.exit(any(not each.ratio.void and each.ratio.median < least for each in found))

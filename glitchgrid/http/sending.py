@@ -12,6 +12,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 
+from glitchgrid.atonce import unsent
+
 
 class SendingChannel(HTTPChannel):
     """A connection whose bytes leave in the order in which they were written."""
@@ -49,12 +51,10 @@ class SendingChannel(HTTPChannel):
             self._gathered.append(data)
             return
         if self._at_once:
-            sent = self.transport.writeSomeData(data)
-            if sent == len(data):
+            data = unsent(self.transport, data)
+            if not data:
                 return
             self._at_once = False
-            if isinstance(sent, int) and sent > 0:  # else it is an error, which shows again there, and is handled there
-                data = data[sent:]
         self.transport.write(data)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:

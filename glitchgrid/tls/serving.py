@@ -18,6 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
+from glitchgrid.atonce import unsent
 from glitchgrid.tls.contexts import settings, trust
 from glitchgrid.tls.files import Ending, OptionFile, ending, read_certificates, read_identity
 
@@ -100,12 +101,10 @@ class _SendingAtOnce:
 
     def write(self, data: bytes) -> None:
         if self._at_once and self._transport.connected:
-            sent = self._transport.writeSomeData(data)
-            if sent == len(data):
+            data = unsent(self._transport, data)
+            if not data:
                 return
             self._at_once = False
-            if isinstance(sent, int) and sent > 0:  # else it is an error, which shows again there, and is handled there
-                data = data[sent:]
         self._transport.write(data)
 
 
