@@ -1,4 +1,4 @@
-"""Bytes that go to the kernel at once: to leave them to the transport costs a turn of the reactor and two system calls."""
+"""Bytes go to the kernel at once: to leave them to the transport costs a turn of the reactor and two system calls."""
 
 from typing import Any
 
