@@ -9,7 +9,7 @@ from twisted.internet.ssl import optionsForClientTLS
 from zope.interface import implementer
 
 from glitchgrid.errors import BadAddress
-from glitchgrid.tls.contexts import settings, trust
+from glitchgrid.tls.contexts import settings, trust, usable
 from glitchgrid.tls.files import Ending, OptionFile, ending, read_certificates, read_identity
 
 
@@ -42,7 +42,9 @@ class ClientTLS:
             endings = [ending(self._certificate, identity.certificate)]
         authorities = read_certificates(self._authority)
         endings += [ending(self._authority, each) for each in authorities]
-        self._trusted, self._identity = trust(authorities), identity
+        trusted = trust(authorities)
+        usable(identity, trusted, self._certificate or self._authority)
+        self._trusted, self._identity = trusted, identity
         self.endings: Sequence[Ending] = endings
         self._made: dict[str, Any] = {}
 

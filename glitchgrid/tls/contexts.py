@@ -8,9 +8,10 @@ from typing import Any
 
 from cryptography import x509
 from OpenSSL.crypto import X509
-from twisted.internet.ssl import Certificate, TLSVersion, trustRootFromCertificates
+from OpenSSL.SSL import Error
+from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
 
-from glitchgrid.tls.files import Identity
+from glitchgrid.tls.files import Identity, OptionFile
 
 
 def settings(identity: Identity | None) -> dict[str, Any]:
@@ -23,6 +24,22 @@ def settings(identity: Identity | None) -> dict[str, Any]:
         "certificate": identity.certificate,
         "extraCertChain": list(identity.between),
     }
+
+
+def usable(identity: Identity | None, trusted: Any, file: OptionFile) -> CertificateOptions:
+    """Settings that OpenSSL has taken: now, and not when the first connection comes.
+
+    :param trusted: from `trust`; None to look at no certificate of the other end.
+    :param file: is named where it has not.
+    :raises BadCertificateFile: for what OpenSSL refuses, such as a key that is too short.
+    """
+    options = CertificateOptions(trustRoot=trusted, **settings(identity))
+    try:
+        options.getContext()
+    except Error as error:
+        reasons = [each[-1] for each in error.args[0]] if error.args else []
+        raise file.bad(f"OpenSSL does not take it: {', '.join(reasons) or 'it does not say why'}") from error
+    return options
 
 
 def trust(authorities: Sequence[x509.Certificate]) -> Any:

@@ -13,13 +13,12 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
 from glitchgrid.atonce import unsent
-from glitchgrid.tls.contexts import settings, trust
+from glitchgrid.tls.contexts import trust, usable
 from glitchgrid.tls.files import Ending, OptionFile, ending, read_certificates, read_identity
 
 HANDSHAKE_TIMEOUT_S = 10.0
@@ -57,9 +56,7 @@ class ServerTLS:
             authorities = read_certificates(self._client_ca)
             endings += [ending(self._client_ca, each) for each in authorities]
             trusted = trust(authorities)
-        options = CertificateOptions(trustRoot=trusted, **settings(identity))
-        options.getContext()  # now, and not when the first client comes
-        self._options: Any = options
+        self._options: Any = usable(identity, trusted, self._certificate)
         self.endings: Sequence[Ending] = endings
 
     @property
