@@ -3,6 +3,7 @@
 Twisted would take connections for which there is no descriptor and close them, with three lines in the log for each.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -15,12 +16,14 @@ class Accepting:
     """Takes connections as long as there is room.
 
     :param most: so many there is room for; None where it does not matter.
+    :param full: is told whenever there is room no more.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, most: int | None) -> None:
+    def __init__(self, clock: IReactorTime, most: int | None, full: Callable[[], object]) -> None:
         self._clock = clock
+        self._full = full
         self._most = most
         self._port: Any = None
         self._is_full = False
@@ -40,6 +43,7 @@ class Accepting:
         if connections >= self._most and not self._is_full:
             self._is_full = True
             self._port.stopReading()
+            self._full()
             self._say(connections)
 
     def has_left(self, connections: int) -> None:

@@ -24,6 +24,7 @@ class FaceCounts:
     :param routes: the paths that there are.
     :ivar connections: tells how many are open.
     :ivar turned_away: how many were, because too many were open.
+    :ivar waited: how often connections had to wait, because there were no more descriptors.
     """
 
     def __init__(self, routes: Iterable[str], clock: IReactorTime) -> None:
@@ -33,6 +34,7 @@ class FaceCounts:
         self._durations: defaultdict[str, Distribution] = defaultdict(lambda: Distribution(DURATIONS_S))
         self._refused: Counter[int] = Counter()
         self.turned_away = 0
+        self.waited = 0
         self.connections: Callable[[], int] = lambda: 0
 
     def answered(self, request: Any) -> None:
@@ -40,6 +42,10 @@ class FaceCounts:
         route = self._routes.get(request.path, OTHER)
         self._answered[route, METHODS.get(request.method, OTHER), request.code] += 1
         self._durations[route].observe(self._clock.seconds() - request.begun_s)
+
+    def full(self) -> None:
+        """There are no more descriptors: connections wait."""
+        self.waited += 1
 
     def refused(self, status: int) -> None:
         """A client was answered out of turn."""
@@ -62,7 +68,7 @@ class FaceCounts:
         yield counter("glitchgrid_limit_hits", text, ("limit",), self._limits_hit())
 
     def _limits_hit(self) -> "Counter[tuple[str, ...]]":
-        hit: Counter[tuple[str, ...]] = Counter({("connections",): self.turned_away})
+        hit: Counter[tuple[str, ...]] = Counter({("connections",): self.turned_away, ("descriptors",): self.waited})
         hit.update({(name,): self._refused[status] for status, name in LIMITS.items()})
         for (route, _, status), number in self._answered.items():
             if status in LIMITS and route == "/":

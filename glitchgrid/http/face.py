@@ -190,10 +190,10 @@ class Face(Site):
         self._routes = plain_routes(app)
         self._access = doors.access
         self.request_log = RequestLog(reactor, every=doors.access_log)
-        self.accepting = Accepting(reactor, doors.connections_max)
         self.channels: dict[Channel, None] = {}  # in order: what is done to all is done to the oldest first
         self.counts = FaceCounts((), reactor) if counts is None else counts
         self.counts.connections = lambda: len(self.channels)
+        self.accepting = Accepting(reactor, doors.connections_max, self.counts.full)
         self.requests_answered = 0
         self._connections_max = connections_max
         self._turned_away = 0

@@ -28,9 +28,13 @@ class AcceptingTests(SynchronousTestCase):
         self.clock = Clock()
         self.port = Port()
         self.log = CaughtLog(self)
+        self.full = 0
+
+    def count(self) -> None:
+        self.full += 1
 
     def accepting(self, most: int | None) -> Accepting:
-        made = Accepting(self.clock, most)
+        made = Accepting(self.clock, most, self.count)
         made.listens(self.port)
         return made
 
@@ -60,7 +64,7 @@ class AcceptingTests(SynchronousTestCase):
         for _ in range(50):
             accepting.has_come(1)
             accepting.has_left(0)
-        self.assertEqual(len(self.log.warnings), 1)
+        self.assertEqual((len(self.log.warnings), self.full), (1, 50))
         self.assertIn("1 connections are open, and there are descriptors for no more", self.log.warnings[0])
         self.clock.advance(SAY_EVERY_S)
         accepting.has_come(1)
@@ -77,5 +81,5 @@ class AcceptingTests(SynchronousTestCase):
         accepting.listens(None)
         accepting.has_left(0)
         self.assertFalse(self.port.is_reading)
-        nowhere: Any = Accepting(self.clock, 1)
+        nowhere: Any = Accepting(self.clock, 1, self.count)
         nowhere.has_come(5)
