@@ -44,7 +44,7 @@ CONFIG = {
 }
 
 
-@schemathesis.deserializer(*("text/plain",))  # without it bodies of that type are not looked at
+@schemathesis.deserializer("text/plain")  # without it bodies of that type are not looked at
 def _plain(_context: Any, response: Any) -> str:
     return str(response.content.decode("utf-8"))
 

@@ -106,6 +106,8 @@ def _row(kind: str, name: str, measured: Measured) -> str:
     memory = ", ".join(f"{each.memory_mib:.1f}" for each in held)
     descriptors = ", ".join(f"{each.descriptors:,}" for each in held)
     waits = f"{measured.alone.p99_ms:.1f}, {measured.meanwhile.p99_ms:.1f}"
+    if measured.meanwhile.failed:
+        waits += f"; {measured.meanwhile.failed:,} FAILED"
     seen = ", ".join(f"{count:,} {what}" for what, count in sorted(measured.seen.items()))
     return f"| {kind} | {name} | {memory} | {descriptors} | {measured.busy:.0%} | {waits} | {seen} |"
 

@@ -28,14 +28,6 @@ class Measured:
     seen: Seen
     lives: bool
 
-    @property
-    def p99_ratio(self) -> float:
-        return self.meanwhile.p99_ms / self.alone.p99_ms
-
-    @property
-    def memory_ratio(self) -> float:
-        return self.after.memory_mib / self.before.memory_mib
-
 
 async def measure(server: Server, pressure: Pressure, seconds: float, client: Client = WITHOUT_TLS) -> Measured:
     """Press, and look on."""

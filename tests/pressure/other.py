@@ -6,7 +6,6 @@ A process of its own, ``python -m tests.pressure.other``, so that whoever presse
 import asyncio
 import json
 import ssl
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -29,10 +28,6 @@ class Waits:
 
     ms: list[float] = field(factory=list)
     failed: int = 0
-
-    @property
-    def p50_ms(self) -> float:
-        return statistics.median(self.ms)
 
     @property
     def p99_ms(self) -> float:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from glitchgrid.errors import BadAddress, BadCertificateFile
 from glitchgrid.tls.asking import ClientTLS
@@ -50,8 +52,11 @@ def test_a_certificate_with_its_chain_and_its_key(authority: Authority) -> None:
 
 
 def test_names_of_one_that_has_none_are_its_subjects() -> None:
-    own = x509.load_pem_x509_certificate(trustme.CA().issue_cert(common_name="old").cert_chain_pems[0].bytes())
-    assert names(own) in ([], ["old"])
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old")])
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    own = x509.CertificateBuilder(subject, subject, key.public_key(), 1, began, began + timedelta(days=1))
+    assert names(own.sign(key, SHA256())) == ["old"]
     authority = x509.load_pem_x509_certificate(trustme.CA().cert_pem.bytes())
     assert names(authority) == []
 
@@ -95,7 +100,7 @@ def test_keys_that_are_refused(tmp_path: Path, authority: Authority) -> None:
 def test_what_openssl_refuses_is_said_when_it_is_read(tmp_path: Path) -> None:
     """A key that is too short for it: at the start, and not when the first connection comes."""
     short = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that it is too short is the point
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "short")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "short")])
     good = x509.load_pem_x509_certificate(trustme.CA().cert_pem.bytes())
     made = x509.CertificateBuilder(
         subject, subject, short.public_key(), 1, good.not_valid_before_utc, good.not_valid_after_utc
