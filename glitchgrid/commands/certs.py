@@ -39,6 +39,7 @@ def certs(settings: Settings) -> NoReturn:
     """Make what is missing, and say what there is."""
 
     def work() -> int:
+        _must_be_apart(settings.names)
         prepare_directory(settings.directory)
         authority, is_new = _authority(settings.directory)
         ends = datetime.now(UTC) + timedelta(days=settings.days)
@@ -62,6 +63,23 @@ def certs(settings: Settings) -> NoReturn:
     run_to_its_end(work)
 
 
+def _must_be_apart(names: Sequence[str]) -> None:
+    """:raises CannotRun: where a file would be written twice, or in the place of another one."""
+    written = {f"{each}{end}" for each in ("ca", CLIENT) for end in ("", "-key")}
+    for name in names:
+        own = {_stem(name), f"{_stem(name)}-key"}
+        if own & written:
+            raise CannotRun(
+                f"two files would be called {_stem(name)}.pem or {_stem(name)}-key.pem: name {name!r} otherwise"
+            )
+        written |= own
+
+
+def _stem(name: str) -> str:
+    """What its files are called: the first of its names."""
+    return _NO_LETTER.sub("_", name.split(",", maxsplit=1)[0].strip())
+
+
 def _authority(directory: Path) -> tuple[trustme.CA, bool]:
     """That of the directory, and whether it is new."""
     certificate, key = directory / "ca.pem", directory / "ca-key.pem"
@@ -82,9 +100,7 @@ def _issue(directory: Path, authority: trustme.CA, name: str, ends: datetime) ->
     for each in identities:
         if not _NAME.fullmatch(each):
             raise CannotRun(f"bad name {each!r}: it must be a host's name or an address")
-    stem = _NO_LETTER.sub("_", identities[0])
-    if stem in {"ca", "ca-key"}:
-        raise CannotRun(f"{name!r} is the name of the authority's own file; name the server otherwise")
+    stem = _stem(name)
     try:
         made = authority.issue_cert(*identities, common_name=identities[0], not_after=ends)
     except ValueError as error:  # idna's errors are such

@@ -405,6 +405,9 @@ def test_commands_and_certificates_for_trying_out(servers: Servers, tmp_path: Pa
     assert (again.returncode, again.stdout.startswith("kept ")) == (0, True)
     assert (files / "ca.pem").read_bytes() == authority
     bad = run("certs", str(files), "no/host")
+    for names in (("client",), ("ca",), ("one,x", "one,y"), ("one", "one-key")):
+        twice = run("certs", str(tmp_path / "twice"), *names)
+        assert (twice.returncode, "two files would be called" in twice.stderr) == (2, True), names
     why = "bad name 'no/host': it must be a host's name or an address"
     assert (bad.returncode, bad.stderr) == (2, f"glitchgrid: {why}\n")
 
