@@ -1,15 +1,19 @@
 """The manifests: against the schemas of Kubernetes, and against each other, which no schema sees."""
 
 import copy
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
+from click.testing import CliRunner
 from kubernetes_validate.utils import latest_version
 from ruamel.yaml import YAML
 
 from glitchgrid import control_tap, vault_tap
+from glitchgrid.cli import main
 from tests.test_containers import COMPOSE, IMAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +31,7 @@ SECURED: dict[str, dict[str, Any]] = {
     f"{each['kind']}/{each['metadata']['name']}": each
     for path in sorted(LOCKED.glob("*.yaml"))
     for each in YAML(typ="safe").load_all(path.read_text(encoding="utf-8"))
+    if each["kind"] != "Kustomization"
 }
 WORKLOADS = {name: each for name, each in DOCUMENTS.items() if "template" in each["spec"]}
 
@@ -210,3 +215,30 @@ def test_only_controls_reach_vaults() -> None:
     assert health == {"ports": [{"port": "health"}]}
     assert vault["egress"] == []
     assert control["egress"][0]["to"] == [{"podSelector": {"matchLabels": labels["vault"]}}]
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing: apt-get install kubernetes-client")
+def test_the_kustomization_makes_the_secrets_that_pods_mount(tmp_path: Path) -> None:
+    directory = tmp_path / "kubernetes"
+    shutil.copytree(LOCKED, directory)
+    names = ["vault-0.vault,vault-1.vault,vault-2.vault", "control"]
+    made = CliRunner().invoke(main, ["certs", str(directory / "certs"), *names])
+    assert made.exit_code == 0, made.output
+    (directory / "tokens").write_text("write a-token-of-some-length\n", encoding="utf-8")
+    command = ["kubectl", "kustomize", str(directory)]
+    rendered = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    applied = list(YAML(typ="safe").load_all(rendered))
+    secrets = {each["metadata"]["name"]: set(each["data"]) for each in applied if each["kind"] == "Secret"}
+    mounted = {
+        volume["secret"]["secretName"]
+        for each in applied
+        if "template" in each.get("spec", {})
+        for volume in each["spec"]["template"]["spec"]["volumes"]
+    }
+    assert mounted == set(secrets)
+    assert sorted(map(sorted, secrets.values())) == [["ca.crt", "tls.crt", "tls.key"]] * 2 + [["tokens"]]
+    assert {f"{each['kind']}/{each['metadata']['name']}" for each in applied if each["kind"] != "Secret"} == set(
+        SECURED
+    )
+    for each in applied:
+        kubernetes_validate.validate(each, OLDEST, strict=True)

@@ -1,11 +1,14 @@
 """Memory is given back when a crowd has left.
 
 Python keeps what it frees for the objects to come: of some kinds until the garbage is collected in full, which happens
-the more rarely the more objects there are. A server that has had 10,000 connections would hold what they needed until
-the next crowd. Measured with 9,900 idle connections at a vault: 58 MiB before, 71 afterwards, 63 once that was done.
+the more rarely the more objects there are. And it gives back memory by the mebibyte, if nothing in that is in use: the
+cache of attributes that were looked up on types keeps thousands of short strings wherever there was room at the time.
+A server that has had 10,000 connections would hold what they needed until the next crowd. ``python -m tests.pressure
+--only 10,000`` measures it.
 """
 
 import gc
+import sys
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -34,4 +37,14 @@ class Crowds:
         """There is one less."""
         if self._most >= CROWD and connections * LEFT <= self._most:
             self._most = 0
-            self._clock.callLater(AFTER_S, gc.collect)
+            self._clock.callLater(AFTER_S, give_back)
+
+
+def give_back() -> None:
+    """Drop what is only kept in case that it is wanted again."""
+    clear_caches()
+    gc.collect()
+
+
+clear_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache  # noqa: SLF001
+"""The public name for it, since Python 3.13, or that before. What was in it is looked up again."""

@@ -1,10 +1,11 @@
 """When memory is given back: once a crowd has left, and not for the coming and going of a few."""
 
-import gc
+import sys
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from glitchgrid.http import crowd
 from glitchgrid.http.crowd import AFTER_S, CROWD, Crowds
 
 
@@ -13,7 +14,7 @@ class CrowdTests(SynchronousTestCase):
         self.clock = Clock()
         self.crowds = Crowds(self.clock)
         self.collected = 0
-        self.patch(gc, "collect", self.collect)
+        self.patch(crowd, "give_back", self.collect)
 
     def collect(self) -> None:
         self.collected += 1
@@ -41,3 +42,15 @@ class CrowdTests(SynchronousTestCase):
         self.come_and_go(CROWD - 1, 0)
         self.come_and_go(CROWD, CROWD // 10 + 1)
         self.assertEqual(self.collected, 0)
+
+
+class GiveBackTests(SynchronousTestCase):
+    def test_the_cache_of_attributes_lets_go_of_its_names(self) -> None:
+        class Looked:
+            pass
+
+        fresh = f"looked_up_{id(self)}"
+        getattr(Looked(), fresh, None)
+        held = sys.getrefcount(fresh)
+        crowd.give_back()
+        self.assertLess(sys.getrefcount(fresh), held)
