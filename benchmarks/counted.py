@@ -198,7 +198,7 @@ class Switching:
         setattr(FaceCounts, "__init__", keep)  # noqa: B010 - for the type checker it is none
 
     def _requests(self) -> int:
-        return sum(each.uncounted + sum(each._answered.values()) for each in self._faces)  # noqa: SLF001
+        return sum(each.uncounted + sum(tally.count for tally in each._tallies.values()) for each in self._faces)  # noqa: SLF001
 
     def start(self, reactor: Any) -> None:
         self._reactor = reactor

@@ -4,7 +4,7 @@
 for a count and a sixth for a duration: 0.36 and 0.85 us, 0.31 and 1.9 us, measured in turn with Python 3.11.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +32,17 @@ class Distribution:
     def observe(self, value: float) -> None:
         self._counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
+
+    def observe_all(self, values: list[float]) -> None:
+        """As `observe` for each. They are sorted meanwhile."""
+        values.sort()
+        below = 0
+        for place, bound in enumerate(self._bounds):
+            up_to = bisect_right(values, bound)
+            self._counts[place] += up_to - below
+            below = up_to
+        self._counts[-1] += len(values) - below
+        self.sum += sum(values)
 
     def buckets(self) -> list[tuple[str, float]]:
         """As Prometheus has them: each has what is below its bound, all that is below others included."""

@@ -22,6 +22,16 @@ class DistributionTests(SynchronousTestCase):
         self.assertTrue(all(lower <= higher for (_, lower), (_, higher) in pairwise(buckets)))
         self.assertAlmostEqual(seen.sum, sum(values))
 
+    @given(st.lists(st.sampled_from([0.0, *DURATIONS_S, 0.3, 20.0])), st.lists(st.floats(0, 20)))
+    def test_many_at_once_are_each_by_itself(self, first: list[float], then: list[float]) -> None:
+        together, one_by_one = Distribution(DURATIONS_S), Distribution(DURATIONS_S)
+        for values in (first, then):
+            for value in values:
+                one_by_one.observe(value)
+            together.observe_all(list(values))
+        self.assertEqual(together.buckets(), one_by_one.buckets())
+        self.assertAlmostEqual(together.sum, one_by_one.sum)
+
 
 class FamilyTests(SynchronousTestCase):
     def test_samples(self) -> None:
