@@ -10,6 +10,7 @@ from glitchgrid.lab.checkers.max_register import check
 from glitchgrid.lab.checkers.result import NotLinearizable
 from glitchgrid.lab.errors import HistoryInvalid
 from glitchgrid.lab.history.merging import largest_answered, largest_attempted, read_merged
+from glitchgrid.lab.history.operation import Outcome
 from glitchgrid.lab.history.recorder import Recorder
 
 Record = Callable[[Recorder], None]
@@ -86,3 +87,27 @@ def test_bounds(tmp_path: Path) -> None:
 def test_bounds_of_nothing_are_the_initial_value(tmp_path: Path) -> None:
     merged = read_merged(parts(tmp_path, lambda _: None, initial=7))
     assert (largest_answered(merged), largest_attempted(merged)) == (7, 7)
+
+
+def test_parts_in_the_form_of_jepsens_histories(tmp_path: Path) -> None:
+    """Process 0 of one is not process 0 of the other; a last line may be torn; an operation may be open."""
+    first = [
+        '{"process": 0, "type": "invoke", "f": "write", "value": 3, "time": 10}',
+        '{"process": 0, "type": "ok", "f": "write", "value": 3, "time": 20}',
+    ]
+    second = [
+        '{"process": 0, "type": "invoke", "f": "read", "value": null, "time": 15}',
+        '{"process": 0, "type": "ok", "f": "read", "value": 3, "time": 25}',
+        '{"process": 0, "type": "invoke", "f": "write", "value": 4, "time": 30}',
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join([*first, '{"process": 0, "ty']), encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("\n".join([*second, ""]), encoding="utf-8")
+    history = read_merged(tmp_path)
+    told = [(each.client, each.function, each.call_ns, each.outcome) for each in history.operations]
+    assert told == [
+        ("a-0", "write", 10, Outcome.OK), ("b-0", "read", 15, Outcome.OK), ("b-0", "write", 30, Outcome.AMBIGUOUS)
+    ]  # fmt: skip
+    assert history.initial is None
+    (tmp_path / "c.jsonl").write_text('{"process": 0, "type": "invoke", "f": "read"}\n', encoding="utf-8")
+    with pytest.raises(HistoryInvalid, match="c has no times"):
+        read_merged(tmp_path)

@@ -115,6 +115,18 @@ def _elements(state: State, function: str, _argument: Hashable) -> Sequence[Hash
     return (tuple(sorted(state)), (1,), (1, 2), ()) if function == "read" else (None,)
 
 
+def _growing_set(random: Random) -> tuple[str, Hashable]:
+    return random.choice([("read", None), ("read", None), ("add", next(_NUMBERS)), ("add", next(_NUMBERS))])
+
+
+def _nearly(state: State, function: str, _argument: Hashable) -> Sequence[Hashable]:
+    assert isinstance(state, frozenset)
+    if function != "read":
+        return (None,)
+    elements = tuple(sorted(state))
+    return elements, elements[1:], elements[:-1], (*elements, *elements[:1])
+
+
 def _queue(random: Random) -> tuple[str, Hashable]:
     return random.choice([("enqueue", random.randint(1, 3)), ("dequeue", None)])
 
@@ -161,6 +173,7 @@ CASES = {
     "fenced-lock": Case(FencedLock, _lock, _token),
     "counter": Case(Counter, _counter, _sum),
     "set": Case(ElementSet, _set, _elements),
+    "set that only grows": Case(ElementSet, _growing_set, _nearly),
     "fifo-queue": Case(Queue, _queue, _oldest),
     "etcd": Case(Etcd, _etcd, _revision),
     "kv-append": Case(KeyValue, _keyvalue, _text),

@@ -45,6 +45,7 @@ class Model:
     :cvar observers: the methods that never change the state.
     :cvar blind: the methods that can always happen, and leave a state that does not depend on the one before.
     :cvar is_register: whether ``read`` returns what the last ``write`` left, and these two do nothing else.
+    :cvar is_set: whether ``add`` puts an element in, ``read`` returns all, and these two do nothing else.
     :cvar knows_clients: whether the methods look at an operation's client.
     :cvar knows_refusals: whether a refusal says something; else it is an operation that did not happen, and no more.
     """
@@ -54,6 +55,7 @@ class Model:
     observers: ClassVar[frozenset[str]] = frozenset()
     blind: ClassVar[frozenset[str]] = frozenset()
     is_register: ClassVar[bool] = False
+    is_set: ClassVar[bool] = False
     knows_clients: ClassVar[bool] = False
     knows_refusals: ClassVar[bool] = False
 

@@ -3,6 +3,7 @@
 from collections.abc import Container, Sequence
 
 from glitchgrid.lab.checkers.answer import Found, GaveUp, Limits, Stuck
+from glitchgrid.lab.checkers.growing_sets import grows_only, search_growing_sets
 from glitchgrid.lab.checkers.just_in_time import search_just_in_time
 from glitchgrid.lab.checkers.model import Model
 from glitchgrid.lab.checkers.unique_values import are_unique, search_unique_values
@@ -20,4 +21,6 @@ def search(
     limits = limits or Limits()
     if are_unique(operations, model):
         return search_unique_values(operations, model, limits, optional)
+    if grows_only(operations, model):
+        return search_growing_sets(operations, model, limits, optional)
     return search_just_in_time(operations, model, limits, optional)

@@ -14,14 +14,14 @@ may have returned before that was called.
 
 import heapq
 import math
-import time
 from collections.abc import Container, Iterator, Sequence
 from operator import attrgetter
 
 from attrs import define, field
 
-from glitchgrid.lab.checkers.answer import Branch, Found, GaveUp, Limits, Stuck
+from glitchgrid.lab.checkers.answer import Found, GaveUp, Limits, Stuck
 from glitchgrid.lab.checkers.model import Model, State
+from glitchgrid.lab.checkers.prefixes import Prefixes
 from glitchgrid.lab.checkers.taking_part import taking_part, until_ns
 from glitchgrid.lab.history.operation import Operation, Outcome
 
@@ -45,10 +45,13 @@ def search_unique_values(
     :param optional: operations, by their numbers, that may be left out: in the order or not, but in their time.
     """
     kept = taking_part(operations, model)
-    clusters = _ordered([(each, until_ns(each, optional)) for each in kept], model.initial)
-    if clusters is not None:
-        return Found(tuple(_operations(clusters)))
-    return _Prefixes(kept, model.initial, optional).longest(limits)
+
+    def order(there: Sequence[tuple[Operation, float]]) -> Sequence[Operation] | None:
+        clusters = _ordered(there, model.initial)
+        return None if clusters is None else list(_operations(clusters))
+
+    found = order([(each, until_ns(each, optional)) for each in kept])
+    return Found(tuple(found)) if found is not None else Prefixes(kept, model, order, optional).longest(limits)
 
 
 @define(eq=False)
@@ -128,42 +131,3 @@ def _operations(clusters: Sequence[_Cluster]) -> Iterator[Operation]:
         if each.write is not None:
             yield each.write
         yield from sorted(each.reads, key=attrgetter("call_ns"))
-
-
-class _Prefixes:
-    """What had happened at the moment of each return."""
-
-    def __init__(self, operations: Sequence[Operation], initial: State, optional: Container[int]) -> None:
-        self._operations = operations
-        self._initial = initial
-        self._optional = optional
-        ends = ((until_ns(each, optional), number) for number, each in enumerate(operations))
-        self._returns = sorted(end for end in ends if end[0] < math.inf)
-
-    def longest(self, limits: Limits) -> Stuck | GaveUp:
-        """The longest one that can be explained, and the return behind it. The whole cannot."""
-        explained, failed = 0, len(self._returns)
-        while failed - explained > 1:
-            if limits.deadline_s is not None and time.monotonic() > limits.deadline_s:
-                return GaveUp("the time limit was reached", explained)
-            middle = (explained + failed) // 2
-            if self._ordered(middle) is None:
-                failed = middle
-            else:
-                explained = middle
-        clusters = self._ordered(explained)
-        assert clusters is not None  # nothing has returned yet, or it was found above
-        branch = Branch(tuple(_operations(clusters)), clusters[-1].value if clusters else self._initial)
-        return Stuck(self._operations[self._returns[explained][1]], (branch,))
-
-    def _ordered(self, returns: int) -> list[_Cluster] | None:
-        """An order of what had been called when so many had returned. What had not may have happened, or not."""
-        over = {number for _, number in self._returns[:returns]}
-        at_ns = self._returns[returns - 1][0] if returns else -math.inf
-        there: list[tuple[Operation, float]] = []
-        for number, each in enumerate(self._operations):
-            if number in over:
-                there.append((each, until_ns(each, self._optional)))
-            elif each.call_ns <= at_ns and each.function == WRITE:
-                there.append((each, math.inf))
-        return _ordered(there, self._initial)

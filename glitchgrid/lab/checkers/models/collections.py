@@ -1,9 +1,11 @@
 """Counters, sets and queues."""
 
+from collections.abc import Sequence
+
 from glitchgrid.lab.checkers.model import IMPOSSIBLE, Model, State
-from glitchgrid.lab.checkers.telling import named
+from glitchgrid.lab.checkers.telling import name, named
 from glitchgrid.lab.errors import ModelMismatch
-from glitchgrid.lab.history.operation import UNKNOWN, Operation
+from glitchgrid.lab.history.operation import UNKNOWN, Operation, Outcome
 
 
 class Counter(Model):
@@ -47,6 +49,22 @@ class ElementSet(Model):
     name = "set"
     initial: State = frozenset()
     observers = frozenset({"read"})
+    is_set = True
+
+    def reason(self, last: Operation, others: Sequence[Operation], everything: Sequence[Operation]) -> str:
+        """An element that a read lacks, or that nobody has put there."""
+        if last.function != "read" or not isinstance(last.result, tuple | frozenset):
+            return ""
+        there = frozenset(last.result)
+        touched = {each.argument for each in everything if each.function == "remove"}
+        adds = [each for each in everything if each.function == "add" and each.argument not in touched]
+        lost = [each for each in adds if each.argument not in there and _is_before(each, last)]
+        if lost:
+            more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+            return f"{name(last)} lacks {named(lost[0].argument)}, which {name(lost[0])} had put there before{more}"
+        known = {*map(_argument, everything), *_elements(frozenset(self.initial))}  # type: ignore[call-overload]
+        strange = sorted(map(named, there - known))
+        return f"{name(last)} has {strange[0]}, which nobody had put there" if strange else ""
 
     def begun(self, initial: State) -> State:
         if isinstance(initial, tuple | frozenset):
@@ -88,6 +106,15 @@ class Queue(Model):
     def dequeue(self, state: State, operation: Operation) -> State:
         items = _items(state)
         return items[1:] if operation.returns(items[0] if items else None) else IMPOSSIBLE
+
+
+def _is_before(add: Operation, read: Operation) -> bool:
+    """Whether it had happened, and returned, before a read was called."""
+    return add.outcome is Outcome.OK and add.return_ns is not None and add.return_ns < read.call_ns
+
+
+def _argument(operation: Operation) -> State:
+    return operation.argument if operation.function == "add" else None
 
 
 def _number(state: State) -> int:

@@ -71,6 +71,11 @@ class _Again(io.RawIOBase):
         return len(data)
 
 
+def is_of_others(beginning: bytes) -> bool:
+    """Whether a file that begins so is in a form that is known, and not ours."""
+    return next((name != OURS for name, pattern in _BEGINNINGS if pattern.match(beginning)), False)
+
+
 def _format_of(beginning: bytes) -> str:
     if not beginning.strip():
         raise CannotRun("it is empty")
