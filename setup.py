@@ -105,6 +105,9 @@ setup(
         "dask": [
             "distributed>=2024.1",  # campaigns on many machines: glitchgrid simulate --dask
         ],
+        "disks": [
+            "mfusepy>=3.1",  # file systems that lose power, for rehearsals of any programs; with Debian's fuse3
+        ],
         "dev": [
             "axe-playwright-python>=0.1.4",  # rules for pages that everybody can use: axe-core
             "cyclonedx-bom>=7.0",  # lists what is in the images: make sbom
@@ -116,6 +119,7 @@ setup(
             "import-linter>=2.0",  # holds the layers
             "kubernetes-validate>=1.33",  # holds the manifests against the schemas of Kubernetes
             "matplotlib>=3.9",  # as the extra "bench"
+            "mfusepy>=3.1",  # as the extra "disks"
             "mypy>=1.15",  # types
             "mypy-zope>=1.0.11",  # types of zope's interfaces
             "myst-parser>=5.0",  # pages in Markdown

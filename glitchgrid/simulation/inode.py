@@ -91,14 +91,17 @@ class Inode:
         """Each thing that the disk may hold after a power loss: first what it holds for certain."""
         yield from _survivors(self._durable, self._doubtful)
 
-    def settle(self, choose: Choose) -> None:
-        """A power loss, of whose outcomes one is chosen: that is what the disk and the cache hold from now on."""
+    def settle(self, choose: Choose, *, sectors_are_whole: bool = False) -> None:
+        """A power loss, of whose outcomes one is chosen: that is what the disk and the cache hold from now on.
+
+        :param sectors_are_whole: nothing is torn within a sector, nor garbled.
+        """
         for change in self._doubtful:
             # Without it and with it come first. It is gone half of the time; else the disk has it, or some of it.
             chosen = max(0, choose(4) - 1)
             if not chosen:
                 continue
-            outcomes = change.outcomes(self._durable)
+            outcomes = change.of_sectors() if sectors_are_whole else change.outcomes(self._durable)
             outcome = outcomes[choose(len(outcomes)) if chosen > 1 else min(1, len(outcomes) - 1)]
             if outcome is not None:
                 outcome.on(self._durable)

@@ -42,6 +42,14 @@ class Write(NamedTuple):
             outcomes.append(garbled_write)
         return list(outcomes)
 
+    def of_sectors(self) -> "list[Change | None]":
+        """What a power loss makes of it on a disk that writes sectors whole: none, all, the first or the last ones."""
+        first = SECTOR_BYTES - self.offset % SECTOR_BYTES
+        cuts = range(first, len(self.data), SECTOR_BYTES)
+        heads = [self._replace(data=self.data[:cut]) for cut in cuts]
+        tails = [self._replace(offset=self.offset + cut, data=self.data[cut:]) for cut in cuts]
+        return [None, self, *heads, *tails]
+
     def _torn(self, old: bytes) -> "list[Write | None]":
         """It lies over `old`. A head of it and a tail are told apart by how many of the differing bytes are in it."""
         differing = int.from_bytes(old, "big") ^ int.from_bytes(self.data, "big")
@@ -92,6 +100,9 @@ class Resize(NamedTuple):
         grow(whole, self.size)
 
     def outcomes(self, _whole: bytearray) -> "list[Change | None]":
+        return self.of_sectors()
+
+    def of_sectors(self) -> "list[Change | None]":
         return [None, self]
 
 

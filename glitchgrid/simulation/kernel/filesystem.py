@@ -43,8 +43,11 @@ class FileSystem(Storage):
     """:param given: files that are there in the place of real ones, by their whole paths.
     :param home: where processes begin, if it is there.
     :param entropy: gives so many bytes of /dev/urandom.
+    :cvar sectors_are_whole: a power loss tears nothing within a sector of the disk, and garbles nothing.
     :ivar processes: those of this machine that are listed in /proc, with their descriptors.
     """
+
+    sectors_are_whole = False
 
     def __init__(
         self,
@@ -135,7 +138,7 @@ class FileSystem(Storage):
                     node.parent, node.name = here, name
                     directories.append(node)
                 elif isinstance(node, File) and not node.is_real:
-                    node.data.settle(self._rng.below)
+                    node.data.settle(self._rng.below, sectors_are_whole=self.sectors_are_whole)
         for node, count in links.items():
             node.links = count
             node.locks.clear()

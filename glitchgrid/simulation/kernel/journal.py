@@ -117,6 +117,9 @@ class Journal(Generic[N]):
                 names.assign(names.durable, name, node)
             self._drop(change)
 
+    def make_all_durable(self) -> None:
+        self.make_durable(list(self._doubtful))
+
     def _drop(self, change: NameChange[N]) -> None:
         del self._doubtful[change]
         change.after = []
@@ -127,6 +130,20 @@ class Journal(Generic[N]):
         for node in change.concerns:
             if self._last.get(node) is change:
                 del self._last[node]
+
+
+class OrderedJournal(Journal[N]):
+    """One that keeps the order of all changes, as ext4's does: none is on the disk without those before it."""
+
+    def settle(self, choose: Choose) -> None:
+        """A power loss: of what is in doubt, the first changes are kept, up to any of them."""
+        self.make_durable(list(self._doubtful)[: choose(len(self._doubtful) + 1)])
+        self._doubtful.clear()
+        self._last.clear()
+
+    def make_durable(self, changes: Iterable[NameChange[N]]) -> None:
+        last = max((each.number for each in changes), default=0)
+        super().make_durable([each for each in self._doubtful if each.number <= last])
 
 
 class NamesFlush(Generic[N]):

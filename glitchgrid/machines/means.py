@@ -1,0 +1,53 @@
+"""What the kernel and its settings allow here. Each answer is empty, or says what is missing, with the cure."""
+
+import ctypes.util
+import importlib.util
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from glitchgrid.machines.interface import TUN
+
+FUSE_DEVICE = Path("/dev/fuse")
+PROBE_TIMEOUT_S = 10.0
+
+
+def missing_for_machines() -> str:
+    """What keeps machines from being made."""
+    for program in ("unshare", "nsenter", "setpriv"):
+        if shutil.which(program) is None:
+            return f"{program} is missing (Debian: apt-get install util-linux)"
+    refused = _probe()
+    if refused:
+        return f"the kernel allows no namespaces: {refused}; as root: sysctl kernel.unprivileged_userns_clone=1"
+    return _missing_device(Path(TUN), "modprobe tun")
+
+
+def missing_for_disks() -> str:
+    """What keeps disks from losing power and failing."""
+    if importlib.util.find_spec("mfusepy") is None:
+        return "mfusepy is missing: pip install 'glitchgrid[disks]'"
+    if ctypes.util.find_library("fuse3") is None:
+        return "libfuse is missing (Debian: apt-get install fuse3)"
+    return _missing_device(FUSE_DEVICE, "modprobe fuse")
+
+
+def _missing_device(device: Path, cure: str) -> str:
+    if not device.exists():
+        return f"{device} is missing; as root: {cure}"
+    if not os.access(device, os.R_OK | os.W_OK):
+        return f"{device} may not be opened by this user; as root: chmod 666 {device}"
+    return ""
+
+
+def _probe() -> str:
+    """Make all namespaces that a machine needs, and say why that is refused."""
+    kinds = ["--user", "--map-root-user", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"]
+    try:
+        done = subprocess.run(
+            ["unshare", *kinds, "true"], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"unshare has not ended within {PROBE_TIMEOUT_S:g} s"
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it says nothing"])[-1]

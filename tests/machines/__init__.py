@@ -1,0 +1,1 @@
+"""Real machines, as far as no namespace is needed."""
