@@ -561,6 +561,16 @@ def shrink(**options: Any) -> None:
     shrink_command(Settings(**_as_settings(options)))
 
 
+def _settings(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{each!r} is not NAME=VALUE", param_hint="--set")
+        found[name] = value
+    return found
+
+
 @main.command()
 @click.option("--template", metavar="NAME", help="This test template alone; else all of them in turns.")
 @click.option(
@@ -593,6 +603,18 @@ def shrink(**options: Any) -> None:
     help="Where the templates are; else those that come with this.",
 )
 @click.option(
+    "--system",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Any programs, as a TOML file names them, each on a machine of its own: network, disks and clocks fail, too.",
+)
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the system file.")
+@click.option(
+    "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out this plan's faults; else they are drawn."
+)
+@click.option("--plain-disks", is_flag=True, help="Machines of a system file write to plain directories.")
+@click.option("--record", is_flag=True, help="Keep all frames of a system file's machines, as pcap; with --out.")
+@click.option(
     "--patience",
     type=click.FloatRange(0.5, PATIENCE_S_MAX),
     default=200.0,
@@ -608,16 +630,40 @@ def rehearse(
     glitch: str | None,
     out: Path | None,
     templates: Path | None,
+    system: Path | None,
+    settings: tuple[str, ...],
+    plan: Path | None,
+    plain_disks: bool,
+    record: bool,
     patience: float,
 ) -> None:
     """Call the test commands as Test Composer does, against real processes that are killed and stopped meanwhile.
 
     Exits with 0 when nothing was found, with 1 when something was, with 2 when a command broke or never ended.
     """
+    drawn = random.randrange(10**6) if seed is None else seed
+    if system is not None:
+        for option, given in (("--glitch", glitch), ("--templates", templates)):
+            if given is not None:
+                raise click.UsageError(f"{option} is not for --system: its file names what runs")
+        from glitchgrid.commands.rehearsesystem import Settings as SystemSettings
+        from glitchgrid.commands.rehearsesystem import rehearse_system
+
+        words = _settings(settings)
+        rehearse_system(
+            SystemSettings(system, words, template, timelines, drawn, minutes, plan, plain_disks, record, out, patience)
+        )
+    for option, is_given in (
+        ("--set", settings),
+        ("--plan", plan),
+        ("--plain-disks", plain_disks),
+        ("--record", record),
+    ):
+        if is_given:
+            raise click.UsageError(f"{option} is for --system")
     from glitchgrid.commands.rehearse import Settings
     from glitchgrid.commands.rehearse import rehearse as run_rehearse
 
-    drawn = random.randrange(10**6) if seed is None else seed
     run_rehearse(Settings(template, timelines, drawn, minutes, glitch, out, templates, patience))
 
 

@@ -22,6 +22,7 @@ TAKES_LONG = "takes from some minutes to an hour"
 NEEDS_ANOTHER_MACHINE = "needs machines of these addresses"
 IS_RUN_BY_CI = "is a step of CI itself, or what a step consists of"
 NEEDS_DOCKER = "needs a Docker engine"
+REHEARSED = "tests/end_to_end/test_rehearse_system.py runs it"
 CHANGES_THE_MACHINE = "installs packages, or changes the checkout"
 
 NOT_RUN = {
@@ -44,7 +45,7 @@ NOT_RUN = {
     "make bench-simulation": TAKES_LONG,
     "scripts/bench compare ../before": TAKES_LONG,
     "scripts/bench tls --seconds 4 --rounds 1": TAKES_LONG,
-    "scripts/bench metrics --rounds 2": TAKES_LONG,
+    "scripts/bench metrics": TAKES_LONG,
     "git worktree add ../earlier 61de166": CHANGES_THE_MACHINE,
     "scripts/bench simulation-beside ../earlier": TAKES_LONG,
     "scripts/bench profile --kind get --connections 64 --seconds 10": TAKES_LONG,
@@ -66,6 +67,13 @@ NOT_RUN = {
     "python3 -m venv environment && . environment/bin/activate": CHANGES_THE_MACHINE,
     "pip install glitchgrid pytest": CHANGES_THE_MACHINE,
     "pytest examples/echo --durations=3": TAKES_LONG,
+    "apt-get install etcd-server fuse3": CHANGES_THE_MACHINE,
+    ".venv/bin/glitchgrid doctor": "is run by tests/end_to_end/test_status.py",
+    ".venv/bin/glitchgrid rehearse --system examples/etcd/system.toml --minutes 0.5 --seed 22 --out etcd": REHEARSED,
+    ".venv/bin/glitchgrid report etcd --html etcd.html": REHEARSED,
+    ".venv/bin/glitchgrid rehearse --system examples/redis/system.toml --seed 51 --timelines 1": REHEARSED,
+    ".venv/bin/glitchgrid rehearse --system examples/postgresql/system.toml --seed 41": REHEARSED,
+    ".venv/bin/glitchgrid rehearse --system examples/postgresql/system.toml --seed 42 --set fsync=off": REHEARSED,
     "make container-test": "needs a Docker engine, or root and podman",
 }
 """What is not run as it stands there, and why."""

@@ -13,6 +13,8 @@ from glitchgrid.commands.printing import show
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.processes.localgrid import HOST, free_ports
 from glitchgrid.lab.register.processes.workload import find_workload
+from glitchgrid.lab.rehearsal.rehearsal import find_faketime
+from glitchgrid.machines import means
 from glitchgrid.simulation import native
 
 
@@ -20,15 +22,20 @@ from glitchgrid.simulation import native
 class Need:
     """:ivar whom: what needs it, as one would name it.
     :ivar is_there: looks for it.
-    :ivar cure: how to get it.
+    :ivar cure: how to get it; or what finds that out, where it depends.
     :ivar without: what is so where it is absent; empty where that command does not run at all.
     """
 
     whom: str
     what: str
     is_there: Callable[[], bool]
-    cure: str
+    cure: str | Callable[[], str]
     without: str = ""
+
+    @property
+    def said(self) -> str:
+        """The cure, for what is absent."""
+        return self.cure if isinstance(self.cure, str) else self.cure()
 
 
 def _program(name: str) -> Callable[[], bool]:
@@ -58,6 +65,27 @@ NEEDS: Sequence[Need] = (
     Need("demo", "bash", _program("bash"), _debian("bash")),
     Need("demo", "curl", _program("curl"), _debian("curl")),
     Need("demo", "workload.sh", _runs(find_workload), "install glitchgrid anew: its files are incomplete"),
+    Need(
+        "rehearse --system",
+        "namespaces, /dev/net/tun",
+        lambda: not means.missing_for_machines(),
+        means.missing_for_machines,
+        "programs have no machines of their own: 'rehearse' without --system runs the grid on this one",
+    ),
+    Need(
+        "rehearse --system",
+        "mfusepy, libfuse, /dev/fuse",
+        lambda: not means.missing_for_disks(),
+        means.missing_for_disks,
+        "disks do not fail: machines write to plain directories, and are only killed",
+    ),
+    Need(
+        "rehearse --system",
+        "libfaketime",
+        lambda: find_faketime() is not None,
+        _debian("libfaketime"),
+        "clocks do not jump nor drift",
+    ),
     Need(
         "simulate, shrink",
         "the part in C",
@@ -119,11 +147,12 @@ def lines(found: Sequence[Found]) -> Iterator[tuple[str, str]]:
         style = "green" if each.is_there else "red" if each.is_lacking else "yellow"
         yield f"  {need.whom:<{width}}  {need.what:<{what_width}}  {state}", style
         if not each.is_there:
-            yield f"  {'':<{width}}    to have it: {need.cure}", ""
+            yield f"  {'':<{width}}    to have it: {need.said}", ""
             if need.without:
                 yield f"  {'':<{width}}    without it: {need.without}", ""
 
 
 def _as_json(found: Found) -> dict[str, object]:
     need = found.need
-    return {"for": need.whom, "what": need.what, "here": found.is_there, "cure": need.cure, "without": need.without}
+    cure = need.cure if isinstance(need.cure, str) else "" if found.is_there else need.said
+    return {"for": need.whom, "what": need.what, "here": found.is_there, "cure": cure, "without": need.without}

@@ -79,7 +79,7 @@ class Rehearsal:
         directory = find_templates() if settings.templates is None else settings.templates.resolve()
         names = names_in(directory) if settings.template is None else [settings.template]
         templates = [read_template(directory, name) for name in names]
-        with _kept(settings.out) as out:
+        with kept(settings.out) as out:
             write_catalogue(out / CATALOGUE, [directory / name for name in names])
             for number in range(1, settings.timelines + 1):
                 template = templates[(number - 1) % len(templates)]
@@ -170,7 +170,7 @@ class Rehearsal:
 
 
 @contextmanager
-def _kept(out: Path | None) -> Iterator[Path]:
+def kept(out: Path | None) -> Iterator[Path]:
     """The directory for what is recorded: the one that was asked for, or a temporary one.
 
     :raises CannotRun: when it has something in it already, or cannot be made.

@@ -1,7 +1,7 @@
 """One call of a test command: a process, its deadline, and how it ended."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic_ns
@@ -19,6 +19,14 @@ GREETING = "Assertion output will be sent to: "
 """What the SDK says on standard output, in each process that imports it."""
 
 CALLS = "calls.jsonl"
+
+
+Enter = Callable[[Sequence[str]], Sequence[str]]
+"""From a command line to one that runs it where it belongs: on a machine, say."""
+
+
+def here(argv: Sequence[str]) -> Sequence[str]:
+    return argv
 
 
 class End(StrEnum):
@@ -52,7 +60,13 @@ class Running:
     """A call that is running. Its end is written to disk before `ended` fires."""
 
     def __init__(
-        self, reactor: Any, command: Command, environment: Mapping[str, str], directory: Path, patience_s: float
+        self,
+        reactor: Any,
+        command: Command,
+        environment: Mapping[str, str],
+        directory: Path,
+        patience_s: float,
+        enter: Enter = here,
     ) -> None:
         """:raises CannotRun: when it cannot be started."""
         self.command = command
@@ -60,7 +74,7 @@ class Running:
         self._is_late = self._is_stopped = False
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._began_ns = monotonic_ns()
-        self._child = Child.start(reactor, [str(command.path)], self._lines.append, **environment)
+        self._child = Child.start(reactor, enter([str(command.path)]), self._lines.append, **environment)
         self.ended: Deferred[Call] = self._child.when_ended().addCallback(self._has_ended)
         self._patience_s = patience_s
         self._timer = reactor.callLater(patience_s, self._expire)

@@ -11,14 +11,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
-from glitchgrid.lab.composer.calls import Call, Running
-from glitchgrid.lab.composer.nemesis import Nemesis
+from glitchgrid.lab.composer.calls import Call, Enter, Running, here
 from glitchgrid.lab.composer.templates import Command, Prefix, Template
 from glitchgrid.waiting import abandon, settled
 
@@ -39,19 +38,32 @@ class Ended:
     calls: Sequence[Call]
 
 
+class Faults(Protocol):
+    """What breaks the system meanwhile."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """No more faults; returns when every server is up again."""
+
+    def abandon(self) -> None:
+        """Stop at once, and leave all as it is."""
+
+
 class Timeline:
     """:param directory: what is recorded goes there.
     :param environment: what commands are given beside this process's own.
     :param seed_variable: the variable that gives each call a seed of its own.
     :param drivers_s: for so long drivers are called.
     :param patience_s: a command that has not ended by then is killed.
+    :param enter: where commands run.
     """
 
     def __init__(
         self,
         reactor: Any,
         template: Template,
-        nemesis: Nemesis,
+        nemesis: Faults,
         rng: random.Random,
         directory: Path,
         environment: Mapping[str, str],
@@ -59,7 +71,9 @@ class Timeline:
         drivers_s: float,
         patience_s: float,
         announce: Callable[[Call], None],
+        enter: Enter = here,
     ) -> None:
+        self._enter = enter
         self._reactor = reactor
         self._template = template
         self._nemesis = nemesis
@@ -143,7 +157,7 @@ class Timeline:
     def _begin(self, command: Command) -> Running:
         seed = {self._seed_variable: str(self._rng.randrange(SEED_MAX))}
         environment = {**self._environment, **seed}
-        running = Running(self._reactor, command, environment, self._directory, self._patience_s)
+        running = Running(self._reactor, command, environment, self._directory, self._patience_s, self._enter)
         self._running.append(running)
 
         def ended(call: Call) -> Call:

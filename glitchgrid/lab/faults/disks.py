@@ -5,10 +5,9 @@ from typing import Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.faults.fault import DURATIONS_MS, MS_NS, Fault, OfKeeper, Scope, Stage
+from glitchgrid.lab.faults.fault import DURATIONS_MS, MS_NS, Fault, Machine, OfKeeper, Scope, Stage
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import whole
-from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
 
 STALL_MS_MAX = 60_000

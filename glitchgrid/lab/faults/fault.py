@@ -2,15 +2,14 @@
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Protocol, Self
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, Self
 
 from attrs import field, frozen
 
 from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import text
-from glitchgrid.simulation.kernel.kernel import Kernel
-from glitchgrid.simulation.kernel.machine import Machine
+from glitchgrid.simulation.network import Slowness
 from glitchgrid.simulation.random_stream import RandomStream
 
 MS_NS = 1_000_000
@@ -19,10 +18,144 @@ DURATIONS_MS = (10, 100, 500, 2000, 5000)
 """How long faults last: from the blink of an eye to longer than any operation of the register may take."""
 
 
-class Stage(Protocol):
-    """What faults act on: the machines of a system, and the world in which they are."""
+class Network(Protocol):
+    """What lies between machines, which are named; each method is for one direction."""
 
-    world: Kernel
+    def cut(self, source: str, target: str) -> object: ...
+
+    def mend(self, source: str, target: str) -> object: ...
+
+    def hold(self, source: str, target: str) -> object: ...
+
+    def release(self, source: str, target: str) -> object: ...
+
+    def slow(self, source: str, target: str, slowness: Slowness) -> object: ...
+
+    def calm(self, source: str, target: str) -> object: ...
+
+
+class Names(Protocol):
+    """How names are answered for: see `glitchgrid.simulation.names`."""
+
+    late_ns: dict[str, int]
+    silent: set[str]
+    elsewhere: dict[str, str]
+
+
+class Clock(Protocol):
+    """A machine's: see `glitchgrid.simulation.clock`."""
+
+    def jump(self, by_ns: int) -> object: ...
+
+    def drift(self, now_ns: int, drift_ppm: int | None) -> object: ...
+
+
+class Marks(Protocol):
+    """Words that are there or not."""
+
+    def add(self, word: str, /) -> object: ...
+
+    def discard(self, word: str, /) -> object: ...
+
+
+class Disk(Protocol):
+    """A machine's: see `glitchgrid.simulation.drive`."""
+
+    stalled_until_ns: int
+    is_full: bool
+    is_read_only: bool
+    syncs_to_fail: int
+    when_syncing: Callable[[], object] | None
+
+    @property
+    def fails_to(self) -> Marks: ...
+
+
+class Held(Protocol):
+    @property
+    def listening(self) -> int:
+        """How many sockets take connections."""
+
+
+class Process(Protocol):
+    """What runs on a machine, as one: see `glitchgrid.simulation.kernel.machine.Running`."""
+
+    descriptors_max: int | None
+    descriptors_missed: int
+
+    @property
+    def held(self) -> Held: ...
+
+    @property
+    def sockets(self) -> Sequence[object]: ...
+
+    def terminate(self) -> object: ...
+
+    def pause(self) -> object: ...
+
+    def resume(self) -> object: ...
+
+    def pause_threads(self) -> object: ...
+
+    def resume_threads(self) -> object: ...
+
+    def break_connections(self, other: Any) -> int: ...
+
+
+class Machine(Protocol):
+    """A machine of a stage."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def world(self) -> "Timed": ...
+
+    @property
+    def process(self) -> Process | None: ...
+
+    @property
+    def disk(self) -> Disk: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def disk_has_refused(self) -> bool: ...
+
+    def kill(self) -> object: ...
+
+    def cut_power(self) -> object: ...
+
+    def throttle(self, turn_ns: int | None, *, varies: bool = False) -> object: ...
+
+
+class Timed(Protocol):
+    @property
+    def now_ns(self) -> int:
+        """Its time, in nanoseconds since some beginning."""
+
+
+class World(Timed, Protocol):
+    """Where the machines of a stage are."""
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def names(self) -> Names: ...
+
+    @property
+    def machines(self) -> Mapping[str, Any]: ...
+
+
+class Stage(Protocol):
+    """What faults act on: the machines of a system, and the world in which they are. The simulator has one, and real
+    machines are one (`glitchgrid.lab.rehearsal.stage`).
+    """
+
+    @property
+    def world(self) -> World: ...
 
     @property
     def servers(self) -> Sequence[Machine]:
@@ -40,7 +173,7 @@ class Stage(Protocol):
     def by_name(self) -> bool:
         """Are keepers looked up by their names?"""
 
-    def start(self, machine: Machine) -> None:
+    def start(self, machine: Any) -> None:
         """Start a machine's program again, unless it runs; where it is about to end, once it has."""
 
 
@@ -109,7 +242,8 @@ class OfServer(Fault):
         return (self.machine,)
 
     def on(self, stage: Stage) -> Machine:
-        return stage.world.machines[self.machine]
+        machine: Machine = stage.world.machines[self.machine]
+        return machine
 
 
 @frozen

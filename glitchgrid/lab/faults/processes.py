@@ -5,11 +5,10 @@ from typing import ClassVar, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.faults.fault import US_NS, Fault, OfKeeper, OfServer, Scope, Stage
+from glitchgrid.lab.faults.fault import US_NS, Fault, Machine, OfKeeper, OfServer, Scope, Stage
 from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import whole
 from glitchgrid.simulation.clock import MILLION, SECOND_NS
-from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
 
 HOUR_S = 3600

@@ -4,6 +4,7 @@ Version 1, which earlier releases have written, calls the environment "surroundi
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from operator import is_
 from typing import Any
@@ -15,7 +16,7 @@ from cattrs.errors import ForbiddenExtraKeysError
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.layout import Layout
-from glitchgrid.lab.plan.plan import Habits, Plan, Planned
+from glitchgrid.lab.plan.plan import FAULTS_MAX, Habits, Plan, Planned
 from glitchgrid.lab.plan.vocabulary import Vocabulary
 
 VERSION = 2
@@ -64,12 +65,46 @@ def decode_plan(text: str, vocabulary: Vocabulary) -> Plan:
     return plan
 
 
+def decode_faults(
+    text: str, kinds: Sequence[type[Fault]], refusals: Mapping[str, str], layout: Layout
+) -> Sequence[Planned]:
+    """The faults of a plan alone, whatever system it was made for: they are to be done to machines of these names.
+
+    :param kinds: what can be done.
+    :param refusals: what cannot be done, and why.
+    :raises PlanInvalid: if the text is no plan, or has a fault that cannot be done.
+    """
+    try:
+        faults = json.loads(text)["faults"]
+    except (ValueError, RecursionError) as error:
+        raise PlanInvalid(f"it is not JSON: {error}") from error
+    except (KeyError, TypeError):
+        raise PlanInvalid("it is no plan: it has no faults") from None
+    if type(faults) is not list or len(faults) > FAULTS_MAX:
+        raise PlanInvalid(f"its faults are no list of {FAULTS_MAX} at most")
+    for fault in faults:
+        kind = fault.get("kind") if type(fault) is dict else None
+        if type(kind) is str and kind in refusals:
+            raise PlanInvalid(f"{kind}: it cannot be done here: {refusals[kind]}")
+    converter = _plain_converter()
+    _know_faults(converter, {kind.kind: kind for kind in kinds})
+    try:
+        planned = converter.structure(faults, list[Planned])
+    except BaseValidationError as error:
+        raise PlanInvalid(transform_error(error, "faults", _words)[0]) from error
+    _check_names([each.fault for each in planned], layout)
+    return planned
+
+
 def _check(plan: Plan, vocabulary: Vocabulary) -> None:
     """What follows from several fields together."""
     if plan.ends_with not in vocabulary.ends:
         raise PlanInvalid(f"ends_with is {plan.ends_with!r}, and not one of {', '.join(sorted({*vocabulary.ends}))}")
-    layout = plan.layout
-    for fault in (each.fault for each in plan.faults):
+    _check_names([each.fault for each in plan.faults], plan.layout)
+
+
+def _check_names(faults: Sequence[Fault], layout: Layout) -> None:
+    for fault in faults:
         for names, known in ((fault.machines, layout.machines), (fault.keepers, layout.keepers)):
             for name in names:
                 if name not in known:
@@ -78,26 +113,33 @@ def _check(plan: Plan, vocabulary: Vocabulary) -> None:
 
 @cache
 def _converter(vocabulary: Vocabulary) -> Converter:
+    converter = _plain_converter()
+    _structure_as(converter, Layout, vocabulary.layout)
+    _structure_as(converter, Habits, vocabulary.habits)
+    _know_faults(converter, vocabulary.kinds)
+    return converter
+
+
+def _plain_converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
     # What a number, a text or a yes-or-no may be is said by the validators of the fields. Nothing is converted.
     for plain in (int, str, bool):
         converter.register_structure_hook(plain, lambda value, _: value)
-    _structure_as(converter, Layout, vocabulary.layout)
-    _structure_as(converter, Habits, vocabulary.habits)
+    return converter
 
+
+def _know_faults(converter: Converter, kinds: Mapping[str, type[Fault]]) -> None:
     def planned(data: Any, _: Any) -> Planned:
         if type(data) is not dict:
             raise ValueError(f"a fault is {data!r}, and no JSON object")
         rest = dict(data)
         at_ms, for_ms, kind = (rest.pop(name, None) for name in ("at_ms", "for_ms", "kind"))
-        kinds = vocabulary.kinds
         if type(kind) is not str or kind not in kinds:
             raise ValueError(f"there is no fault of kind {kind!r}")
         fault: Fault = converter.structure(rest, kinds[kind])
         return Planned(at_ms, for_ms, fault)
 
     converter.register_structure_hook(Planned, planned)
-    return converter
 
 
 def _structure_as(converter: Converter, general: type, own: type) -> None:

@@ -41,7 +41,7 @@ class StoreByHand(OfKeeper):
 
     def begin(self, stage: Any) -> bool:
         register: Register = stage
-        register.store_by_hand(self.on(stage), self.value)
+        register.store_by_hand(stage.world.machines[self.machine], self.value)
         return True
 
     def end(self, stage: Stage) -> bool:
@@ -56,7 +56,7 @@ class LostDisk(OfKeeper, PowerLoss):
     kind = "lost disk"
     breaks = "a vault whose disk was replaced does not come back with an empty one"
 
-    def begin(self, stage: Stage) -> bool:
+    def begin(self, stage: Any) -> bool:
         super().begin(stage)
-        self.on(stage).disk.replace()
+        stage.world.machines[self.machine].disk.replace()
         return True

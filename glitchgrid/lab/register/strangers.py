@@ -1,6 +1,6 @@
 """A fault of a vault's address: something else answers there."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from attrs import field, frozen
 
@@ -24,8 +24,8 @@ class Stranger(OfKeeper):
     def draw(cls, rng: RandomStream, layout: Layout) -> Self:
         return cls(rng.pick(layout.keepers), rng.pick(tuple(WAYS)))
 
-    def begin(self, stage: Stage) -> bool:
-        machine = self.on(stage)
+    def begin(self, stage: Any) -> bool:
+        machine = stage.world.machines[self.machine]
         machine.kill()
         run_inside(stage.world, machine, stranger(self.how), again=False)
         return True

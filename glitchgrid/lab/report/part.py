@@ -6,7 +6,9 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from glitchgrid.lab.checkers.judging import judge
 from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.checkers.result import CannotSay, CheckResult, NotLinearizable
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.calls import CALLS, Call, read_calls
@@ -26,12 +28,16 @@ SIMULATED = f"seed-*{HISTORY_SUFFIX}"
 
 @frozen
 class About:
-    """What whoever ran it has written down of it."""
+    """What whoever ran it has written down of it.
+
+    :ivar history: the model of the history; empty for a max-register's.
+    """
 
     template: str
     seed: int
     glitch: str | None
     members: tuple[str, ...]
+    history: str = ""
 
 
 @frozen(slots=False)
@@ -50,7 +56,10 @@ class Part:
 
     @cached_property
     def verdict(self) -> CheckResult:
-        return CannotSay("there is no history") if self.history is None else check(self.history)
+        if self.history is None:
+            return CannotSay("there is no history")
+        model = self.about.history if self.about is not None else ""
+        return judge(self.history, MODELS[model]()) if model in MODELS else check(self.history)
 
     @property
     def is_violated(self) -> bool:

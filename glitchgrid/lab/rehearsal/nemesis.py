@@ -1,0 +1,131 @@
+"""Carries out the faults of a plan on real machines, while test commands run."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from attrs import asdict, define
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
+
+from glitchgrid.lab.composer import lines
+from glitchgrid.lab.composer.nemesis import FAULTS, Fault
+from glitchgrid.lab.plan.plan import Planned
+from glitchgrid.lab.rehearsal.stage import RealStage
+from glitchgrid.waiting import abandon
+
+MS_PER_S = 1000
+LOOK_S = 0.02
+
+
+@define(eq=False)
+class _Going:
+    """A fault that goes on."""
+
+    planned: Planned
+    members: tuple[str, ...]
+    began_ns: int
+    timer: IDelayedCall | None = None
+
+
+class PlannedNemesis:
+    """:param until_well: waits until every server serves.
+
+    The times of a plan count from `start` on, quiet periods not included.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        stage: RealStage,
+        faults: Sequence[Planned],
+        until_well: Callable[[], Awaitable[None]],
+        directory: Path,
+        announce: Callable[[str], object],
+    ) -> None:
+        self._reactor = reactor
+        self._stage = stage
+        self._faults = sorted(faults, key=lambda each: each.at_ms)
+        self._until_well = until_well
+        self._directory = directory
+        self._announce = announce
+        self._going: list[_Going] = []
+        self._is_on = self._is_quiet = False
+        self._shift_s = 0.0
+        self._working: Deferred[None] | None = None
+        self.had_effect: dict[str, int] = {}
+
+    def start(self) -> None:
+        self._is_on = True
+        self._working = Deferred.fromCoroutine(self._work(self._reactor.seconds()))
+
+    async def stop(self) -> None:
+        """No more faults; returns when every server serves.
+
+        :raises CannotRun: when one does not.
+        """
+        self._is_on = False
+        if self._working is not None:
+            await self._working
+        await self._be_well()
+
+    def abandon(self) -> None:
+        """Stop at once, and leave all as it is."""
+        self._is_on = False
+        for going in self._going:
+            if going.timer is not None and going.timer.active():
+                going.timer.cancel()
+        if self._working is not None:
+            abandon(self._working)
+
+    async def quiet(self, seconds: float) -> None:
+        """No faults for so long, from when every server serves; returns then."""
+        self._is_quiet = True
+        began_s = self._reactor.seconds()
+        await self._be_well()
+
+        def over() -> None:
+            self._is_quiet = False
+            self._shift_s += self._reactor.seconds() - began_s
+
+        self._reactor.callLater(seconds, over)
+
+    async def _work(self, began_s: float) -> None:
+        for planned in self._faults:
+            due_s = planned.at_ms / MS_PER_S
+            while self._is_on and (self._is_quiet or self._reactor.seconds() - began_s - self._shift_s < due_s):
+                await deferLater(self._reactor, LOOK_S)
+            if not self._is_on:
+                return
+            self._begin(planned)
+
+    def _begin(self, planned: Planned) -> None:
+        fault = planned.fault
+        whom = tuple(dict.fromkeys(each if isinstance(each, str) else each[0] for each in fault.troubles(self._stage)))
+        going = _Going(planned, whom, monotonic_ns())
+        has_effect = fault.begin(self._stage)
+        self.had_effect[fault.kind] = self.had_effect.get(fault.kind, 0) + has_effect
+        self._announce(f"{fault.kind}: {', '.join(whom) or 'all'}")
+        self._going.append(going)
+        going.timer = self._reactor.callLater(planned.for_ms / MS_PER_S, self._end, going)
+
+    def _end(self, going: _Going) -> None:
+        if going.timer is not None and going.timer.active():
+            going.timer.cancel()
+        self._going.remove(going)
+        kind = going.planned.fault.kind
+        self.had_effect[kind] += going.planned.fault.end(self._stage)
+        lines.append(self._directory / FAULTS, asdict(Fault(kind, going.members, going.began_ns, monotonic_ns())))
+
+    async def _be_well(self) -> None:
+        """End what goes on, and wait until every server serves."""
+        for going in list(self._going):
+            self._end(going)
+        self._stage.world.network.heal()
+        for machine in self._stage.machines:
+            machine.calm()
+        for server in self._stage.servers:
+            server.start()
+        await self._until_well()

@@ -1,0 +1,298 @@
+"""One timeline on real machines: they are made, their programs started, test commands called, faults carried out."""
+
+import os
+import random
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from attrs import asdict, frozen
+from twisted.internet.task import deferLater
+
+from glitchgrid.lab.child import Child
+from glitchgrid.lab.composer import lines
+from glitchgrid.lab.composer.calls import CALLS, Call, End
+from glitchgrid.lab.composer.templates import Template
+from glitchgrid.lab.composer.timeline import Ended, Timeline
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.layout import CLIENTS
+from glitchgrid.lab.plan.plan import Planned
+from glitchgrid.lab.rehearsal.host import Host, RealClock, World
+from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
+from glitchgrid.lab.rehearsal.quiet import QuietDoor
+from glitchgrid.lab.rehearsal.stage import RealStage
+from glitchgrid.lab.rehearsal.systemfile import HARSH, READY, MachineEntry, SystemFile, Words, replaced
+from glitchgrid.machines.errors import CannotBeMade
+from glitchgrid.machines.frames import Pcap
+from glitchgrid.machines.machine import Machine, Plot
+from glitchgrid.machines.network import Network
+from glitchgrid.simulation.random_stream import RandomStream
+from glitchgrid.waiting import settled
+
+PCAP_BYTES_MAX = 256 << 20
+RECOVERY = "every server serves again"
+LOOK_S = 0.1
+PREPARE_TIMEOUT_S = 120.0
+FAKETIME_NAMES = ("libfaketime.so.1",)
+FAKETIME_PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime")
+SEED_VARIABLE = "GLITCHGRID_SEED"
+TIMELINE_VARIABLE = "GLITCHGRID_TIMELINE"
+SDK_VARIABLE, SDK_OUTPUT = "ANTITHESIS_SDK_LOCAL_OUTPUT", "sdk.jsonl"
+
+
+@frozen
+class Wanted:
+    """:ivar faults: what is done, in the order of its times.
+    :ivar drivers_s: for so long drivers are called.
+    :ivar is_lossy: disks of machines that keep something are of FUSE.
+    :ivar record: all frames go into a file, too.
+    """
+
+    system: SystemFile
+    template: Template
+    faults: Sequence[Planned]
+    seed: int
+    drivers_s: float
+    patience_s: float
+    is_lossy: bool
+    record: bool
+
+
+class RealTimeline:
+    """:param directory: what is left of it goes there.
+    :param called: is told of each call of a test command.
+    :param struck: is told of each fault, in words.
+    :param trouble: is told of what nobody planned: a program that has ended by itself.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        wanted: Wanted,
+        directory: Path,
+        called: Callable[[Call], None],
+        struck: Callable[[str], None],
+        trouble: Callable[[str], None],
+    ) -> None:
+        self._reactor = reactor
+        self._wanted = wanted
+        self._directory = directory
+        self._called = called
+        self._struck = struck
+        self._trouble = trouble
+        self._logs = directory / "logs"
+        record = Pcap(directory / "frames.pcap", PCAP_BYTES_MAX) if wanted.record else None
+        self._world = World(Network(reactor, str(wanted.seed), record))
+        self._entries = dict(wanted.system.names)
+        self.network: Network = self._world.network
+        self.ended_by_themselves: list[str] = []
+
+    async def run(self) -> Ended:
+        """:raises CannotRun: when something is missing, or a server does not come up."""
+        self._logs.mkdir(parents=True)
+        door = QuietDoor(self._reactor, self._directory)
+        try:
+            await self._make_all()
+            stage = self._stage()
+            for server in stage.servers:
+                await self._prepare(server)
+                server.start()
+            await self._until_all_serve(stage.servers)
+            faults, wanted = self._wanted.faults, self._wanted
+            again = partial(self._until_all_serve_again, stage.servers)
+            nemesis = PlannedNemesis(self._reactor, stage, faults, again, self._directory, self._struck)
+            door.open(nemesis.quiet)
+            timeline = Timeline(
+                self._reactor,
+                wanted.template,
+                nemesis,
+                random.Random(wanted.seed),
+                self._directory,
+                self._commands_environment(door),
+                SEED_VARIABLE,
+                wanted.drivers_s,
+                wanted.patience_s,
+                self._called,
+                partial(self._machine(CLIENTS).entering, directory=self._directory),
+            )
+            return await timeline.run()
+        except CannotBeMade as error:
+            raise CannotRun(str(error)) from error
+        finally:
+            await door.close()
+            await self._end_all()
+
+    # Machines.
+
+    async def _make_all(self) -> None:
+        names = [*self._entries, CLIENTS]
+        wanted = self._wanted
+        plots = [
+            Plot(
+                number,
+                name,
+                self._directory / "machines" / name,
+                wanted.is_lossy and self._keeps(name),
+                wanted.system.disk == HARSH,
+            )
+            for number, name in enumerate(names, start=1)
+        ]
+        keeps = [self._directory, wanted.system.here, wanted.template.commands[0].path.parent, *_own_code()]
+        for plot in plots:
+            machine = Machine(self._reactor, plot, plots, keeps, f"{wanted.seed}")
+            host = self._host(plot, machine)
+            self._world.machines[plot.name] = host
+        for name, host in self._world.machines.items():
+            tap = await host.machine.make()
+            self.network.attach(name, host.machine.plot.mac, tap)
+
+    def _keeps(self, name: str) -> bool:
+        return name in self._entries and self._entries[name].keeps
+
+    def _host(self, plot: Plot, machine: Machine) -> Host:
+        plot.directory.mkdir(parents=True)
+        clock = RealClock(plot.directory / "clock")
+        rng = RandomStream(f"{self._wanted.seed}:machine {plot.name}")
+        launch = partial(self._launch, plot.name)
+        return Host(self._reactor, self._world, machine, clock, launch, self._ended_by_itself, self._trouble, rng)
+
+    def _machine(self, name: str) -> Machine:
+        return self._world.machines[name].machine
+
+    def _stage(self) -> RealStage:
+        hosts = self._world.machines
+        servers = [hosts[name] for name in self._entries]
+        return RealStage(self._world, servers, [each for each in servers if self._keeps(each.name)], hosts[CLIENTS])
+
+    async def _end_all(self) -> None:
+        await settled([host.end() for host in self._world.machines.values()])
+        children = [host.child.when_ended() for host in self._world.machines.values() if host.child is not None]
+        await settled(children)
+        self.network.close()
+
+    # Programs.
+
+    async def _prepare(self, host: Host) -> None:
+        entry = self._entries[host.name]
+        if not entry.prepare:
+            return
+        said: list[str] = []
+        child = self._run(host.name, entry.prepare, said.append)
+        ended = child.when_ended().addTimeout(PREPARE_TIMEOUT_S, self._reactor, lambda *_: -1)
+        status = await ended
+        if status:
+            last = ([*said, *child.errors] or [""])[-1]
+            raise CannotRun(f"{host.name} could not be prepared, status {status}: {last}")
+
+    def _launch(self, name: str) -> Child:
+        log = (self._logs / f"{name}.log").open("a", encoding="utf-8", buffering=1)
+
+        def keep(line: str) -> None:
+            log.write(f"{line}\n")
+
+        child = self._run(name, ("sh", "-c", 'exec "$@" 2>&1', "sh", *self._entries[name].program), keep)
+        child.when_ended().addCallback(lambda _: log.close())
+        return child
+
+    def _run(self, name: str, program: Sequence[str], on_line: Callable[[str], object]) -> Child:
+        entry, machine = self._entries[name], self._machine(name)
+        words = self._words(name)
+        argv = [replaced(word, words, name) for word in program]
+        given = {**self._wanted.system.environment, **entry.environment}
+        environment = self._sdk() | {key: replaced(value, words, name) for key, value in given.items()}
+        if self._wanted.system.clocks:
+            environment |= faked_clock(machine.plot.directory / "clock")
+        command = machine.entering(argv, machine.plot.disk, as_root=entry.as_root)
+        return Child.start(self._reactor, command, on_line, **environment)  # type: ignore[arg-type]
+
+    def _words(self, name: str) -> Words:
+        plot = self._machine(name).plot
+        return self._wanted.system.words(name, plot.address, plot.disk)
+
+    def _ended_by_itself(self, host: Host, child: Child) -> None:
+        text = f"{host.name} has ended by itself: {child.how_it_ended}"
+        self.ended_by_themselves.append(text)
+        self._trouble(text)
+
+    async def _until_all_serve(self, servers: Sequence[Host]) -> None:
+        """:raises CannotRun: when one does not, within the time that the system file gives it."""
+        end_s = self._reactor.seconds() + self._wanted.system.ready_within_s
+        for server in servers:
+            entry = self._entries[server.name]
+            while not await self._serves(server, entry):
+                if self._reactor.seconds() > end_s:
+                    raise CannotRun(f"{server.name} does not serve: see {self._logs / f'{server.name}.log'}")
+                await deferLater(self._reactor, LOOK_S)
+
+    async def _until_all_serve_again(self, servers: Sequence[Host]) -> None:
+        """After faults: that one does not is a finding, as if a test command had failed."""
+        began_ns = monotonic_ns()
+        try:
+            await self._until_all_serve(servers)
+        except CannotRun as error:
+            call = Call(RECOVERY, End.FAILED, 1, began_ns, monotonic_ns(), (str(error),))
+            lines.append(self._directory / CALLS, asdict(call))
+            self._called(call)
+
+    async def _serves(self, server: Host, entry: MachineEntry) -> bool:
+        if server.process is None:
+            return False
+        where = READY.fullmatch(replaced(entry.ready, self._words(server.name), server.name)) if entry.ready else None
+        if where is None:
+            return True
+        target = {"address": where["host"], "port": int(where["port"])}
+        if where["kind"] == "tcp":
+            return bool(await server.machine.ask("listens", **target))
+        return bool(await server.machine.ask("answers", **target, path=where["path"] or "/"))
+
+    def _sdk(self) -> dict[str, str]:
+        return {SDK_VARIABLE: str(self._directory / SDK_OUTPUT)}
+
+    def _commands_environment(self, door: QuietDoor) -> Mapping[str, str]:
+        words = self._wanted.system.words(CLIENTS, self._machine(CLIENTS).plot.address, self._directory)
+        given = {**self._wanted.system.environment, **self._wanted.system.commands.environment}
+        own = {key: replaced(value, words, "commands") for key, value in given.items()}
+        return {
+            "PATH": _path(),
+            TIMELINE_VARIABLE: str(self._directory),
+            **self._sdk(),
+            "ANTITHESIS_STOP_FAULTS": str(door.program),
+            **own,
+        }
+
+
+def faked_clock(file: Path) -> Mapping[str, str]:
+    """What makes a program's clocks say what the file says.
+
+    :raises CannotRun: without libfaketime.
+    """
+    library = find_faketime()
+    if library is None:
+        raise CannotRun("clocks need libfaketime (Debian: apt-get install libfaketime)")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def find_faketime() -> Path | None:
+    for place in FAKETIME_PLACES:
+        for name in FAKETIME_NAMES:
+            found = sorted(Path("/").glob(f"{place.lstrip('/')}/{name}"))
+            if found:
+                return found[0]
+    return None
+
+
+def _own_code() -> Sequence[Path]:
+    """Where this Python and this package lie: a machine has a /tmp of its own."""
+    return [Path(sys.prefix), Path(__file__).parents[3]]
+
+
+def _path() -> str:
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))

@@ -1,0 +1,177 @@
+"""``glitchgrid rehearse --system``, as users call it: the grid, and programs that nobody here wrote."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from glitchgrid.machines import means
+from tests.end_to_end.test_machines import processes_in
+
+pytestmark = [
+    pytest.mark.skipif(bool(means.missing_for_machines()), reason=means.missing_for_machines()),
+    pytest.mark.skipif(bool(means.missing_for_disks()), reason=means.missing_for_disks()),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+GRID = EXAMPLES / "grid" / "system.toml"
+
+
+def rehearse(*arguments: object, within_s: float = 300) -> tuple[int, str, str]:
+    command = [sys.executable, "-m", "glitchgrid", "rehearse", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=within_s, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def nothing_is_left(directory: Path) -> bool:
+    return not processes_in(directory) and str(directory) not in Path("/proc/mounts").read_text(encoding="utf-8")
+
+
+def plan(path: Path, *faults: dict[str, object]) -> Path:
+    path.write_text(json.dumps({"plan": 2, "faults": faults}), encoding="utf-8")
+    return path
+
+
+def kinds_of(out: Path) -> set[str]:
+    lines = [line for path in out.glob("*/faults.jsonl") for line in path.read_text(encoding="utf-8").splitlines()]
+    return {json.loads(line)["kind"] for line in lines}
+
+
+def test_the_grid_holds(tmp_path: Path) -> None:
+    """By a plan, in the simulator's words, with a fault of each sort."""
+    out = tmp_path / "out"
+    faults = plan(
+        tmp_path / "plan.json",
+        {"at_ms": 500, "for_ms": 1500, "kind": "power loss", "machine": "vault1"},
+        {"at_ms": 1000, "for_ms": 1000, "kind": "cut", "source": "control1", "target": "vault2"},
+        {"at_ms": 2500, "for_ms": 500, "kind": "blackout"},
+        {"at_ms": 4000, "for_ms": 1000, "kind": "pause", "machine": "control2"},
+        {"at_ms": 5000, "for_ms": 1000, "kind": "sync fails", "machine": "vault3", "syncs": 1},
+        {"at_ms": 6000, "for_ms": 500, "kind": "reset", "source": "control1", "target": "vault1"},
+    )
+    options = ("--template", "register", "--timelines", 1, "--seed", 1, "--minutes", 0.15, "--plan", faults, "--record")
+    status, said, errors = rehearse("--system", GRID, *options, "--out", out)
+    assert (status, errors) == (0, ""), said
+    assert kinds_of(out) == {"power loss", "cut", "blackout", "pause", "sync fails", "reset"}
+    assert "history of timeline-1: linearizable" in said
+    assert "again: " in said
+    for name in ("plan.json", "frames.pcap", "logs/vault1.log", "sdk.jsonl"):
+        assert (out / "timeline-1" / name).stat().st_size > 0
+    assert nothing_is_left(tmp_path)
+
+
+@pytest.mark.thorough
+def test_a_glitch_of_the_grid_is_found(tmp_path: Path) -> None:
+    """Values that were acknowledged before they were synced, and a blackout."""
+    blackouts = [{"at_ms": 1000 * each, "for_ms": 300, "kind": "blackout"} for each in range(1, 8)]
+    faults = plan(tmp_path / "plan.json", *blackouts)
+    options = ("--template", "register", "--timelines", 2, "--seed", 1, "--minutes", 0.12, "--plan", faults)
+    status, said, _ = rehearse("--system", GRID, *options, "--set", "glitch=acknowledge-before-fsync")
+    assert status == 1, said
+    assert "Something is wrong" in said
+
+
+@pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd is missing: apt-get install etcd-server")
+def test_etcd_holds(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    faults = plan(
+        tmp_path / "plan.json",
+        {"at_ms": 1000, "for_ms": 2000, "kind": "power loss", "machine": "n1"},
+        {"at_ms": 4000, "for_ms": 3000, "kind": "partition", "groups": [["n1"], ["n2", "n3"]], "one_way": False},
+    )
+    system = EXAMPLES / "etcd" / "system.toml"
+    status, said, errors = rehearse(
+        "--system", system, "--timelines", 1, "--minutes", 0.15, "--plan", faults, "--out", out
+    )
+    assert (status, errors) == (0, ""), said
+    assert "history of timeline-1: linearizable" in said
+    assert kinds_of(out) == {"power loss", "partition"}
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis is missing: apt-get install redis-server")
+def test_what_redis_loses_by_a_failover_is_found(tmp_path: Path) -> None:
+    """The replica has not heard of what the primary acknowledged."""
+    faults = plan(
+        tmp_path / "plan.json",
+        {"at_ms": 0, "for_ms": 6000, "kind": "cut", "source": "redis1", "target": "redis2"},
+    )
+    system = EXAMPLES / "redis" / "system.toml"
+    status, said, _ = rehearse("--system", system, "--timelines", 1, "--seed", 3, "--minutes", 0.2, "--plan", faults)
+    assert status == 1, said
+    assert " lacks " in said
+
+
+POSTGRESQL = Path("/usr/lib/postgresql/15/bin/postgres")
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(not POSTGRESQL.exists(), reason="PostgreSQL is missing: apt-get install postgresql")
+@pytest.mark.parametrize(("fsync", "expected"), [("on", 0), ("off", 1)])
+def test_postgresql_loses_nothing_with_fsync(fsync: str, expected: int, tmp_path: Path) -> None:
+    losses = [{"at_ms": 1500 * each, "for_ms": 200, "kind": "power loss", "machine": "db"} for each in range(1, 9)]
+    faults = plan(tmp_path / "plan.json", *losses)
+    options = ("--timelines", 1, "--seed", 3, "--minutes", 0.25, "--plan", faults, "--set", f"fsync={fsync}")
+    status, said, errors = rehearse("--system", EXAMPLES / "postgresql" / "system.toml", *options)
+    assert (status, errors) == (expected, ""), said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_it_is_ended(number: signal.Signals, tmp_path: Path) -> None:
+    command = ["rehearse", "--system", GRID, "--template", "register", "--minutes", 1, "--out", tmp_path / "out"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "glitchgrid", *map(str, command)], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    try:
+        log = tmp_path / "out" / "timeline-1" / "logs" / "control2.log"
+        _until(lambda: log.exists() and log.stat().st_size > 0)
+        os.kill(running.pid, number)
+        running.wait(30)
+        _until(lambda: nothing_is_left(tmp_path))
+    finally:
+        running.kill()
+        running.wait()
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 40
+    while not is_so():
+        assert time.monotonic() < end_s, "not within 40 s"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--system", "nowhere.toml"], "nowhere.toml: No such file or directory"),
+        (["--system", GRID, "--set", "glitch"], "'glitch' is not NAME=VALUE"),
+        (["--system", GRID, "--set", "other=1"], "has no setting 'other'; there is glitch"),
+        (["--system", GRID, "--glitch", "torn-write"], "--glitch is not for --system"),
+        (["--system", GRID, "--template", "none"], "there is no template 'none'"),
+        (["--plan", "plan.json"], "--plan is for --system"),
+        (["--record"], "--record is for --system"),
+    ],
+)
+def test_what_cannot_be_is_one_line(arguments: list[object], said: str) -> None:
+    status, out, errors = rehearse(*arguments)
+    assert status == 2
+    assert said in errors
+    assert out == ""
+    assert "Traceback" not in errors
+
+
+def test_a_plan_with_what_cannot_be_done_here(tmp_path: Path) -> None:
+    faults = plan(tmp_path / "plan.json", {"at_ms": 0, "for_ms": 1, "kind": "threads paused", "machine": "vault1"})
+    status, _, errors = rehearse("--system", GRID, "--plan", faults)
+    assert status == 2
+    assert (
+        "threads paused: it cannot be done here: the threads of a real process cannot be stopped one by one" in errors
+    )

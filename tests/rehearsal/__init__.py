@@ -1,0 +1,1 @@
+"""Rehearsals of any programs, as far as no machine is needed."""

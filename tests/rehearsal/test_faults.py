@@ -1,0 +1,314 @@
+"""The faults of the simulator on real machines: what they ask a machine for, in which order, and what they refuse."""
+
+import json
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from glitchgrid.lab.composer.nemesis import read_faults
+from glitchgrid.lab.errors import PlanInvalid
+from glitchgrid.lab.faults import disks, links, processes
+from glitchgrid.lab.faults.kinds import FAULTS
+from glitchgrid.lab.plan.file import decode_faults, encode_plan
+from glitchgrid.lab.plan.plan import Environment, Habits, Plan, Planned
+from glitchgrid.lab.rehearsal.host import RESTART_AFTER_S, Host, RealClock, World
+from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
+from glitchgrid.lab.rehearsal.stage import Means, RealStage
+from glitchgrid.lab.rehearsal.systemfile import Machines
+from glitchgrid.simulation.network import Slowness
+from glitchgrid.simulation.random_stream import RandomStream
+
+LAYOUT = Machines(("a", "b"), ("a", "b"))
+
+
+class Child:
+    """A program."""
+
+    how_it_ended = "exit status 1"
+
+    def __init__(self) -> None:
+        self.running = True
+        self.signals: list[int] = []
+        self._waiting: list[Deferred[int]] = []
+
+    def when_ended(self) -> "Deferred[int]":
+        waiting: Deferred[int] = Deferred()
+        self._waiting.append(waiting)
+        return waiting if self.running else succeed(0)
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+
+    def end(self) -> None:
+        self.running = False
+        for each in self._waiting:
+            each.callback(0)
+
+
+class Machine:
+    """A machine's first process, which is asked."""
+
+    pid = 7
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.said: Any = None
+        self.asked: list[tuple[str, dict[str, object]]] = []
+        self.answers: list[Deferred[Any]] = []
+        self.waits = False
+
+    def ask(self, do: str, **fields: object) -> "Deferred[Any]":
+        self.asked.append((do, fields))
+        answer: Deferred[Any] = Deferred()
+        if self.waits:
+            self.answers.append(answer)
+        else:
+            answer.callback(True)
+        return answer
+
+
+class Net:
+    """Writes down what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments: self.done.append((name, *arguments))
+
+
+class Bench:
+    def __init__(self, directory: Path) -> None:
+        self.reactor = Clock()
+        self.world = World(Net())
+        self.troubles: list[str] = []
+        self.by_themselves: list[str] = []
+        self.launched: list[str] = []
+        for name in ("a", "b", "clients"):
+            self.world.machines[name] = Host(
+                self.reactor,
+                self.world,
+                Machine(name),  # type: ignore[arg-type]
+                RealClock(directory / f"{name}.clock"),
+                lambda name=name: self._launch(name),  # type: ignore[misc]
+                lambda host, _child: self.by_themselves.append(host.name),
+                self.troubles.append,
+                RandomStream(name),
+            )
+        self.a, self.b, clients = self.world.machines.values()
+        self.stage = RealStage(self.world, [self.a, self.b], [self.a, self.b], clients)
+        for host in (self.a, self.b):
+            host.start()
+
+    def _launch(self, name: str) -> Any:
+        self.launched.append(name)
+        return Child()
+
+    def asked(self, host: Host) -> Sequence[tuple[str, dict[str, object]]]:
+        machine: Any = host.machine
+        asked: Sequence[tuple[str, dict[str, object]]] = machine.asked
+        machine.asked = []
+        return asked
+
+    def end(self, host: Host) -> None:
+        child: Any = host.child
+        child.end()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_kill_and_a_start_once_all_is_gone(bench: Bench) -> None:
+    machine: Any = bench.a.machine
+    machine.waits = True
+    fault = processes.Kill("a")
+    assert fault.begin(bench.stage)
+    assert bench.asked(bench.a) == [("kill", {})]
+    assert bench.a.process is None
+    fault.end(bench.stage)
+    bench.end(bench.a)
+    assert bench.launched == ["a", "b"], "the machine has not said that all is gone"
+    machine.answers.pop().callback(True)
+    assert bench.launched == ["a", "b", "a"]
+    assert bench.by_themselves == []
+
+
+def test_a_loss_of_power_is_silent(bench: Bench) -> None:
+    processes.PowerLoss("a").begin(bench.stage)
+    network: Any = bench.world.network
+    assert network.done == [("silence", "a"), ("hear", "a")]
+    assert bench.asked(bench.a) == [("lose power", {})]
+
+
+def test_a_loss_of_power_in_a_sync_waits_for_one(bench: Bench) -> None:
+    fault = processes.PowerLossInSync("a")
+    assert not fault.begin(bench.stage)
+    assert bench.asked(bench.a) == [("watch syncs", {"is_watched": True})]
+    bench.a.machine.said({"syncing": True})
+    assert bench.asked(bench.a) == [("lose power", {})]
+    assert fault.end(bench.stage), "it has happened"
+
+
+def test_a_pause_and_a_throttle_hold_together(bench: Bench) -> None:
+    pause, throttle = processes.Pause("a"), processes.Throttle("a", 2000)
+    assert pause.begin(bench.stage)
+    throttle.begin(bench.stage)
+    bench.reactor.advance(0.02)
+    stop, go_on = ("signal", {"number": int(signal.SIGSTOP)}), ("signal", {"number": int(signal.SIGCONT)})
+    assert bench.asked(bench.a) == [stop], "it is paused: the end of a throttle's stop is none of that"
+    pause.end(bench.stage)
+    assert bench.asked(bench.a) == [go_on]
+    child: Any = bench.a.child
+    assert child.signals == [signal.SIGCONT]
+    bench.reactor.advance(0.005)
+    bench.reactor.advance(0.02)
+    assert bench.asked(bench.a) == [stop, go_on]
+    throttle.end(bench.stage)
+    bench.reactor.advance(1)
+    assert bench.asked(bench.a) == []
+
+
+def test_faults_of_disks_are_told_and_their_effect_is_known(bench: Bench) -> None:
+    sync = disks.SyncFails("a", 2)
+    sync.begin(bench.stage)
+    assert bench.asked(bench.a) == [("set", {"syncs_to_fail": 2})]
+    bench.a.machine.said({"refusals": 1, "syncs_to_fail": 1})
+    assert bench.a.disk_has_refused
+    assert sync.end(bench.stage)
+    assert bench.asked(bench.a) == [("set", {"syncs_to_fail": 0}), ("kill", {})]
+    writes = disks.WritesFail("b")
+    writes.begin(bench.stage)
+    writes.end(bench.stage)
+    told = [fields for do, fields in bench.asked(bench.b) if do == "set"]
+    assert told == [{"fails_to": ["write"]}, {"fails_to": []}]
+    disks.DiskStall("b", 500).begin(bench.stage)
+    (_, fields), *_ = bench.asked(bench.b)
+    assert 490 <= fields["stall_ms"] <= 500  # type: ignore[operator]
+
+
+def test_faults_of_links_go_to_the_network(bench: Bench) -> None:
+    network: Any = bench.world.network
+    cut, slow = links.Cut("a", "clients"), links.Slow("a", "b", 5000, 10, 7)
+    for fault in (cut, slow):
+        fault.begin(bench.stage)
+        fault.end(bench.stage)
+    links.Reset("a", "b").begin(bench.stage)
+    links.Partition([["a"], ["b"]], False).begin(bench.stage)
+    slowness = Slowness(5_000_000, 10_000, 7)
+    assert network.done == [
+        ("cut", "a", "clients"), ("mend", "a", "clients"), ("slow", "a", "b", slowness), ("calm", "a", "b"),
+        ("reset", "a", "b"), ("cut", "a", "b"), ("cut", "b", "a"),
+    ]  # fmt: skip
+
+
+def test_clocks_are_files(bench: Bench, tmp_path: Path) -> None:
+    jump = processes.ClockJump("a", -30)
+    jump.begin(bench.stage)
+    assert (tmp_path / "a.clock").read_text(encoding="ascii") == "-30.000000\n"
+    jump.end(bench.stage)
+    assert float((tmp_path / "a.clock").read_text(encoding="ascii")) == 0
+    processes.ClockDrift("a", 100_000).begin(bench.stage)
+    assert (tmp_path / "a.clock").read_text(encoding="ascii").endswith(" x1.100000\n")
+
+
+def test_who_ends_by_himself_is_told_of_and_started_again_later_each_time(bench: Bench) -> None:
+    waits_s = []
+    for _ in range(6):
+        bench.end(bench.a)
+        before = len(bench.launched)
+        waited_s = 0.0
+        while len(bench.launched) == before:
+            bench.reactor.advance(RESTART_AFTER_S / 2)
+            waited_s += RESTART_AFTER_S / 2
+        waits_s.append(waited_s)
+    assert bench.by_themselves == ["a"] * 6
+    assert waits_s == [0.5, 1, 2, 4, 8, 8]
+
+
+class TestPlans:
+    def planned(self, *faults: Planned) -> str:
+        return encode_plan(Plan("7", LAYOUT, Environment(1, 0, False, 0, 1), Habits(), faults, "as it is"))
+
+    def test_a_plan_of_any_system(self) -> None:
+        means = Means()
+        faults = [Planned(5, 10, processes.Kill("a")), Planned(7, 10, links.Cut("clients", "b"))]
+        text = self.planned(*faults)
+        assert decode_faults(text, means.kinds(), means.refusals(), LAYOUT) == faults
+
+    def test_what_cannot_be_done_is_refused_when_it_is_read(self) -> None:
+        means = Means(no_disks="mfusepy is missing")
+        for fault, said in (
+            (processes.ThreadsPaused("a"), "threads paused: it cannot be done here: the threads of a real process"),
+            (processes.PowerLoss("a"), "power loss: it cannot be done here: mfusepy is missing"),
+            (processes.Kill("c"), "kill: 'c' is not one of a, b, clients"),
+        ):
+            with pytest.raises(PlanInvalid, match=said):
+                decode_faults(self.planned(Planned(0, 0, fault)), means.kinds(), means.refusals(), LAYOUT)
+
+    @pytest.mark.parametrize(
+        "text", ["x", "[]", "{}", json.dumps({"faults": 3}), json.dumps({"faults": [{"at_ms": 1}]})]
+    )
+    def test_what_is_no_plan(self, text: str) -> None:
+        with pytest.raises(PlanInvalid):
+            decode_faults(text, Means().kinds(), {}, LAYOUT)
+
+    def test_every_kind_is_done_or_refused(self) -> None:
+        means = Means("no disks", "no clocks")
+        done = {kind.kind for kind in means.kinds()}
+        assert done | set(means.refusals()) == {kind.kind for kind in FAULTS}
+        assert not done & set(means.refusals())
+        assert {"kill", "stop", "pause", "throttle", "cut", "partition", "jam", "slow", "reset", "clog"} <= done
+
+
+class TestNemesis:
+    @pytest.fixture
+    def nemesis(self, bench: Bench, tmp_path: Path) -> PlannedNemesis:
+        faults = [Planned(2000, 1000, processes.Pause("b")), Planned(1000, 5000, links.Cut("a", "b"))]
+        self.well = 0
+
+        async def until_well() -> None:
+            self.well += 1
+
+        return PlannedNemesis(bench.reactor, bench.stage, faults, until_well, tmp_path, lambda _: None)
+
+    def pass_time(self, bench: Bench, seconds: float) -> None:
+        bench.reactor.pump([0.02] * round(seconds / 0.02))
+
+    def test_faults_come_at_their_times_and_are_written_down(
+        self, bench: Bench, nemesis: PlannedNemesis, tmp_path: Path
+    ) -> None:
+        network: Any = bench.world.network
+        nemesis.start()
+        self.pass_time(bench, 0.9)
+        assert network.done == []
+        self.pass_time(bench, 0.2)
+        assert network.done == [("cut", "a", "b")]
+        self.pass_time(bench, 2.5)
+        assert [each.kind for each in read_faults(tmp_path)] == ["pause"]
+        ended = Deferred.fromCoroutine(nemesis.stop())
+        self.pass_time(bench, 0.1)
+        assert ended.called
+        assert network.done == [("cut", "a", "b"), ("mend", "a", "b"), ("heal",)]
+        assert [each.kind for each in read_faults(tmp_path)] == ["pause", "cut"]
+        assert self.well == 1
+
+    def test_a_quiet_period_shifts_what_is_to_come(self, bench: Bench, nemesis: PlannedNemesis) -> None:
+        network: Any = bench.world.network
+        nemesis.start()
+        self.pass_time(bench, 1.1)
+        quiet = Deferred.fromCoroutine(nemesis.quiet(10))
+        assert quiet.called
+        assert network.done[-2:] == [("mend", "a", "b"), ("heal",)]
+        bench.asked(bench.b)
+        self.pass_time(bench, 9.5)
+        assert bench.asked(bench.b) == []
+        self.pass_time(bench, 1.6)
+        assert bench.asked(bench.b) == [("signal", {"number": int(signal.SIGSTOP)})]
+        nemesis.abandon()
