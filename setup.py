@@ -105,6 +105,9 @@ setup(
         "dask": [
             "distributed>=2024.1",  # campaigns on many machines: glitchgrid simulate --dask
         ],
+        "compose": [
+            "ruamel.yaml>=0.18",  # reads Compose files, for rehearsals of what they name
+        ],
         "disks": [
             "mfusepy>=3.1",  # file systems that lose power, for rehearsals of any programs; with Debian's fuse3
         ],

@@ -551,11 +551,28 @@ def simulate(test: str | None, **options: Any) -> None:
     "--oracle", type=click.Choice(ORACLES.all), help="Have this oracle find something; else the first that does."
 )
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Where the small plan goes; else here.")
-def shrink(**options: Any) -> None:
+@click.option(
+    "--rehearsal",
+    type=click.Path(path_type=Path),
+    metavar="DIRECTORY",
+    help="Fewer faults for the first timeline that failed there: what 'rehearse --system --out' has left.",
+)
+@click.option(
+    "--tries",
+    type=click.IntRange(1, TIMELINES_MAX),
+    default=3,
+    show_default=True,
+    help="With --rehearsal: so often fewer faults are tried before they count as too few.",
+)
+def shrink(rehearsal: Path | None, tries: int, **options: Any) -> None:
     """Find the smallest plan and workload that still fail in the same way, and where they part from a run that passes.
 
     Exits with 1: what is left fails. With 2 when there was nothing to shrink.
     """
+    if rehearsal is not None:
+        from glitchgrid.commands.shrinkrehearsal import Asked, shrink_rehearsal
+
+        shrink_rehearsal(Asked(rehearsal, tries, options["out"]))
     from glitchgrid.commands.shrink import Settings, shrink_command
 
     shrink_command(Settings(**_as_settings(options)))
@@ -606,7 +623,7 @@ def _settings(given: tuple[str, ...]) -> dict[str, str]:
     "--system",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Any programs, as a TOML file names them, each on a machine of its own: network, disks and clocks fail, too.",
+    help="Any programs, each on a machine whose network, disk and clock fail: a TOML file, Procfile or Compose file.",
 )
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of the system file.")
 @click.option(
@@ -614,6 +631,20 @@ def _settings(given: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--plain-disks", is_flag=True, help="Machines of a system file write to plain directories.")
 @click.option("--record", is_flag=True, help="Keep all frames of a system file's machines, as pcap; with --out.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1, TIMELINES_MAX),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run each timeline of a system file so often, with the same choices, and tell how often it has failed.",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Validate a system file and its templates, and call each test command once, while nothing fails.",
+)
+@click.option("--history", metavar="MODEL", help="What the history of a system is held against, if not its file's.")
 @click.option(
     "--patience",
     type=click.FloatRange(0.5, PATIENCE_S_MAX),
@@ -635,6 +666,9 @@ def rehearse(
     plan: Path | None,
     plain_disks: bool,
     record: bool,
+    repeat: int,
+    check: bool,
+    history: str | None,
     patience: float,
 ) -> None:
     """Call the test commands as Test Composer does, against real processes that are killed and stopped meanwhile.
@@ -643,21 +677,38 @@ def rehearse(
     """
     drawn = random.randrange(10**6) if seed is None else seed
     if system is not None:
-        for option, given in (("--glitch", glitch), ("--templates", templates)):
-            if given is not None:
-                raise click.UsageError(f"{option} is not for --system: its file names what runs")
+        if glitch is not None:
+            raise click.UsageError("--glitch is not for --system: its file names what runs")
         from glitchgrid.commands.rehearsesystem import Settings as SystemSettings
-        from glitchgrid.commands.rehearsesystem import rehearse_system
+        from glitchgrid.commands.rehearsesystem import check_system, rehearse_system
 
         words = _settings(settings)
-        rehearse_system(
-            SystemSettings(system, words, template, timelines, drawn, minutes, plan, plain_disks, record, out, patience)
+        (check_system if check else rehearse_system)(
+            SystemSettings(
+                system,
+                words,
+                template,
+                timelines,
+                drawn,
+                minutes,
+                plan,
+                plain_disks,
+                record,
+                out,
+                patience,
+                repeat,
+                None if templates is None else str(templates.resolve()),
+                history,
+            )
         )
     for option, is_given in (
         ("--set", settings),
         ("--plan", plan),
         ("--plain-disks", plain_disks),
         ("--record", record),
+        ("--repeat", repeat > 1),
+        ("--history", history),
+        ("--check", check),
     ):
         if is_given:
             raise click.UsageError(f"{option} is for --system")

@@ -74,6 +74,9 @@ NOT_RUN = {
     ".venv/bin/glitchgrid rehearse --system examples/redis/system.toml --seed 51 --timelines 1": REHEARSED,
     ".venv/bin/glitchgrid rehearse --system examples/postgresql/system.toml --seed 41": REHEARSED,
     ".venv/bin/glitchgrid rehearse --system examples/postgresql/system.toml --seed 42 --set fsync=off": REHEARSED,
+    "glitchgrid rehearse --system system.toml --check": REHEARSED,
+    "glitchgrid rehearse --system system.toml --repeat 5 --out rehearsal": REHEARSED,
+    "glitchgrid shrink --rehearsal rehearsal --tries 3": REHEARSED,
     "make container-test": "needs a Docker engine, or root and podman",
 }
 """What is not run as it stands there, and why."""

@@ -1,32 +1,35 @@
 """``glitchgrid rehearse --system FILE``: any programs, on real machines of their own, with the simulator's faults."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 from rich.console import Console
 
 from glitchgrid.commands.calling import command
-from glitchgrid.commands.ending import CANNOT_SAY
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
 from glitchgrid.commands.rehearse import kept
 from glitchgrid.commands.report import Settings as ReportSettings
 from glitchgrid.commands.report import tell
 from glitchgrid.commands.running import run
+from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.composer.calls import ENDS_WELL, Call
+from glitchgrid.lab.composer.calls import ENDS_WELL, Call, End
 from glitchgrid.lab.composer.templates import Template, names_in, read_template
 from glitchgrid.lab.errors import CannotRun, PlanInvalid
 from glitchgrid.lab.faults.fault import Fault, OfKeeper, Scope
 from glitchgrid.lab.plan.file import decode_faults, encode_plan
-from glitchgrid.lab.plan.plan import Environment, Habits, Plan, Planned
+from glitchgrid.lab.plan.plan import Habits, Plan, Planned
 from glitchgrid.lab.plan.swarm import draw_faults
-from glitchgrid.lab.properties import write_catalogue
+from glitchgrid.lab.properties import read_catalogue, write_catalogue
 from glitchgrid.lab.rehearsal.rehearsal import RealTimeline, Wanted, find_faketime
 from glitchgrid.lab.rehearsal.stage import Means
-from glitchgrid.lab.rehearsal.systemfile import SystemFile, read_system
+from glitchgrid.lab.rehearsal.systemfile import PLAIN, SystemFile, read_system
 from glitchgrid.lab.report.part import TIMELINE, About
-from glitchgrid.lab.report.report import CATALOGUE
+from glitchgrid.lab.report.report import CATALOGUE, read_report
+from glitchgrid.lab.report.sdk import SDK_OUTPUT, read_evidence
 from glitchgrid.machines import means
 from glitchgrid.simulation.random_stream import RandomStream
 
@@ -38,7 +41,7 @@ OFTEN_MS = (300, 1000, 3000)
 DRAWS_MAX = 100
 
 PLAN = "plan.json"
-PLAIN = Environment(200, 0, False, 0, 1)
+REHEARSAL = "rehearsal.json"
 
 
 @frozen
@@ -46,6 +49,9 @@ class Settings:
     """:param settings: words of the file's own that are to have another value.
     :param plan: its faults are carried out, and none are drawn.
     :param plain_disks: no disk is of FUSE.
+    :param repeat: so often each timeline is run, with the same choices.
+    :param templates: where the test templates are, if not where the file says.
+    :param history: the model of the history, if not the file's.
     """
 
     file: Path
@@ -59,6 +65,9 @@ class Settings:
     record: bool
     out: Path | None
     patience_s: float
+    repeat: int = 1
+    templates: str | None = None
+    history: str | None = None
 
 
 def rehearse_system(settings: Settings) -> NoReturn:
@@ -69,63 +78,236 @@ def _needs_keepers(kind: type[Fault]) -> bool:
     return issubclass(kind, OfKeeper) or kind.scope is Scope.KEEPERS
 
 
+def check_system(settings: Settings) -> NoReturn:
+    run(lambda reactor: _check(reactor, settings), status_when_stopped=CANNOT_SAY)
+
+
+async def _check(reactor: Any, settings: Settings) -> int:
+    """Is all there that a rehearsal needs, and does every test command pass while nothing fails?
+
+    :raises CannotRun: for the first thing that is missing or wrong.
+    """
+    out = Printer()
+    hand = Stagehand(reactor, settings, out)
+    hand.require_means()
+    templates = hand.templates()
+    hand.faults(settings.seed)
+    failed = 0
+    with kept(settings.out) as directory:
+        for number, template in enumerate(templates, start=1):
+            calls = await hand.rehearse_commands(template, directory / f"timeline-{number}")
+            for call in calls:
+                said = f": {call.words[-1]}" if call.end is not End.PASSED and call.words else ""
+                out.line(f"{template.name}/{call.command}: {call.end}{said}", "" if call.end is End.PASSED else "red")
+            failed += sum(call.end is not End.PASSED for call in calls)
+            ready = read_evidence_ready(directory / f"timeline-{number}")
+            if not ready:
+                out.line(f"{template.name}: nobody has said setup_complete, which the platform waits for", "yellow")
+    out.line(f"{failed} test commands have not passed" if failed else "every test command has passed, without faults")
+    return VIOLATION if failed else GOOD
+
+
+def read_evidence_ready(directory: Path) -> bool:
+    """Has somebody said by the SDK that all is set up?"""
+    output = directory / SDK_OUTPUT
+    return output.exists() and read_evidence(output).ready > 0
+
+
+def _overridden(system: SystemFile, settings: Settings) -> SystemFile:
+    """:raises CannotRun: for a model that there is not."""
+    if settings.history is not None:
+        if settings.history not in MODELS:
+            raise CannotRun(f"--history is {settings.history!r}, and none of {', '.join(sorted(MODELS))}")
+        system = evolve(system, history=settings.history)
+    if settings.templates is not None:
+        system = evolve(system, commands=evolve(system.commands, templates=settings.templates))
+    return system
+
+
 class _Rehearsal:
     """One run of the command."""
 
     def __init__(self, reactor: Any, settings: Settings) -> None:
-        self._reactor = reactor
         self._settings = settings
-        self._console = Console(soft_wrap=True, highlight=False)
-        self._told: set[str] = set()
+        self._out = Printer()
+        self._stagehand = Stagehand(reactor, settings, self._out)
 
     async def run(self) -> int:
         """:raises CannotRun: when something is missing, or a server does not come up."""
-        settings = self._settings
-        system = read_system(settings.file, settings.settings)
-        directory = system.templates
-        names = names_in(directory) if settings.template is None else [settings.template]
-        templates = [read_template(directory, name) for name in names]
+        settings, hand = self._settings, self._stagehand
+        hand.require_means()
+        templates = hand.templates()
+        with kept(settings.out) as out:
+            hand.write_about(out)
+            for number in range(1, settings.timelines + 1):
+                template = templates[(number - 1) % len(templates)]
+                await self._timeline(number, template, out)
+            self._out.line(f"again: {again(settings)}")
+            return tell(ReportSettings(out))
+
+    async def _timeline(self, number: int, template: Template, out: Path) -> None:
+        settings, hand = self._settings, self._stagehand
+        seed = settings.seed + number - 1
+        faults = hand.faults(seed)
+        self._out.line(f"timeline {number}: {template.name}, seed {seed}, {len(faults)} faults planned")
+        places = [out / f"timeline-{number}"]
+        if settings.repeat > 1:
+            places = [out / f"timeline-{number}-{attempt}" for attempt in range(1, settings.repeat + 1)]
+        failed = [place for place in places if await hand.play(template, faults, seed, place)]
+        if failed:
+            one = evolve(settings, seed=seed, timelines=1, template=template.name, out=None)
+            self._out.line(f"  it has failed in {len(failed)} of {len(places)} tries; again: {again(one)}")
+
+
+class Printer:
+    """Lines as they come: coloured on a terminal, and few in a pipe."""
+
+    def __init__(self) -> None:
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._told: set[str] = set()
+
+    def line(self, line: str, style: str = "") -> None:
+        if self._console.is_terminal:
+            self._console.print(line, style=style, markup=False)
+        else:
+            print(line, flush=True)
+
+    def called(self, call: Call) -> None:
+        """Every call on a terminal; in a pipe the first of each command that did not end well."""
+        if call.end in ENDS_WELL:
+            if self._console.is_terminal:
+                self.line(f"  {call.command} {call.end}")
+        elif self._console.is_terminal or call.command not in self._told:
+            self._told.add(call.command)
+            self.line(f"  {call.command} {call.end}: {call.words[-1] if call.words else call.status}", "red")
+
+    def struck(self, what: str) -> None:
+        if self._console.is_terminal:
+            self.line(f"  {what}", "yellow")
+
+    def trouble(self, what: str) -> None:
+        """What nobody planned; in a pipe each kind of it once."""
+        if self._console.is_terminal or what not in self._told:
+            self._told.add(what)
+            self.line(f"  {what}", "yellow")
+
+
+def again(settings: Settings) -> str:
+    """The line that does it again."""
+    arguments = ["rehearse", "--system", settings.file, "--timelines", settings.timelines]
+    arguments += ["--seed", settings.seed, "--minutes", f"{settings.minutes:g}"]
+    arguments += ["--patience", f"{settings.patience_s:g}"]
+    for name, value in settings.settings.items():
+        arguments += ["--set", f"{name}={value}"]
+    for option, given in (
+        ("--template", settings.template),
+        ("--templates", settings.templates),
+        ("--history", settings.history),
+        ("--plan", settings.plan),
+    ):
+        if given is not None:
+            arguments += [option, given]
+    if settings.plain_disks:
+        arguments.append("--plain-disks")
+    if settings.repeat > 1:
+        arguments += ["--repeat", settings.repeat]
+    return command(*map(str, arguments))
+
+
+class Stagehand:
+    """Plays timelines of what was asked for.
+
+    :ivar system: what its file says.
+    """
+
+    def __init__(self, reactor: Any, settings: Settings, out: Printer) -> None:
+        """:raises CannotRun: where the system file says what it should not."""
+        self._reactor = reactor
+        self._settings = settings
+        self._out = out
+        self.system = _overridden(read_system(settings.file, settings.settings), settings)
+        self._can_do = Means()
+
+    def require_means(self) -> None:
+        """:raises CannotRun: when machines cannot be made here."""
         missing = means.missing_for_machines()
         if missing:
             raise CannotRun(missing)
-        can_do = self._means(system)
-        with kept(settings.out) as out:
-            write_catalogue(out / CATALOGUE, [*(directory / name for name in names), *self._states(system)])
-            for number in range(1, settings.timelines + 1):
-                template = templates[(number - 1) % len(templates)]
-                await self._timeline(number, system, template, can_do, out / f"timeline-{number}")
-            self._print(f"again: {self._again()}")
-            return tell(ReportSettings(out))
+        self._can_do = self._means(self.system)
+
+    def templates(self) -> Sequence[Template]:
+        """:raises CannotRun: where they are not as Test Composer takes them."""
+        directory = self.system.templates
+        names = names_in(directory) if self._settings.template is None else [self._settings.template]
+        return [read_template(directory, name) for name in names]
+
+    def write_about(self, out: Path) -> None:
+        """What is needed to do it again, and the properties that somebody states."""
+        stated = [self.system.templates / template.name for template in self.templates()]
+        write_catalogue(out / CATALOGUE, [*stated, *(self.system.here / each for each in self.system.commands.states)])
+        settings = {**asdict(self._settings), "file": str(self._settings.file.resolve()), "out": None, "plan": None}
+        (out / REHEARSAL).write_text(json.dumps(settings), encoding="utf-8")
+
+    async def rehearse_commands(self, template: Template, directory: Path) -> Sequence[Call]:
+        """Each test command once, without faults.
+
+        :raises CannotRun: when a server does not come up.
+        """
+        directory.mkdir()
+        return await self._real_timeline(template, (), self._settings.seed, directory).rehearse_commands()
+
+    async def play(self, template: Template, faults: Sequence[Planned], seed: int, directory: Path) -> bool:
+        """One timeline. Returns whether it has failed.
+
+        :raises CannotRun: when a server does not come up at first.
+        """
+        system = self.system
+        directory.mkdir()
+        about = About(template.name, seed, None, tuple(system.layout().servers), system.history)
+        lines.append(directory / TIMELINE, asdict(about))
+        plan = Plan(f"{seed}", system.layout(), PLAIN, Habits(), faults, "as it is")
+        (directory / PLAN).write_text(encode_plan(plan), encoding="utf-8")
+        await self._real_timeline(template, faults, seed, directory).run()
+        return read_report(directory, read_catalogue(directory.parent / CATALOGUE), ()).is_violated
+
+    def _real_timeline(self, template: Template, faults: Sequence[Planned], seed: int, directory: Path) -> RealTimeline:
+        settings, out = self._settings, self._out
+        wanted = Wanted(
+            self.system,
+            template,
+            faults,
+            seed,
+            settings.minutes * SECONDS_PER_MINUTE,
+            settings.patience_s,
+            not self._can_do.no_disks,
+            settings.record,
+        )
+        return RealTimeline(self._reactor, wanted, directory, out.called, out.struck, out.trouble)
 
     def _means(self, system: SystemFile) -> Means:
         """What faults there can be; what is lacking is told once."""
         no_disks = "the disks are plain directories" if self._settings.plain_disks else means.missing_for_disks()
         if no_disks and not self._settings.plain_disks and system.layout().keepers:
-            self._print(f"disks cannot fail here, and only kills are left: {no_disks}", "yellow")
+            self._out.line(f"disks cannot fail here, and only kills are left: {no_disks}", "yellow")
         no_clocks = "" if system.clocks else "the system file does not have clocks = true"
         if system.clocks and find_faketime() is None:
             raise CannotRun("clocks need libfaketime (Debian: apt-get install libfaketime)")
         return Means(no_disks, no_clocks)
 
-    def _states(self, system: SystemFile) -> Sequence[Path]:
-        return [system.here / each for each in system.commands.states]
+    def faults(self, seed: int) -> Sequence[Planned]:
+        """Those of the plan that was given, or those of a seed.
 
-    def _faults(self, seed: int, system: SystemFile, can_do: Means) -> Sequence[Planned]:
-        """:raises CannotRun: for a plan with a fault that cannot be done here."""
-        settings, layout = self._settings, system.layout()
+        :raises CannotRun: for a plan with a fault that cannot be done here.
+        """
+        settings, system, can_do = self._settings, self.system, self._can_do
+        layout = system.layout()
         if settings.plan is not None:
-            try:
-                text = settings.plan.read_text(encoding="utf-8")
-                return decode_faults(text, can_do.kinds(), can_do.refusals(), layout)
-            except OSError as error:
-                raise CannotRun(f"{settings.plan}: {error.strerror}") from error
-            except (PlanInvalid, UnicodeDecodeError) as error:
-                raise CannotRun(f"{settings.plan}: {error}") from error
+            return self.read_plan(settings.plan)
         kinds = [kind for kind in can_do.kinds() if layout.keepers or not _needs_keepers(kind)]
         if system.faults:
             refused = [f"{kind}: {why}" for kind, why in can_do.refusals().items() if kind in system.faults]
             if refused and not self._settings.plain_disks:
-                self._print(f"not done here: {'; '.join(refused)}", "yellow")
+                self._out.line(f"not done here: {'; '.join(refused)}", "yellow")
             kinds = [kind for kind in kinds if kind.kind in system.faults]
         until_ms = int(settings.minutes * SECONDS_PER_MINUTE * MS_PER_S)
         # A timeline takes too long to have none: what draws no fault is drawn again.
@@ -133,66 +315,12 @@ class _Rehearsal:
         drawn = (draw_faults(rng, layout, kinds, until_ms, OFTEN_MS) for rng in draws)
         return next(filter(None, drawn), ()) if kinds else ()
 
-    async def _timeline(
-        self, number: int, system: SystemFile, template: Template, can_do: Means, directory: Path
-    ) -> None:
-        settings = self._settings
-        seed = settings.seed + number - 1
-        faults = self._faults(seed, system, can_do)
-        directory.mkdir()
-        about = About(template.name, seed, None, tuple(system.layout().servers), system.history)
-        lines.append(directory / TIMELINE, asdict(about))
-        plan = Plan(f"{seed}", system.layout(), PLAIN, Habits(), faults, "as it is")
-        (directory / PLAN).write_text(encode_plan(plan), encoding="utf-8")
-        self._print(f"timeline {number}: {template.name}, seed {seed}, {len(faults)} faults planned")
-        wanted = Wanted(
-            system,
-            template,
-            faults,
-            seed,
-            settings.minutes * SECONDS_PER_MINUTE,
-            settings.patience_s,
-            not can_do.no_disks,
-            settings.record,
-        )
-        timeline = RealTimeline(self._reactor, wanted, directory, self._called, self._struck, self._trouble)
-        await timeline.run()
-
-    def _called(self, call: Call) -> None:
-        """Print a call: every one on a terminal; in a pipe the first of each command that did not end well."""
-        if call.end in ENDS_WELL:
-            if self._console.is_terminal:
-                self._print(f"  {call.command} {call.end}")
-        elif self._console.is_terminal or call.command not in self._told:
-            self._told.add(call.command)
-            self._print(f"  {call.command} {call.end}: {call.words[-1] if call.words else call.status}", "red")
-
-    def _struck(self, what: str) -> None:
-        if self._console.is_terminal:
-            self._print(f"  {what}", "yellow")
-
-    def _trouble(self, what: str) -> None:
-        """Print what nobody planned; in a pipe each kind of it once."""
-        if self._console.is_terminal or what not in self._told:
-            self._told.add(what)
-            self._print(f"  {what}", "yellow")
-
-    def _again(self) -> str:
-        settings = self._settings
-        arguments = ["rehearse", "--system", settings.file, "--timelines", settings.timelines]
-        arguments += ["--seed", settings.seed, "--minutes", f"{settings.minutes:g}"]
-        arguments += ["--patience", f"{settings.patience_s:g}"]
-        for name, value in settings.settings.items():
-            arguments += ["--set", f"{name}={value}"]
-        for option, given in (("--template", settings.template), ("--plan", settings.plan)):
-            if given is not None:
-                arguments += [option, given]
-        if settings.plain_disks:
-            arguments.append("--plain-disks")
-        return command(*map(str, arguments))
-
-    def _print(self, line: str, style: str = "") -> None:
-        if self._console.is_terminal:
-            self._console.print(line, style=style, markup=False)
-        else:
-            print(line, flush=True)
+    def read_plan(self, path: Path) -> Sequence[Planned]:
+        """:raises CannotRun: for a fault that cannot be done here, and for what is no plan."""
+        try:
+            text = path.read_text(encoding="utf-8")
+            return decode_faults(text, self._can_do.kinds(), self._can_do.refusals(), self.system.layout())
+        except OSError as error:
+            raise CannotRun(f"{path}: {error.strerror}") from error
+        except (PlanInvalid, UnicodeDecodeError) as error:
+            raise CannotRun(f"{path}: {error}") from error

@@ -155,6 +155,7 @@ def _until(is_so: Callable[[], bool]) -> None:
         (["--system", GRID, "--set", "glitch"], "'glitch' is not NAME=VALUE"),
         (["--system", GRID, "--set", "other=1"], "has no setting 'other'; there is glitch"),
         (["--system", GRID, "--glitch", "torn-write"], "--glitch is not for --system"),
+        (["--system", GRID, "--history", "poem"], "--history is 'poem', and none of cas-register"),
         (["--system", GRID, "--template", "none"], "there is no template 'none'"),
         (["--plan", "plan.json"], "--plan is for --system"),
         (["--record"], "--record is for --system"),
@@ -175,3 +176,83 @@ def test_a_plan_with_what_cannot_be_done_here(tmp_path: Path) -> None:
     assert (
         "threads paused: it cannot be done here: the threads of a real process cannot be stopped one by one" in errors
     )
+
+
+TOY = """
+[machines.a]
+program = ["sh", "-c", "echo started >> starts; exec sleep 1000"]
+"""
+TOY_DRIVER = """#!/bin/sh
+sleep 0.2
+"""
+TOY_END = """#!/bin/sh
+"$ANTITHESIS_STOP_FAULTS" 1 || exit 2
+[ "$(wc -l < "$GLITCHGRID_TIMELINE/machines/a/disk/starts")" = 1 ]
+"""
+
+
+def toy(directory: Path) -> Path:
+    """A system that fails where its server was started twice."""
+    template = directory / "templates" / "toy"
+    template.mkdir(parents=True)
+    for name, text in (("serial_driver_wait.sh", TOY_DRIVER), ("finally_count.sh", TOY_END)):
+        (template / name).write_text(text, encoding="utf-8")
+        (template / name).chmod(0o755)
+    file = directory / "system.toml"
+    file.write_text(TOY, encoding="utf-8")
+    return file
+
+
+def test_a_failure_is_repeated_and_shrunk(tmp_path: Path) -> None:
+    """One fault of four has to do with it; the test command asks for quiet, and gets it."""
+    pauses: list[dict[str, object]] = [
+        {"at_ms": at_ms, "for_ms": 100, "kind": "pause", "machine": "a"} for at_ms in (100, 300, 900)
+    ]
+    faults = plan(tmp_path / "plan.json", *pauses, {"at_ms": 600, "for_ms": 200, "kind": "kill", "machine": "a"})
+    out, small = tmp_path / "out", tmp_path / "small"
+    system = toy(tmp_path)
+    options = ("--timelines", 1, "--seed", 1, "--minutes", 0.05, "--plan", faults, "--repeat", 2)
+    status, said, errors = rehearse("--system", system, *options, "--out", out)
+    assert (status, errors) == (1, ""), said
+    assert "it has failed in 2 of 2 tries; again: " in said
+    assert "finally_count.sh: 2 failed" in said
+    assert "test commands that have not passed once, as each has to on the platform: finally_count.sh" in said
+    events = [json.loads(line) for line in (out / "timeline-1-1" / "events.jsonl").read_text("utf-8").splitlines()]
+    assert [each["fault"]["name"] for each in events].count("kill") == 1
+    command = [sys.executable, "-m", "glitchgrid", "shrink", "--rehearsal", out, "--tries", "1", "--out", small]
+    done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 1, done.stderr
+    was, now, fault, again = done.stdout.splitlines()
+    assert was == "was:  4 faults"
+    assert now.startswith("is:   1, after ")
+    assert now.endswith("it fails in 5 of 5 tries")
+    assert fault.endswith("Kill(machine='a')")
+    assert str(small / "shrunk.json") in again
+    assert [each["kind"] for each in json.loads((small / "shrunk.json").read_text("utf-8"))["faults"]] == ["kill"]
+
+
+def test_commands_are_tried_without_faults(tmp_path: Path) -> None:
+    system = toy(tmp_path)
+    status, said, errors = rehearse("--system", system, "--check")
+    assert (status, errors) == (0, ""), said
+    assert said.splitlines() == [
+        "toy/serial_driver_wait.sh: passed",
+        "toy/finally_count.sh: passed",
+        "toy: nobody has said setup_complete, which the platform waits for",
+        "every test command has passed, without faults",
+    ]
+    (tmp_path / "templates" / "toy" / "finally_count.sh").write_text("#!/bin/sh\necho why >&2; exit 3\n", "utf-8")
+    status, said, _ = rehearse("--system", system, "--check")
+    assert status == 1
+    assert "toy/finally_count.sh: broke: why" in said
+    (tmp_path / "templates" / "toy" / "driver").write_text("", "utf-8")
+    status, said, errors = rehearse("--system", system, "--check")
+    assert (status, said) == (2, "")
+    assert "its name begins with none of first_" in errors
+
+
+def test_nothing_to_shrink(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "glitchgrid", "shrink", "--rehearsal", tmp_path]
+    done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "rehearsal.json: No such file or directory; it is what 'rehearse --system --out' leaves" in done.stderr

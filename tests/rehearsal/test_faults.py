@@ -13,9 +13,11 @@ from twisted.internet.task import Clock
 from glitchgrid.lab.composer.nemesis import read_faults
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.faults import disks, links, processes
+from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.faults.kinds import FAULTS
 from glitchgrid.lab.plan.file import decode_faults, encode_plan
 from glitchgrid.lab.plan.plan import Environment, Habits, Plan, Planned
+from glitchgrid.lab.rehearsal.events import EVENTS, began, ended
 from glitchgrid.lab.rehearsal.host import RESTART_AFTER_S, Host, RealClock, World
 from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
 from glitchgrid.lab.rehearsal.stage import Means, RealStage
@@ -297,6 +299,8 @@ class TestNemesis:
         assert ended.called
         assert network.done == [("cut", "a", "b"), ("mend", "a", "b"), ("heal",)]
         assert [each.kind for each in read_faults(tmp_path)] == ["pause", "cut"]
+        events = [json.loads(line)["fault"]["name"] for line in (tmp_path / EVENTS).read_text().splitlines()]
+        assert events == ["partition", "pause", "restore", "restore"]
         assert self.well == 1
 
     def test_a_quiet_period_shifts_what_is_to_come(self, bench: Bench, nemesis: PlannedNemesis) -> None:
@@ -312,3 +316,48 @@ class TestNemesis:
         self.pass_time(bench, 1.6)
         assert bench.asked(bench.b) == [("signal", {"number": int(signal.SIGSTOP)})]
         nemesis.abandon()
+
+
+class TestEvents:
+    """Faults as Antithesis's fault injector tells of them."""
+
+    def told(self, fault: Fault, *nodes: str) -> dict[str, Any]:
+        told = began(Planned(0, 2500, fault), nodes, 1.5)
+        assert told["source"] == {"name": "fault_injector"}
+        assert told["moment"] == {"vtime": 1.5}
+        assert told["fault"]["max_duration"] == 2.5
+        assert json.loads(json.dumps(told)) == told
+        found: dict[str, Any] = told["fault"]
+        return found
+
+    def test_each_fault_has_its_name_there(self) -> None:
+        partition = self.told(links.Partition([["a"], ["b"]], True), "a", "b")
+        assert (partition["name"], partition["type"], partition["affected_nodes"]) == (
+            "partition",
+            "network",
+            ["a", "b"],
+        )
+        assert partition["details"] == {"partitions": [["a"], ["b"]], "asymmetric": True}
+        clog = self.told(links.Clog("a", "slowed", "in", 5000, 1000, 10), "a")
+        assert clog["details"] == {
+            "disruption_type": "Slowed",
+            "asymmetric": True,
+            "latency": {"mean": 0.005, "deviation": 0.001},
+            "drop_rate": 0.01,
+        }
+        assert self.told(processes.ClockJump("a", -30))["details"] == {"offset": -30}
+        assert self.told(processes.PowerLoss("a"), "a")["details"] == {"kind": "power loss"}
+        assert self.told(disks.DiskFull("a"), "a")["type"] == "disk"
+
+    def test_every_kind_is_told(self) -> None:
+        rng = RandomStream("0")
+        known = {"partition", "clog", "kill", "stop", "pause", "throttle", "skip"}
+        for kind in Means().kinds():
+            told = self.told(kind.draw(rng, LAYOUT))
+            assert told["name"] in {*known, kind.kind}
+            assert told["type"] in {"network", "node", "clock", "disk"}
+
+    def test_its_end_is_a_restoration(self) -> None:
+        told = ended(Planned(0, 10, processes.Pause("a")), ["a"], 3)
+        assert told["fault"]["name"] == "restore"
+        assert told["fault"]["details"] == {"of": "pause"}

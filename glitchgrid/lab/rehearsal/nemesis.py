@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.nemesis import FAULTS, Fault
 from glitchgrid.lab.plan.plan import Planned
+from glitchgrid.lab.rehearsal.events import EVENTS, began, ended
 from glitchgrid.lab.rehearsal.stage import RealStage
 from glitchgrid.waiting import abandon
 
@@ -53,13 +54,14 @@ class PlannedNemesis:
         self._announce = announce
         self._going: list[_Going] = []
         self._is_on = self._is_quiet = False
-        self._shift_s = 0.0
+        self._shift_s = self._began_s = 0.0
         self._working: Deferred[None] | None = None
         self.had_effect: dict[str, int] = {}
 
     def start(self) -> None:
         self._is_on = True
-        self._working = Deferred.fromCoroutine(self._work(self._reactor.seconds()))
+        self._began_s = self._reactor.seconds()
+        self._working = Deferred.fromCoroutine(self._work())
 
     async def stop(self) -> None:
         """No more faults; returns when every server serves.
@@ -92,10 +94,14 @@ class PlannedNemesis:
 
         self._reactor.callLater(seconds, over)
 
-    async def _work(self, began_s: float) -> None:
+    @property
+    def _since_s(self) -> float:
+        return float(self._reactor.seconds() - self._began_s)
+
+    async def _work(self) -> None:
         for planned in self._faults:
             due_s = planned.at_ms / MS_PER_S
-            while self._is_on and (self._is_quiet or self._reactor.seconds() - began_s - self._shift_s < due_s):
+            while self._is_on and (self._is_quiet or self._since_s - self._shift_s < due_s):
                 await deferLater(self._reactor, LOOK_S)
             if not self._is_on:
                 return
@@ -107,6 +113,7 @@ class PlannedNemesis:
         going = _Going(planned, whom, monotonic_ns())
         has_effect = fault.begin(self._stage)
         self.had_effect[fault.kind] = self.had_effect.get(fault.kind, 0) + has_effect
+        lines.append(self._directory / EVENTS, began(planned, whom, self._since_s))
         self._announce(f"{fault.kind}: {', '.join(whom) or 'all'}")
         self._going.append(going)
         going.timer = self._reactor.callLater(planned.for_ms / MS_PER_S, self._end, going)
@@ -116,6 +123,7 @@ class PlannedNemesis:
             going.timer.cancel()
         self._going.remove(going)
         kind = going.planned.fault.kind
+        lines.append(self._directory / EVENTS, ended(going.planned, going.members, self._since_s))
         self.had_effect[kind] += going.planned.fault.end(self._stage)
         lines.append(self._directory / FAULTS, asdict(Fault(kind, going.members, going.began_ns, monotonic_ns())))
 

@@ -3,19 +3,19 @@
 import os
 import random
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import asdict, frozen
 from twisted.internet.task import deferLater
 
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.composer.calls import CALLS, Call, End
-from glitchgrid.lab.composer.templates import Template
+from glitchgrid.lab.composer.calls import CALLS, Call, End, Running
+from glitchgrid.lab.composer.templates import Prefix, Template
 from glitchgrid.lab.composer.timeline import Ended, Timeline
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.layout import CLIENTS
@@ -31,6 +31,8 @@ from glitchgrid.machines.machine import Machine, Plot
 from glitchgrid.machines.network import Network
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.waiting import settled
+
+T = TypeVar("T")
 
 PCAP_BYTES_MAX = 256 << 20
 RECOVERY = "every server serves again"
@@ -92,6 +94,17 @@ class RealTimeline:
 
     async def run(self) -> Ended:
         """:raises CannotRun: when something is missing, or a server does not come up."""
+        return await self._with_all_up(self._play)
+
+    async def rehearse_commands(self) -> Sequence[Call]:
+        """Call each test command once, one after another, and nothing fails meanwhile.
+
+        :raises CannotRun: as `run`.
+        """
+        return await self._with_all_up(self._call_each)
+
+    async def _with_all_up(self, work: Callable[[QuietDoor, PlannedNemesis], Coroutine[Any, Any, T]]) -> T:
+        """Make machines, start programs, and end all of it after the work."""
         self._logs.mkdir(parents=True)
         door = QuietDoor(self._reactor, self._directory)
         try:
@@ -101,29 +114,47 @@ class RealTimeline:
                 await self._prepare(server)
                 server.start()
             await self._until_all_serve(stage.servers)
-            faults, wanted = self._wanted.faults, self._wanted
             again = partial(self._until_all_serve_again, stage.servers)
+            faults = self._wanted.faults
             nemesis = PlannedNemesis(self._reactor, stage, faults, again, self._directory, self._struck)
             door.open(nemesis.quiet)
-            timeline = Timeline(
-                self._reactor,
-                wanted.template,
-                nemesis,
-                random.Random(wanted.seed),
-                self._directory,
-                self._commands_environment(door),
-                SEED_VARIABLE,
-                wanted.drivers_s,
-                wanted.patience_s,
-                self._called,
-                partial(self._machine(CLIENTS).entering, directory=self._directory),
-            )
-            return await timeline.run()
+            return await work(door, nemesis)
         except CannotBeMade as error:
             raise CannotRun(str(error)) from error
         finally:
             await door.close()
             await self._end_all()
+
+    async def _play(self, door: QuietDoor, nemesis: PlannedNemesis) -> Ended:
+        wanted = self._wanted
+        timeline = Timeline(
+            self._reactor,
+            wanted.template,
+            nemesis,
+            random.Random(wanted.seed),
+            self._directory,
+            self._commands_environment(door),
+            SEED_VARIABLE,
+            wanted.drivers_s,
+            wanted.patience_s,
+            self._called,
+            self._enter_clients,
+        )
+        return await timeline.run()
+
+    async def _call_each(self, door: QuietDoor, _nemesis: PlannedNemesis) -> Sequence[Call]:
+        """In the order of their prefixes: what comes first is called first."""
+        wanted, calls = self._wanted, []
+        environment = {**self._commands_environment(door), SEED_VARIABLE: str(wanted.seed)}
+        for command in sorted(wanted.template.commands, key=lambda each: list(Prefix).index(each.prefix)):
+            patience_s, enter = wanted.patience_s, self._enter_clients
+            running = Running(self._reactor, command, environment, self._directory, patience_s, enter)
+            calls.append(await running.ended)
+            self._called(calls[-1])
+        return calls
+
+    def _enter_clients(self, argv: Sequence[str]) -> Sequence[str]:
+        return self._machine(CLIENTS).entering(argv, self._directory)
 
     # Machines.
 

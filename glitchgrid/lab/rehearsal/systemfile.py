@@ -20,9 +20,14 @@ from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults.kinds import FAULTS
 from glitchgrid.lab.layout import CLIENTS, Layout, Link
+from glitchgrid.lab.plan.plan import Environment
+from glitchgrid.lab.rehearsal.otherfiles import is_compose, is_procfile, machines_of_compose, machines_of_procfile
 from glitchgrid.simulation.random_stream import RandomStream
 
 ORDINARY, HARSH = "ordinary", "harsh"
+PLAIN = Environment(200, 0, False, 0, 1)
+"""What a plan says of what only the simulator can choose."""
+
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 COUNT_MAX, MACHINES_MAX = 99, 100
 READY_S_MAX = 600.0
@@ -174,17 +179,12 @@ class Machines(Layout):
 
 
 def read_system(path: Path, settings: Mapping[str, str]) -> SystemFile:
-    """Read a system file.
+    """Read a system file; or a Procfile, or a Compose file, as far as that goes.
 
     :param settings: what is to have another value than in the file.
     :raises CannotRun: with the first thing that is wrong, and where.
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CannotRun(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CannotRun(f"{path} is no TOML: {error}") from error
+    data = _data_of(path)
     if "here" in data:
         raise CannotRun(f"{path}: there is no field 'here'")
     converter = Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
@@ -201,6 +201,20 @@ def read_system(path: Path, settings: Mapping[str, str]) -> SystemFile:
     found = evolve(found, settings={**found.settings, **settings})
     _check(path, found)
     return found
+
+
+def _data_of(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        if is_procfile(path):
+            return {"machines": machines_of_procfile(path, text)}
+        if is_compose(path):
+            return {"machines": machines_of_compose(path, text)}
+        return tomllib.loads(text)
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CannotRun(f"{path} is no TOML: {error}") from error
 
 
 def _exactly(value: Any, kind: type) -> Any:

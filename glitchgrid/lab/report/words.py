@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from glitchgrid.lab.composer.calls import ENDS_WELL
+from glitchgrid.lab.composer.calls import ENDS_WELL, End
 from glitchgrid.lab.properties import Standing
 from glitchgrid.lab.report.causes import told
 from glitchgrid.lab.report.report import VIOLATION, Campaign, Command, Report, Stated
@@ -41,6 +41,9 @@ def lines_of(report: Report) -> Iterator[Line]:
             yield _stated(each), "red" if each.standing is Standing.FAILED else "yellow"
     for command in report.commands:
         yield from _ended(command)
+    never = [each.name for each in report.commands if not each.ends.get(End.PASSED)]
+    if never:
+        yield f"test commands that have not passed once, as each has to on the platform: {', '.join(never)}", "yellow"
     for part in report.parts:
         verdict, why = report.verdict_of(part)
         what = "run" if part.plan is not None else "history"
