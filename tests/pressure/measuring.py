@@ -7,7 +7,7 @@ from attrs import frozen
 from tests.end_to_end.processes import Server
 from tests.pressure.kinds import Pressure, Seen
 from tests.pressure.other import WITHOUT_TLS, Client, Waits, reading
-from tests.pressure.watching import Held, Watched
+from tests.pressure.watching import GIVES_BACK_S, Held, Watched
 
 BEFORE_S = 4.0
 LOOK_EVERY_S = 0.1
@@ -29,8 +29,17 @@ class Measured:
     lives: bool
 
 
-async def measure(server: Server, pressure: Pressure, seconds: float, client: Client = WITHOUT_TLS) -> Measured:
-    """Press, and look on."""
+async def measure(
+    server: Server,
+    pressure: Pressure,
+    seconds: float,
+    client: Client = WITHOUT_TLS,
+    gives_back_s: float = GIVES_BACK_S,
+) -> Measured:
+    """Press, and look on.
+
+    :param gives_back_s: what it holds afterwards is looked at so long after its last descriptor is closed.
+    """
     loop = asyncio.get_running_loop()
     watched = Watched(server)
     async with reading(server.port, client) as alone:
@@ -44,5 +53,5 @@ async def measure(server: Server, pressure: Pressure, seconds: float, client: Cl
             most = Held(max(most.memory_mib, held.memory_mib), max(most.descriptors, held.descriptors))
             await asyncio.sleep(LOOK_EVERY_S)
     busy = (watched.cpu_s() - cpu_s) / (loop.time() - began_s)
-    after = await watched.settled(before.descriptors)
+    after = await watched.settled(before.descriptors, gives_back_s)
     return Measured(before, most, after, busy, alone.waits, meanwhile.waits, await pressing, watched.lives)

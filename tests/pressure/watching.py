@@ -15,7 +15,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 SETTLE_S = 30.0
 SETTLED_EVERY_S = 0.25
 GIVES_BACK_S = 2.0
-"""Memory is given back a second after a crowd has left."""
+"""Memory is given back a second after a crowd has left, and again after half a minute."""
 
 
 @frozen
@@ -46,10 +46,10 @@ class Watched:
         fields = (self._proc / "stat").read_text(encoding="ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
-    async def settled(self, descriptors: int) -> Held:
+    async def settled(self, descriptors: int, gives_back_s: float = GIVES_BACK_S) -> Held:
         """What it holds once it has no more descriptors than that; what it has after half a minute where it does."""
         end_s = time.monotonic() + SETTLE_S
         while self.held().descriptors > descriptors and time.monotonic() < end_s:
             await asyncio.sleep(SETTLED_EVERY_S)
-        await asyncio.sleep(GIVES_BACK_S)
+        await asyncio.sleep(gives_back_s)
         return self.held()

@@ -1,0 +1,136 @@
+"""How soon deliberate bugs are found on real machines: ``python -m tests.rehearsed_glitches``.
+
+Each glitch of the catalogue is switched on in the grid of ``examples/grid``, and timelines with drawn faults are run
+one after another, each from another seed, until one is found to be wrong or the time is over. With --page FILE the
+table is written there.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from glitchgrid.lab.register.glitches import GLITCHES
+
+ROOT = Path(__file__).resolve().parents[1]
+SYSTEM = ROOT / "examples" / "grid" / "system.toml"
+TIMELINE_MIN = 0.25
+SOON_S = 60
+WIDTH_MAX = 110
+
+
+@frozen
+class Found:
+    """:ivar seconds: until it was found, with the time that machines take to be made; None where it was not.
+    :ivar by: what told it first.
+    """
+
+    glitch: str
+    seconds: float | None
+    timelines: int
+    by: str = ""
+
+    def __str__(self) -> str:
+        when = "not found" if self.seconds is None else f"{self.seconds:.0f} s"
+        return f"| {self.glitch} | {when} | {self.timelines} | {self.by[:WIDTH_MAX].replace('|', '/')} |"
+
+
+def look_for(glitch: str, within_s: float, seed: int) -> Found:
+    """Run timelines until one is wrong."""
+    began_s = time.monotonic()
+    timelines = 0
+    while (left_s := within_s - (time.monotonic() - began_s)) > 0:
+        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
+            out = Path(directory) / "out"
+            options = ["--timelines", "1", "--template", "register", "--minutes", f"{TIMELINE_MIN}", "--out", str(out)]
+            command = [
+                "rehearse",
+                "--system",
+                str(SYSTEM),
+                "--seed",
+                f"{seed + timelines}",
+                "--set",
+                f"glitch={glitch}",
+            ]
+            status = _status([*command, *options], left_s + 60)
+            timelines += 1
+            if status == 1 and time.monotonic() - began_s <= within_s:
+                return Found(glitch, time.monotonic() - began_s, timelines, _why(out))
+    return Found(glitch, None, timelines)
+
+
+def _status(command: Sequence[str], timeout_s: float) -> int:
+    run = [sys.executable, "-m", "glitchgrid", *command]
+    try:
+        return subprocess.run(run, cwd=ROOT, capture_output=True, timeout=timeout_s, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return -1
+
+
+def _why(out: Path) -> str:
+    command = [sys.executable, "-m", "glitchgrid", "report", str(out), "--json"]
+    told = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout)
+    by_history = [each["why"] for each in told["histories"] if each["verdict"] == "not linearizable"]
+    by_property = [each["text"] for each in told["properties"] if each["standing"] == "failed"]
+    by_command = [name for name, ends in told["commands"].items() if ends.get("failed")]
+    for what, found in (("property", by_property), ("history", by_history), ("command", by_command)):
+        if found:
+            return f"{what}: {found[0]}"
+    return ""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.rehearsed_glitches", description=__doc__)
+    parser.add_argument("--within", type=float, default=300, metavar="SECONDS", help="each has so long to be found")
+    parser.add_argument("--only", default="", help="glitches whose names have this")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--page", type=Path, help="write the table there")
+    given = parser.parse_args()
+    found = []
+    for glitch in GLITCHES:
+        if given.only in glitch:
+            found.append(look_for(glitch, given.within, given.seed))
+            print(found[-1], flush=True)
+    print(_sum(found), flush=True)
+    if given.page is not None:
+        given.page.write_text(_page(found, given.within), encoding="utf-8")
+
+
+def _sum(found: Sequence[Found]) -> str:
+    seconds = [each.seconds for each in found if each.seconds is not None]
+    soon = sum(each <= SOON_S for each in seconds)
+    return f"{len(seconds)} of {len(found)} found, {soon} of them within {SOON_S} s"
+
+
+def _page(found: Sequence[Found], within_s: float) -> str:
+    command = f"python -m tests.rehearsed_glitches --within {within_s:g} --page docs/measured/rehearsed-glitches.md"
+    return "\n".join(
+        [
+            "# Deliberate bugs on real machines",
+            "",
+            f"Written by `{command}` on {time.strftime('%Y-%m-%d')}; Python {platform.python_version()}.",
+            "",
+            "Three vaults and two controls, each a real process on a machine of its own (`examples/grid`), with faults",
+            "drawn anew for each timeline of a quarter of a minute, until one is found to be wrong. Another run finds",
+            "them at other times: real processes are not deterministic. What clients cannot see (time that is wasted,",
+            "timers that are left) only simulation finds.",
+            "",
+            f"{_sum(found)}; each had {within_s:g} s.",
+            "",
+            "| glitch | found after | timelines | by |",
+            "|---|---|---|---|",
+            *map(str, found),
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
