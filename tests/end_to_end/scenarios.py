@@ -228,6 +228,14 @@ def all_are_killed_after_writes(rig: Rig) -> Ended:
     return rig.call("eventually_serves_again.py")
 
 
+def all_are_killed_before_it_is_quiet(rig: Rig) -> Ended:
+    rig.weigh(ONLY_LARGER)
+    assert rig.call("parallel_driver_write.py", GLITCHGRID_SEED="1").status == 0
+    assert rig.call("serial_driver_quiet.py").status == 0, "nobody gives it a quiet period"
+    rig.restart_all()
+    return rig.call("serial_driver_quiet.py", ANTITHESIS_STOP_FAULTS="true")
+
+
 def all_are_killed_beside_the_workload(rig: Rig) -> Ended:
     """Between its last write and its last read: a write in between would hide what was forgotten."""
     turn = rig.begin(
@@ -278,6 +286,11 @@ SCENARIOS: dict[str, tuple[str, Callable[[Rig], Ended], set[str]]] = {
     "eventually_serves_again.py": (
         "forget-on-restart",
         all_are_killed_after_writes,
+        {"test: nothing that was acknowledged is lost"},
+    ),
+    "serial_driver_quiet.py": (
+        "forget-on-restart",
+        all_are_killed_before_it_is_quiet,
         {"test: nothing that was acknowledged is lost"},
     ),
     "finally_history.py": (
