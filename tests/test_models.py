@@ -21,7 +21,7 @@ from glitchgrid.lab.checkers.search import search
 from glitchgrid.lab.history.formats.values import Map
 from tests.any_order import drawn, linearizable
 
-HISTORIES = 20_000
+HISTORIES = 8_000
 SEED = 20_261_128
 
 
