@@ -147,7 +147,7 @@ def test_it_is_gone_in_time(state: str, servers: Servers, stack: ExitStack, tmp_
         server.terminate(signal.SIGINT)
     status = server.wait_gone(GONE_S)
     assert time.monotonic() - began < GONE_S
-    assert status in {1, -signal.SIGTERM}
+    assert status in {1, -signal.SIGTERM, -signal.SIGINT}, "which of the signals it ends by is a matter of time"
     assert len(server.stderr.splitlines()) <= 1, server.stderr
     assert "Traceback" not in server.log
 
