@@ -10,6 +10,19 @@ import pytest
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
+LONGEST = frozenset(
+    {
+        "test_shown_commands",
+        "test_rehearse_system",
+        "test_rehearse",
+        "test_test_commands",
+        "test_test_command_glitches",
+        "test_commands",
+        "test_simulate",
+    }
+)
+"""They run programs, and no reactor within the tests' own process."""
+
 collect_ignore = ["services"]
 """What they test is in an environment of theirs: `make services` runs them there."""
 
@@ -24,8 +37,13 @@ def homeless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """trial's asynchronous test cases come first: pytest-twisted's reactor would look like their leavings."""
-    items.sort(key=lambda item: not (isinstance(item, pytest.Function) and _is_trials(item)))
+    """What takes longest comes first: of what is run side by side nothing is left to wait for at the end.
+
+    Then come trial's asynchronous test cases: pytest-twisted's reactor would look like their leavings.
+    """
+    items.sort(
+        key=lambda item: (item.path.stem not in LONGEST, not (isinstance(item, pytest.Function) and _is_trials(item)))
+    )
 
 
 def _is_trials(item: pytest.Function) -> bool:
