@@ -1,5 +1,6 @@
 """What is checked in more than one template, and how a check fails."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from antithesis.assertions import always, always_greater_than_or_equal_to, sometimes
@@ -15,6 +16,9 @@ from glitchgrid.vaults.address import VaultAddress
 REGISTER = "register"
 LOOKS_MAX = 10
 BETWEEN_LOOKS_S_MAX = 0.3
+
+Takes = Callable[[Turn, VaultAddress, int], Awaitable[bool]]
+"""Whether a control takes a write of more than a value, in time."""
 
 
 def must(holds: bool, otherwise: str) -> None:
@@ -57,8 +61,12 @@ async def reads_do_not_go_back(turn: Turn) -> None:
         await turn.pause(turn.random.uniform(0.0, BETWEEN_LOOKS_S_MAX))
 
 
-async def serves_again(turn: Turn) -> None:
-    """Every control reads no less than what was ever acknowledged, and takes a write."""
+async def serves_again(turn: Turn, takes: Takes | None = None) -> None:
+    """Every control reads no less than what was ever acknowledged, and takes a write.
+
+    :param takes: writes more than a value; without, that is recorded nowhere, and nobody may look at the history then.
+    """
+    takes = takes or _takes
     acknowledged = max(largest_answered(turn.shared.history()), turn.shared.largest(REGISTER))
     for control in turn.controls:
         value = await turn.read_within(RECOVERY_S, [control])
@@ -69,7 +77,7 @@ async def serves_again(turn: Turn) -> None:
         always_greater_than_or_equal_to(value, acknowledged, "test: nothing that was acknowledged is lost", details)
         must(value >= acknowledged, f"{control} reads {value}, and {acknowledged} was acknowledged: it is lost")
         sometimes(value > 0, "test: there was something to lose")
-        taken = await _takes(turn, control, value)
+        taken = await takes(turn, control, value)
         always(taken, "test: once faults have ended, every control takes a write", {"at": str(control)})
         must(taken, f"{control} takes no write within {RECOVERY_S:g} s, and no fault is left")
 
