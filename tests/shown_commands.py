@@ -46,7 +46,7 @@ NOT_RUN = {
     "scripts/bench compare ../before": TAKES_LONG,
     "scripts/bench tls --seconds 4 --rounds 1": TAKES_LONG,
     "scripts/bench metrics": TAKES_LONG,
-    "scripts/bench machines": TAKES_LONG,
+    ".venv/bin/python -m benchmarks machines": TAKES_LONG,
     "git worktree add ../earlier 61de166": CHANGES_THE_MACHINE,
     "scripts/bench simulation-beside ../earlier": TAKES_LONG,
     "scripts/bench profile --kind get --connections 64 --seconds 10": TAKES_LONG,

@@ -100,7 +100,7 @@ class Mounted:
     use_ns = True
 
     def __init__(self, platters: Platters, is_mounted: Callable[[], object], is_syncing: Callable[[], object]) -> None:
-        self.watches_syncs = False
+        self.watches_syncs = self.loses_power = False
         self._is_syncing = is_syncing
         self.platters = platters
         self.changed = threading.Condition()
@@ -237,6 +237,7 @@ class Mounted:
             if self.watches_syncs:
                 self._is_syncing()
                 self.changed.wait_for(lambda: not self.watches_syncs, POWER_GOES_WITHIN_S)
+            if self.loses_power:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             self._open[fh].sync()
         return 0

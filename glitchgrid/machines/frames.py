@@ -4,7 +4,6 @@ import struct
 from pathlib import Path
 
 ADDRESS_BYTES = 6
-BROADCAST = b"\xff" * ADDRESS_BYTES
 FRAME_BYTES_MAX = 65_536
 
 _PCAP_MAGIC_NS, _PCAP_VERSION, _LINKTYPE_ETHERNET = 0xA1B23C4D, (2, 4), 1

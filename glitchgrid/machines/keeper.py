@@ -9,7 +9,6 @@ Requests and answers are JSON, one a packet (unix(7), SOCK_SEQPACKET). The first
 """
 
 import ctypes
-import errno
 import json
 import os
 import signal
@@ -169,12 +168,13 @@ class Keeper:
         ran = self._signal(signal.SIGKILL)
         if self.disk is not None:
             with self.disk.changed:
-                self.disk.watches_syncs = False
+                self.disk.watches_syncs, self.disk.loses_power = False, True
                 self.disk.changed.notify_all()
         _until_alone()
         if self.disk is not None:
             with self.disk.changed:
                 self.disk.platters.lose_power()
+                self.disk.loses_power = False
         return ran
 
 
@@ -203,7 +203,7 @@ def main() -> None:
         Keeper(conversation).make()
     except OSError as error:
         reason = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-        socket.send_fds(conversation, [json.dumps({"failed": reason, "errno": error.errno or errno.EIO}).encode()], [])
+        socket.send_fds(conversation, [json.dumps({"failed": reason}).encode()], [])
         sys.exit(1)
     except (ImportError, RuntimeError) as error:
         socket.send_fds(conversation, [json.dumps({"failed": f"the disk: {error}"}).encode()], [])

@@ -23,7 +23,6 @@ from zope.interface import implementer
 from glitchgrid.machines.errors import CannotBeMade
 
 NETWORK = "10.77.0"
-HOSTS_MAX = 250
 PACKET_BYTES_MAX = 1 << 16
 MAKE_TIMEOUT_S = 20.0
 ASK_TIMEOUT_S = 10.0
@@ -107,7 +106,7 @@ class Machine:
         with theirs:
             self._process = _Enclosed(self.name)
             self._spawn(self._process, theirs.fileno())
-        self._conversation = conversation = _Conversation(self._reactor, ours, self._process)
+        self._conversation = conversation = _Conversation(self._reactor, ours)
         self._process.conversation = conversation
         conversation.said = self.said
         conversation.tell(self._asked(hosts))
@@ -227,7 +226,7 @@ class _Enclosed(ProcessProtocol):
 class _Conversation:
     """Packets of JSON, with descriptors beside them. Answers come in the order of what was asked."""
 
-    def __init__(self, reactor: Any, channel: socket.socket, process: _Enclosed) -> None:
+    def __init__(self, reactor: Any, channel: socket.socket) -> None:
         channel.setblocking(False)
         self._reactor = reactor
         self._channel = channel

@@ -15,6 +15,7 @@ class Bench:
     def __init__(self, *, is_harsh: bool = False, seed: str = "0") -> None:
         self.told: list[tuple[int, int]] = []
         self.syncs = 0
+        self.power_goes = True
         self.platters = Platters(seed, "m", lambda *told: self.told.append(told), is_harsh=is_harsh)
         self.disk = Mounted(self.platters, lambda: None, self.syncing)
 
@@ -24,7 +25,7 @@ class Bench:
 
     def go_on(self) -> None:
         with self.disk.changed:
-            self.disk.watches_syncs = False
+            self.disk.watches_syncs, self.disk.loses_power = False, self.power_goes
             self.disk.changed.notify_all()
 
     def write(self, path: str, data: bytes, *, sync: bool) -> None:
@@ -157,6 +158,13 @@ def test_a_sync_that_is_watched_for_waits_and_has_not_happened(bench: Bench) -> 
         bench.write("/a", b"x", sync=True)
     assert bench.syncs == 1
     assert bench.platters.durable("/a") != b"x"
+
+
+def test_a_sync_that_is_watched_for_no_more_happens(bench: Bench) -> None:
+    bench.power_goes = False
+    bench.disk.watches_syncs = True
+    bench.write("/a", b"x", sync=True)
+    assert bench.platters.durable("/a") == b"x"
 
 
 def test_what_there_is_beside_files(bench: Bench) -> None:

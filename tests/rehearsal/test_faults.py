@@ -317,6 +317,18 @@ class TestNemesis:
         assert bench.asked(bench.b) == [("signal", {"number": int(signal.SIGSTOP)})]
         nemesis.abandon()
 
+    def test_quiet_periods_may_overlap(self, bench: Bench, nemesis: PlannedNemesis) -> None:
+        """And faults go on when the last one is over."""
+        nemesis.start()
+        Deferred.fromCoroutine(nemesis.quiet(1))
+        Deferred.fromCoroutine(nemesis.quiet(3))
+        bench.asked(bench.b)
+        self.pass_time(bench, 4.9)
+        assert bench.asked(bench.b) == []
+        self.pass_time(bench, 0.3)
+        assert bench.asked(bench.b) == [("signal", {"number": int(signal.SIGSTOP)})]
+        nemesis.abandon()
+
 
 class TestEvents:
     """Faults as Antithesis's fault injector tells of them."""

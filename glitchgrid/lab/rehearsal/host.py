@@ -297,6 +297,8 @@ class Host:
         """Nothing is started until it is certain that what ran before is gone."""
         self.is_ending = True
         self._killings += 1
+        if self.child is not None:  # what waits for it may have been stopped with it, and would not tell of its end
+            self.child.signal(signal.SIGCONT)
 
         def gone(_: object) -> None:
             self._killings -= 1

@@ -53,10 +53,10 @@ class PlannedNemesis:
         self._directory = directory
         self._announce = announce
         self._going: list[_Going] = []
-        self._is_on = self._is_quiet = False
-        self._shift_s = self._began_s = 0.0
+        self._is_on = False
+        self._quiet = 0
+        self._quiet_since_s = self._shift_s = self._began_s = 0.0
         self._working: Deferred[None] | None = None
-        self.had_effect: dict[str, int] = {}
 
     def start(self) -> None:
         self._is_on = True
@@ -83,16 +83,21 @@ class PlannedNemesis:
             abandon(self._working)
 
     async def quiet(self, seconds: float) -> None:
-        """No faults for so long, from when every server serves; returns then."""
-        self._is_quiet = True
-        began_s = self._reactor.seconds()
-        await self._be_well()
+        """No faults for so long, from when every server serves; returns then. Periods may overlap."""
+        if not self._quiet:
+            self._quiet_since_s = self._reactor.seconds()
+        self._quiet += 1
+        try:
+            await self._be_well()
+        except BaseException:
+            self._less_quiet()
+            raise
+        self._reactor.callLater(seconds, self._less_quiet)
 
-        def over() -> None:
-            self._is_quiet = False
-            self._shift_s += self._reactor.seconds() - began_s
-
-        self._reactor.callLater(seconds, over)
+    def _less_quiet(self) -> None:
+        self._quiet -= 1
+        if not self._quiet:
+            self._shift_s += self._reactor.seconds() - self._quiet_since_s
 
     @property
     def _since_s(self) -> float:
@@ -101,7 +106,7 @@ class PlannedNemesis:
     async def _work(self) -> None:
         for planned in self._faults:
             due_s = planned.at_ms / MS_PER_S
-            while self._is_on and (self._is_quiet or self._since_s - self._shift_s < due_s):
+            while self._is_on and (self._quiet or self._since_s - self._shift_s < due_s):
                 await deferLater(self._reactor, LOOK_S)
             if not self._is_on:
                 return
@@ -111,8 +116,7 @@ class PlannedNemesis:
         fault = planned.fault
         whom = tuple(dict.fromkeys(each if isinstance(each, str) else each[0] for each in fault.troubles(self._stage)))
         going = _Going(planned, whom, monotonic_ns())
-        has_effect = fault.begin(self._stage)
-        self.had_effect[fault.kind] = self.had_effect.get(fault.kind, 0) + has_effect
+        fault.begin(self._stage)
         lines.append(self._directory / EVENTS, began(planned, whom, self._since_s))
         self._announce(f"{fault.kind}: {', '.join(whom) or 'all'}")
         self._going.append(going)
@@ -124,7 +128,7 @@ class PlannedNemesis:
         self._going.remove(going)
         kind = going.planned.fault.kind
         lines.append(self._directory / EVENTS, ended(going.planned, going.members, self._since_s))
-        self.had_effect[kind] += going.planned.fault.end(self._stage)
+        going.planned.fault.end(self._stage)
         lines.append(self._directory / FAULTS, asdict(Fault(kind, going.members, going.began_ns, monotonic_ns())))
 
     async def _be_well(self) -> None:

@@ -90,7 +90,6 @@ class RealTimeline:
         self._world = World(Network(reactor, str(wanted.seed), record))
         self._entries = dict(wanted.system.names)
         self.network: Network = self._world.network
-        self.ended_by_themselves: list[str] = []
 
     async def run(self) -> Ended:
         """:raises CannotRun: when something is missing, or a server does not come up."""
@@ -244,9 +243,7 @@ class RealTimeline:
         return self._wanted.system.words(name, plot.address, plot.disk)
 
     def _ended_by_itself(self, host: Host, child: Child) -> None:
-        text = f"{host.name} has ended by itself: {child.how_it_ended}"
-        self.ended_by_themselves.append(text)
-        self._trouble(text)
+        self._trouble(f"{host.name} has ended by itself: {child.how_it_ended}")
 
     async def _until_all_serve(self, servers: Sequence[Host]) -> None:
         """:raises CannotRun: when one does not, within the time that the system file gives it."""
