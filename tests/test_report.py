@@ -246,6 +246,7 @@ def test_the_picture_has_clients_servers_and_faults(directory: Path) -> None:
     timeline = directory / "timeline-1"
     record(timeline, 3, 5, read=3)
     about = {"template": "register", "seed": 1, "glitch": None, "members": ["control1", "vault1"]}
+    about |= {"keepers": ["vault1"]}
     write_lines(timeline / "timeline.jsonl", about)
     write_lines(timeline / "calls.jsonl", a_call("parallel_driver_look.sh", End.FAILED, 900, "it is wrong"))
     killed = {"kind": "kill a vault", "members": ["vault1"], "began_ns": 1010, "ended_ns": 1030}
@@ -270,6 +271,50 @@ def test_the_picture_has_clients_servers_and_faults(directory: Path) -> None:
         "parallel_driver_look.sh begins",
         "parallel_driver_look.sh failed: it is wrong",
     ]
+
+
+def test_the_picture_has_what_was_seen_of_real_servers(directory: Path) -> None:
+    """Their lives are not what follows from faults: a cut ends no process."""
+    timeline = directory / "timeline-1"
+    (timeline / "history").mkdir(parents=True)
+    events = [
+        {"process": 0, "type": kind, "f": function, "value": value, "time": at_ns}
+        for kind, function, value, at_ns in (
+            ("invoke", "add", 7, 1000),
+            ("ok", "add", 7, 1010),
+            ("invoke", "read", None, 1020),
+            ("ok", "read", [], 1030),
+        )
+    ]
+    write_lines(timeline / "history" / "1.jsonl", *events)
+    about = {"template": "set", "seed": 1, "glitch": None, "members": ["db"], "history": "set", "keepers": []}
+    write_lines(timeline / "timeline.jsonl", about)
+    cut = {"kind": "cut", "members": ["db"], "began_ns": 1000, "ended_ns": 1030, "text": "Cut(source='db')"}
+    write_lines(timeline / "faults.jsonl", cut)
+    write_lines(timeline / "lives.jsonl", {"server": "db", "from_ns": 500, "to_ns": 1020})
+    write_lines(
+        timeline / "said.jsonl",
+        {"at_ns": 500, "server": "db", "line": "before all"},
+        {"at_ns": 1010, "server": "db", "line": "ready"},
+    )
+    write_lines(
+        timeline / "sent.jsonl",
+        {"source": "clients", "target": "db", "sent_ns": 1005, "arrived_ns": None, "text": "GET / HTTP/1.1"},
+    )
+    (part,) = [part for part in report_on(directory).parts if part.name == "timeline-1"]
+    picture = picture_of(part)
+    assert [(each.text, each.kind, each.is_wrong) for each in picture.operations] == [
+        ("add 7", "write", True),
+        ("read []", "read", True),
+    ]
+    assert [lane.name for lane in picture.lanes if lane.name in {"clients", "db"}] == ["clients", "db"]
+    begin_ns = 1000
+    assert [(life.from_ns, life.to_ns) for life in picture.lives] == [(0, 1020 - begin_ns)]
+    assert [fault.text for fault in picture.faults] == ["Cut(source='db')"]
+    assert [(each.source, each.target, each.sent_ns, each.arrived_ns) for each in picture.messages] == [
+        ("clients", "db", 1005 - begin_ns, None)
+    ]
+    assert [(line.at_ns, line.what) for line in picture.trace if line.who == "db"] == [(1010 - begin_ns, "ready")]
 
 
 def test_operations_at_one_time_have_lanes_of_their_own(directory: Path) -> None:

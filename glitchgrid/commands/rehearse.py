@@ -105,7 +105,8 @@ class Rehearsal:
             settings.glitch,
             output,
         )
-        about = About(template.name, seed, settings.glitch, tuple(member.name for member in grid.members))
+        names, keepers = (tuple(member.name for member in members) for members in (grid.members, grid.vaults))
+        about = About(template.name, seed, settings.glitch, names, keepers=keepers)
         lines.append(directory / TIMELINE, asdict(about))
         self._print(f"timeline {number}: {template.name}, seed {seed}")
         nemesis = Nemesis(self._reactor, strikes(grid), grid.until_it_listens, rng, directory, self._struck)

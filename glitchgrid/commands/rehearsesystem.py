@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from attrs import asdict, evolve, frozen
-from rich.console import Console
 
 from glitchgrid.commands.calling import command
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
+from glitchgrid.commands.rehearsalview import Printer
 from glitchgrid.commands.rehearse import kept
 from glitchgrid.commands.report import Settings as ReportSettings
 from glitchgrid.commands.report import tell
 from glitchgrid.commands.running import run
 from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.composer.calls import ENDS_WELL, Call, End
+from glitchgrid.lab.composer.calls import Call, End
 from glitchgrid.lab.composer.templates import Template, names_in, read_template
+from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import CannotRun, PlanInvalid
 from glitchgrid.lab.faults.fault import Fault, OfKeeper, Scope
 from glitchgrid.lab.plan.file import decode_faults, encode_plan
@@ -88,7 +89,7 @@ async def _check(reactor: Any, settings: Settings) -> int:
     :raises CannotRun: for the first thing that is missing or wrong.
     """
     out = Printer()
-    hand = Stagehand(reactor, settings, out)
+    hand = Stagehand(reactor, settings, out, [])
     hand.require_means()
     templates = hand.templates()
     hand.faults(settings.seed)
@@ -97,14 +98,17 @@ async def _check(reactor: Any, settings: Settings) -> int:
         for number, template in enumerate(templates, start=1):
             calls = await hand.rehearse_commands(template, directory / f"timeline-{number}")
             for call in calls:
-                said = f": {call.words[-1]}" if call.end is not End.PASSED and call.words else ""
-                out.line(f"{template.name}/{call.command}: {call.end}{said}", "" if call.end is End.PASSED else "red")
+                out.line(f"{template.name}/{call.command}: {_ended(call)}", "" if call.end is End.PASSED else "red")
             failed += sum(call.end is not End.PASSED for call in calls)
             ready = read_evidence_ready(directory / f"timeline-{number}")
             if not ready:
                 out.line(f"{template.name}: nobody has said setup_complete, which the platform waits for", "yellow")
     out.line(f"{failed} test commands have not passed" if failed else "every test command has passed, without faults")
     return VIOLATION if failed else GOOD
+
+
+def _ended(call: Call) -> str:
+    return call.end if call.end is End.PASSED or not call.words else f"{call.end}: {call.words[-1]}"
 
 
 def read_evidence_ready(directory: Path) -> bool:
@@ -130,7 +134,7 @@ class _Rehearsal:
     def __init__(self, reactor: Any, settings: Settings) -> None:
         self._settings = settings
         self._out = Printer()
-        self._stagehand = Stagehand(reactor, settings, self._out)
+        self._stagehand = Stagehand(reactor, settings, self._out, [self._out])
 
     async def run(self) -> int:
         """:raises CannotRun: when something is missing, or a server does not come up."""
@@ -157,39 +161,6 @@ class _Rehearsal:
         if failed:
             one = evolve(settings, seed=seed, timelines=1, template=template.name, out=None)
             self._out.line(f"  it has failed in {len(failed)} of {len(places)} tries; again: {again(one)}")
-
-
-class Printer:
-    """Lines as they come: coloured on a terminal, and few in a pipe."""
-
-    def __init__(self) -> None:
-        self._console = Console(soft_wrap=True, highlight=False)
-        self._told: set[str] = set()
-
-    def line(self, line: str, style: str = "") -> None:
-        if self._console.is_terminal:
-            self._console.print(line, style=style, markup=False)
-        else:
-            print(line, flush=True)
-
-    def called(self, call: Call) -> None:
-        """Every call on a terminal; in a pipe the first of each command that did not end well."""
-        if call.end in ENDS_WELL:
-            if self._console.is_terminal:
-                self.line(f"  {call.command} {call.end}")
-        elif self._console.is_terminal or call.command not in self._told:
-            self._told.add(call.command)
-            self.line(f"  {call.command} {call.end}: {call.words[-1] if call.words else call.status}", "red")
-
-    def struck(self, what: str) -> None:
-        if self._console.is_terminal:
-            self.line(f"  {what}", "yellow")
-
-    def trouble(self, what: str) -> None:
-        """What nobody planned; in a pipe each kind of it once."""
-        if self._console.is_terminal or what not in self._told:
-            self._told.add(what)
-            self.line(f"  {what}", "yellow")
 
 
 def again(settings: Settings) -> str:
@@ -220,11 +191,14 @@ class Stagehand:
     :ivar system: what its file says.
     """
 
-    def __init__(self, reactor: Any, settings: Settings, out: Printer) -> None:
-        """:raises CannotRun: where the system file says what it should not."""
+    def __init__(self, reactor: Any, settings: Settings, out: Printer, watchers: Sequence[Watcher]) -> None:
+        """:param watchers: are told what happens.
+        :raises CannotRun: where the system file says what it should not.
+        """
         self._reactor = reactor
         self._settings = settings
         self._out = out
+        self._watchers = watchers
         self.system = _overridden(read_system(settings.file, settings.settings), settings)
         self._can_do = Means()
 
@@ -263,15 +237,18 @@ class Stagehand:
         """
         system = self.system
         directory.mkdir()
-        about = About(template.name, seed, None, tuple(system.layout().servers), system.history)
+        layout = system.layout()
+        about = About(template.name, seed, None, tuple(layout.servers), system.history, tuple(layout.keepers))
         lines.append(directory / TIMELINE, asdict(about))
-        plan = Plan(f"{seed}", system.layout(), PLAIN, Habits(), faults, "as it is")
+        plan = Plan(f"{seed}", layout, PLAIN, Habits(), faults, "as it is")
         (directory / PLAN).write_text(encode_plan(plan), encoding="utf-8")
-        await self._real_timeline(template, faults, seed, directory).run()
+        drivers_s = self._settings.minutes * SECONDS_PER_MINUTE
+        with self._out.progress(self._reactor, directory, drivers_s, len(faults)):
+            await self._real_timeline(template, faults, seed, directory).run()
         return read_report(directory, read_catalogue(directory.parent / CATALOGUE), ()).is_violated
 
     def _real_timeline(self, template: Template, faults: Sequence[Planned], seed: int, directory: Path) -> RealTimeline:
-        settings, out = self._settings, self._out
+        settings = self._settings
         wanted = Wanted(
             self.system,
             template,
@@ -282,7 +259,7 @@ class Stagehand:
             not self._can_do.no_disks,
             settings.record,
         )
-        return RealTimeline(self._reactor, wanted, directory, out.called, out.struck, out.trouble)
+        return RealTimeline(self._reactor, wanted, directory, self._watchers)
 
     def _means(self, system: SystemFile) -> Means:
         """What faults there can be; what is lacking is told once."""

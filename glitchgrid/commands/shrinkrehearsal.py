@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,9 +14,9 @@ from twisted.internet.defer import CancelledError
 
 from glitchgrid.commands.ending import CANNOT_SAY, VIOLATION
 from glitchgrid.commands.files import prepare_directory
-from glitchgrid.commands.rehearsesystem import PLAN, REHEARSAL, Printer, Settings, Stagehand, again
+from glitchgrid.commands.rehearsalview import Printer
+from glitchgrid.commands.rehearsesystem import PLAN, REHEARSAL, Settings, Stagehand, again
 from glitchgrid.commands.running import run
-from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.templates import read_template
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.plan.file import encode_plan
@@ -23,7 +24,7 @@ from glitchgrid.lab.plan.plan import Habits, Plan, Planned
 from glitchgrid.lab.properties import read_catalogue
 from glitchgrid.lab.rehearsal.fewer import Shrinking
 from glitchgrid.lab.rehearsal.systemfile import PLAIN
-from glitchgrid.lab.report.part import TIMELINE, TIMELINES, About
+from glitchgrid.lab.report.part import TIMELINES, About, read_about
 from glitchgrid.lab.report.report import CATALOGUE, read_report
 
 SURE_TRIES = 5
@@ -54,6 +55,11 @@ class _Quiet(Printer):
     def line(self, line: str, style: str = "") -> None:
         del line, style
 
+    @contextmanager
+    def progress(self, reactor: Any, directory: Path, drivers_s: float, faults: int) -> Iterator[None]:
+        del reactor, directory, drivers_s, faults
+        yield
+
 
 class _Shrink:
     """One run of the command."""
@@ -61,7 +67,7 @@ class _Shrink:
     def __init__(self, reactor: Any, asked: Asked) -> None:
         self._asked = asked
         self._settings = _settings_of(asked.directory)
-        self._hand = Stagehand(reactor, self._settings, _Quiet())
+        self._hand = Stagehand(reactor, self._settings, _Quiet(), [])
 
     async def run(self) -> int:
         """:raises CannotRun: when there is nothing to shrink, or machines cannot be made."""
@@ -140,8 +146,5 @@ def _failed_in(directory: Path) -> tuple[Path, About]:
     places = sorted(directory.glob(TIMELINES), key=lambda path: (len(path.name), path.name))
     for place in places:
         if read_report(place, known, ()).is_violated:
-            about = lines.read(
-                place / TIMELINE, lambda fields: About(**{**fields, "members": tuple(fields["members"])})
-            )
-            return place, about[0]
+            return place, read_about(place)[0]
     raise CannotRun(f"there is nothing to shrink: none of these {len(places)} timelines has failed")

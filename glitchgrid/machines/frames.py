@@ -23,6 +23,15 @@ def is_for_many(frame: bytes) -> bool:
     return bool(frame[0] & 1)
 
 
+def payload_of(frame: bytes) -> bytes:
+    """What a segment of TCP over IPv4 carries; nothing where it is no such segment."""
+    if frame[12:14] != _IPV4 or len(frame) < _ETHERNET_BYTES + 40 or frame[_ETHERNET_BYTES + 9] != _TCP:
+        return b""
+    begin = _ETHERNET_BYTES + (frame[_ETHERNET_BYTES] & 0x0F) * 4
+    (length,) = struct.unpack_from("!H", frame, _ETHERNET_BYTES + 2)
+    return frame[begin + (frame[begin + 12] >> 4) * 4 : _ETHERNET_BYTES + length]
+
+
 def resets_for(frame: bytes) -> tuple[bytes, bytes] | None:
     """The resets that break the connection of a segment of TCP (RFC 9293, 3.10.7): one back, one on.
 

@@ -9,6 +9,7 @@ Requests and answers are JSON, one a packet (unix(7), SOCK_SEQPACKET). The first
 """
 
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -95,7 +96,7 @@ class Keeper:
             try:
                 answer = self._verbs[asked.pop("do")](**asked)
             except OSError as error:
-                self._tell({"error": str(error)})
+                self._tell({"error": error.strerror or str(error)})
             else:
                 self._tell({"answer": answer})
 
@@ -160,7 +161,7 @@ class Keeper:
     def _kill(self) -> bool:
         """Everything dies. Returns whether anything ran, when it is gone."""
         ran = self._signal(signal.SIGKILL)
-        _until_alone()
+        _require_gone(is_alone=_until_alone())
         return ran
 
     def _lose_power(self) -> bool:
@@ -170,19 +171,28 @@ class Keeper:
             with self.disk.changed:
                 self.disk.watches_syncs, self.disk.loses_power = False, True
                 self.disk.changed.notify_all()
-        _until_alone()
+        is_alone = _until_alone()
         if self.disk is not None:
             with self.disk.changed:
                 self.disk.platters.lose_power()
                 self.disk.loses_power = False
+        _require_gone(is_alone=is_alone)
         return ran
 
 
-def _until_alone() -> None:
-    """What was killed still has its files open until it is gone."""
+def _until_alone() -> bool:
+    """What was killed still has its files open until it is gone. Returns whether it was in time."""
     end_s = time.monotonic() + ASK_TIMEOUT_S
-    while len([name for name in os.listdir("/proc") if name.isdecimal()]) > 1 and time.monotonic() < end_s:
+    while len([name for name in os.listdir("/proc") if name.isdecimal()]) > 1:
+        if time.monotonic() > end_s:
+            return False
         time.sleep(0.001)
+    return True
+
+
+def _require_gone(*, is_alone: bool) -> None:
+    if not is_alone:
+        raise OSError(errno.ETIMEDOUT, f"what was killed has not ended within {ASK_TIMEOUT_S:g} s")
 
 
 def _own_temporary(own: str, keeps: list[str]) -> None:

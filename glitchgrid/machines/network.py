@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IReadDescriptor
 from zope.interface import implementer
 
-from glitchgrid.machines.frames import FRAME_BYTES_MAX, Pcap, is_for_many, resets_for, target_of
+from glitchgrid.machines.frames import FRAME_BYTES_MAX, Pcap, is_for_many, payload_of, resets_for, target_of
 from glitchgrid.machines.interface import octets
 from glitchgrid.simulation.network import Slowness
 from glitchgrid.simulation.random_stream import RandomStream
@@ -31,6 +31,10 @@ BITS = 8
 
 RESETS_NS = 1 * SECOND_NS
 """For so long whatever a connection says is answered with a reset."""
+
+
+Watch = Callable[[str, str, int, int | None, bytes], object]
+"""Whence, whither, when it was sent, when it arrived (None where it was lost; by the monotonic clock), what it is."""
 
 
 @frozen
@@ -59,6 +63,7 @@ class Way:
     :ivar holds: by how many it is held.
     :ivar carried: how many frames have come out.
     :ivar lost: how many never will.
+    :ivar ends: the machines' names.
     """
 
     rng: RandomStream
@@ -66,12 +71,13 @@ class Way:
     holds: int = 0
     slowness: list[Slowness] = field(factory=list)
     roughness: Roughness = SMOOTH
-    held: deque[bytes] = field(factory=deque)
+    held: deque[tuple[int, bytes]] = field(factory=deque)
     waiting_bytes: int = 0
     free_at_ns: int = 0
     resets_until_ns: int = 0
     carried: int = 0
     lost: int = 0
+    ends: tuple[str, str] = ("", "")
 
     @property
     def is_plain(self) -> bool:
@@ -99,18 +105,21 @@ class Way:
 class Network:
     """:param record: where all frames that come in are kept, if anywhere.
 
+    :param watch: is told of what connections carry, if anybody is.
+
     :ivar frames: how many have come in.
     """
 
-    def __init__(self, reactor: Any, seed: str, record: Pcap | None = None) -> None:
+    def __init__(self, reactor: Any, seed: str, record: Pcap | None = None, watch: Watch | None = None) -> None:
         self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._seed = seed
         self._record = record
+        self._watch = watch
         self._ports: dict[str, _Port] = {}
         self._by_mac: dict[bytes, _Port] = {}
         self._ways: dict[tuple[str, str], Way] = {}
-        self._late: list[tuple[int, int, _Port, bytes, Way]] = []
+        self._late: list[tuple[int, int, int, _Port, bytes, Way]] = []
         self._order = 0
         self._timer: IDelayedCall | None = None
         self.frames = 0
@@ -122,7 +131,8 @@ class Network:
         port = _Port(self, name, tap)
         for other in self._ports:
             for source, target in ((name, other), (other, name)):
-                self._ways[source, target] = Way(RandomStream(f"{self._seed}:way {source} {target}"))
+                rng = RandomStream(f"{self._seed}:way {source} {target}")
+                self._ways[source, target] = Way(rng, ends=(source, target))
         self._ports[name] = self._by_mac[octets(mac)] = port
         self._reactor.addReader(port)
 
@@ -167,9 +177,9 @@ class Network:
         way.holds = max(0, way.holds - 1)
         if not way.holds:
             held, way.held = way.held, deque()
-            for frame in held:
+            for came_ns, frame in held:
                 way.waiting_bytes -= len(frame)
-                self._carry(way, self._ports[target], frame)
+                self._carry(way, self._ports[target], frame, came_ns)
 
     def slow(self, source: str, target: str, slowness: Slowness) -> None:
         self._ways[source, target].slowness.append(slowness)
@@ -215,27 +225,43 @@ class Network:
 
     def came(self, source: "_Port", frame: bytes) -> None:
         self.frames += 1
+        came_ns = time.monotonic_ns()
         if self._record is not None:
             self._record.add(time.time_ns(), frame)
         if is_for_many(frame):
             for target in self._ports.values():
                 if target is not source:
-                    self._carry(self._ways[source.name, target.name], target, frame)
+                    self._carry(self._ways[source.name, target.name], target, frame, came_ns)
             return
         to = self._by_mac.get(target_of(frame))
         if to is not None and to is not source:
-            self._carry(self._ways[source.name, to.name], to, frame)
+            self._carry(self._ways[source.name, to.name], to, frame, came_ns)
 
-    def _carry(self, way: Way, target: "_Port", frame: bytes) -> None:
+    def _carry(self, way: Way, target: "_Port", frame: bytes, came_ns: int) -> None:
         if way.is_plain:
-            target.put(way, frame)
+            self._put(way, target, frame, came_ns)
         elif self._breaks(way, target, frame) or way.cuts or way.waiting_bytes + len(frame) > QUEUE_BYTES_MAX:
-            way.lost += 1
+            self._lose(way, frame, came_ns)
         elif way.holds:
             way.waiting_bytes += len(frame)
-            way.held.append(frame)
+            way.held.append((came_ns, frame))
         else:
-            self._delay(way, target, frame)
+            self._delay(way, target, frame, came_ns)
+
+    def _put(self, way: Way, target: "_Port", frame: bytes, came_ns: int) -> None:
+        target.put(way, frame)
+        if self._watch is not None:
+            self._tell(way, frame, came_ns, time.monotonic_ns())
+
+    def _lose(self, way: Way, frame: bytes, came_ns: int) -> None:
+        way.lost += 1
+        if self._watch is not None:
+            self._tell(way, frame, came_ns, None)
+
+    def _tell(self, way: Way, frame: bytes, came_ns: int, arrived_ns: int | None) -> None:
+        said = payload_of(frame)
+        if said and self._watch is not None:
+            self._watch(*way.ends, came_ns, arrived_ns, said)
 
     def _breaks(self, way: Way, target: "_Port", frame: bytes) -> bool:
         """Answer a segment of a connection with resets to both ends, while that is wanted."""
@@ -254,14 +280,15 @@ class Network:
             source.put(way, back)
         return True
 
-    def _delay(self, way: Way, target: "_Port", frame: bytes) -> None:
+    def _delay(self, way: Way, target: "_Port", frame: bytes, came_ns: int) -> None:
         now_ns = time.monotonic_ns()
         delays_ns = way.delays_ns(len(frame), now_ns)
-        way.lost += not delays_ns
+        if not delays_ns:
+            self._lose(way, frame, came_ns)
         for delay_ns in delays_ns:
             self._order += 1
             way.waiting_bytes += len(frame)
-            heappush(self._late, (now_ns + delay_ns, self._order, target, frame, way))
+            heappush(self._late, (now_ns + delay_ns, self._order, came_ns, target, frame, way))
         self._wait()
 
     def _wait(self) -> None:
@@ -277,15 +304,15 @@ class Network:
     def _deliver(self) -> None:
         now_ns = time.monotonic_ns()
         while self._late and self._late[0][0] <= now_ns:
-            _, _, target, frame, way = heappop(self._late)
+            _, _, came_ns, target, frame, way = heappop(self._late)
             way.waiting_bytes -= len(frame)
             if way.cuts:
-                way.lost += 1
+                self._lose(way, frame, came_ns)
             elif way.holds:
                 way.waiting_bytes += len(frame)
-                way.held.append(frame)
+                way.held.append((came_ns, frame))
             else:
-                target.put(way, frame)
+                self._put(way, target, frame, came_ns)
         self._wait()
 
 

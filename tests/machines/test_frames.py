@@ -4,7 +4,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from glitchgrid.machines.frames import Pcap, is_for_many, resets_for, target_of
+from glitchgrid.machines.frames import Pcap, is_for_many, payload_of, resets_for, target_of
 
 A, B = b"\x02\0\0\0\0\x01", b"\x02\0\0\0\0\x02"
 ADDRESS_A, ADDRESS_B = b"\x0a\x4d\0\x01", b"\x0a\x4d\0\x02"
@@ -54,6 +54,15 @@ def test_what_breaks_nothing() -> None:
     assert resets_for(segment(ACK, kind=17)) is None
     assert resets_for(B + A + b"\x08\x06" + bytes(46)) is None
     assert resets_for(B + A) is None
+
+
+def test_what_a_segment_carries() -> None:
+    assert payload_of(segment(ACK | PSH, b"hello")) == b"hello"
+    assert payload_of(segment(ACK | PSH, b"hello") + bytes(6)) == b"hello", "what fills a frame is none of it"
+    assert payload_of(segment(ACK)) == b""
+    assert payload_of(segment(ACK, b"hello", kind=17)) == b""
+    assert payload_of(B + A + b"\x08\x06" + bytes(46)) == b""
+    assert payload_of(B + A) == b""
 
 
 def test_whom_a_frame_is_for() -> None:

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from glitchgrid.machines import network as networks
 from glitchgrid.machines.network import QUEUE_BYTES_MAX, Network, Roughness
 from glitchgrid.simulation.network import Slowness
-from tests.machines.test_frames import ACK, RST, read, segment
+from tests.machines.test_frames import ACK, PSH, RST, read, segment
 
 MS_NS = 1_000_000
 
@@ -37,7 +37,8 @@ class Bench:
         self.reactor = Reactor()
         self.now_ns = 1_000_000_000
         monkeypatch.setattr(time, "monotonic_ns", lambda: self.now_ns)
-        self.network = Network(self.reactor, "0")
+        self.seen: list[tuple[object, ...]] = []
+        self.network = Network(self.reactor, "0", watch=lambda *seen: self.seen.append(seen))
         self.ends: list[socket.socket] = []
         for number in range(1, count + 1):
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -213,3 +214,26 @@ def test_a_machine_that_has_ended(bench: Bench) -> None:
     assert port not in bench.reactor.readers
     bench.send(2, frame(1, 2))
     assert bench.network.way("m2", "m1").lost == 1
+
+
+def test_whoever_watches_is_told_of_what_connections_carry(bench: Bench) -> None:
+    """When it was sent, and when it came out, if it did."""
+    sent_ns = bench.now_ns
+    bench.send(1, segment(ACK | PSH, b"at once"))
+    bench.send(1, segment(ACK))
+    bench.network.cut("m1", "m2")
+    bench.send(1, segment(ACK | PSH, b"lost"))
+    bench.network.mend("m1", "m2")
+    bench.network.hold("m1", "m2")
+    bench.send(1, segment(ACK | PSH, b"held"))
+    bench.pass_time(5)
+    bench.network.release("m1", "m2")
+    bench.network.slow("m1", "m2", Slowness(3 * MS_NS, 0, 0))
+    bench.send(1, segment(ACK | PSH, b"late"))
+    bench.pass_time(3)
+    assert bench.seen == [
+        ("m1", "m2", sent_ns, sent_ns, b"at once"),
+        ("m1", "m2", sent_ns, None, b"lost"),
+        ("m1", "m2", sent_ns, sent_ns + 5 * MS_NS, b"held"),
+        ("m1", "m2", sent_ns + 5 * MS_NS, sent_ns + 8 * MS_NS, b"late"),
+    ]

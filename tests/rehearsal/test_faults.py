@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from glitchgrid.lab.composer.nemesis import read_faults
+from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.faults import disks, links, processes
 from glitchgrid.lab.faults.fault import Fault
@@ -278,7 +279,7 @@ class TestNemesis:
         async def until_well() -> None:
             self.well += 1
 
-        return PlannedNemesis(bench.reactor, bench.stage, faults, until_well, tmp_path, lambda _: None)
+        return PlannedNemesis(bench.reactor, bench.stage, faults, until_well, tmp_path, Watcher())
 
     def pass_time(self, bench: Bench, seconds: float) -> None:
         bench.reactor.pump([0.02] * round(seconds / 0.02))

@@ -1,6 +1,6 @@
 """The picture of a history and of the verdict on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import evolve
 
@@ -41,7 +41,7 @@ def picture_of(history: History, model: Model, verdict: CheckResult, title: str)
         duration_ns=max(1, end_ns - begin_ns),
         lanes=lanes,
         lives=[],
-        operations=[_view(each, lane, model, begin_ns, places, wrong) for lane, each in placed],
+        operations=[view_of(each, lane, model, begin_ns, each.op in wrong, places) for lane, each in placed],
         messages=[],
         faults=[
             Fault(
@@ -69,9 +69,19 @@ def _places(verdict: CheckResult) -> dict[int, int] | None:
     return None
 
 
-def _view(
-    operation: Operation, lane: str, model: Model, begin_ns: int, places: dict[int, int] | None, wrong: set[int]
+def view_of(
+    operation: Operation,
+    lane: str,
+    model: Model,
+    begin_ns: int,
+    is_wrong: bool,
+    places: Mapping[int, int] | None = None,
 ) -> View:
+    """An operation of any model's, as a picture has it.
+
+    :param begin_ns: where the picture begins, on the history's clock.
+    :param places: by its number, which place an operation has in the order that was found.
+    """
     place = None if places is None else places.get(operation.op)
     happened = operation.outcome in {Outcome.OK, Outcome.REFUSED}
     of = "" if operation.key is None else f" [{named(operation.key)}]"
@@ -85,7 +95,7 @@ def _view(
         called_ns=operation.call_ns - begin_ns,
         returned_ns=None if operation.return_ns is None else operation.return_ns - begin_ns,
         outcome="open" if operation.return_ns is None else _OUTCOMES.get(operation.outcome, operation.outcome.value),
-        is_wrong=operation.op in wrong,
+        is_wrong=is_wrong,
         is_outside=places is not None and place is None and happened,
     )
 

@@ -62,12 +62,16 @@ class Kind:
 
 @frozen
 class Fault:
-    """:ivar began_ns: of the monotonic clock, as `ended_ns`."""
+    """:ivar members: the servers that it is done to, itself or by way of their links.
+    :ivar began_ns: of the monotonic clock, as `ended_ns`.
+    :ivar text: all of it in words; empty where its kind says all.
+    """
 
     kind: str
     members: tuple[str, ...]
     began_ns: int
     ended_ns: int
+    text: str = ""
 
 
 class Nemesis:

@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.nemesis import FAULTS, Fault
+from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.rehearsal.events import EVENTS, began, ended
 from glitchgrid.lab.rehearsal.stage import RealStage
@@ -44,14 +45,14 @@ class PlannedNemesis:
         faults: Sequence[Planned],
         until_well: Callable[[], Awaitable[None]],
         directory: Path,
-        announce: Callable[[str], object],
+        watcher: Watcher,
     ) -> None:
         self._reactor = reactor
         self._stage = stage
         self._faults = sorted(faults, key=lambda each: each.at_ms)
         self._until_well = until_well
         self._directory = directory
-        self._announce = announce
+        self._watcher = watcher
         self._going: list[_Going] = []
         self._is_on = False
         self._quiet = 0
@@ -118,7 +119,7 @@ class PlannedNemesis:
         going = _Going(planned, whom, monotonic_ns())
         fault.begin(self._stage)
         lines.append(self._directory / EVENTS, began(planned, whom, self._since_s))
-        self._announce(f"{fault.kind}: {', '.join(whom) or 'all'}")
+        self._watcher.struck(fault, whom)
         self._going.append(going)
         going.timer = self._reactor.callLater(planned.for_ms / MS_PER_S, self._end, going)
 
@@ -126,10 +127,14 @@ class PlannedNemesis:
         if going.timer is not None and going.timer.active():
             going.timer.cancel()
         self._going.remove(going)
-        kind = going.planned.fault.kind
         lines.append(self._directory / EVENTS, ended(going.planned, going.members, self._since_s))
         going.planned.fault.end(self._stage)
-        lines.append(self._directory / FAULTS, asdict(Fault(kind, going.members, going.began_ns, monotonic_ns())))
+        lines.append(self._directory / FAULTS, asdict(self._told(going)))
+        self._watcher.healed(going.planned.fault, going.members)
+
+    def _told(self, going: _Going) -> Fault:
+        fault = going.planned.fault
+        return Fault(fault.kind, going.members, going.began_ns, monotonic_ns(), str(fault))
 
     async def _be_well(self) -> None:
         """End what goes on, and wait until every server serves."""

@@ -15,8 +15,11 @@ from twisted.internet.task import deferLater
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.calls import CALLS, Call, End, Running
+from glitchgrid.lab.composer.scribe import Scribe
+from glitchgrid.lab.composer.servers import Lived, Said, Sent
 from glitchgrid.lab.composer.templates import Prefix, Template
 from glitchgrid.lab.composer.timeline import Ended, Timeline
+from glitchgrid.lab.composer.watcher import Watcher, Watchers
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.layout import CLIENTS
 from glitchgrid.lab.plan.plan import Planned
@@ -37,6 +40,7 @@ T = TypeVar("T")
 PCAP_BYTES_MAX = 256 << 20
 RECOVERY = "every server serves again"
 LOOK_S = 0.1
+MESSAGE_CHARS_MAX = 60
 PREPARE_TIMEOUT_S = 120.0
 FAKETIME_NAMES = ("libfaketime.so.1",)
 FAKETIME_PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime")
@@ -65,9 +69,7 @@ class Wanted:
 
 class RealTimeline:
     """:param directory: what is left of it goes there.
-    :param called: is told of each call of a test command.
-    :param struck: is told of each fault, in words.
-    :param trouble: is told of what nobody planned: a program that has ended by itself.
+    :param watchers: are told what happens.
     """
 
     def __init__(
@@ -75,19 +77,15 @@ class RealTimeline:
         reactor: Any,
         wanted: Wanted,
         directory: Path,
-        called: Callable[[Call], None],
-        struck: Callable[[str], None],
-        trouble: Callable[[str], None],
+        watchers: Sequence[Watcher],
     ) -> None:
         self._reactor = reactor
         self._wanted = wanted
         self._directory = directory
-        self._called = called
-        self._struck = struck
-        self._trouble = trouble
+        self._watcher = Watchers([Scribe(directory), *watchers])
         self._logs = directory / "logs"
         record = Pcap(directory / "frames.pcap", PCAP_BYTES_MAX) if wanted.record else None
-        self._world = World(Network(reactor, str(wanted.seed), record))
+        self._world = World(Network(reactor, str(wanted.seed), record, self._sent))
         self._entries = dict(wanted.system.names)
         self.network: Network = self._world.network
 
@@ -115,7 +113,7 @@ class RealTimeline:
             await self._until_all_serve(stage.servers)
             again = partial(self._until_all_serve_again, stage.servers)
             faults = self._wanted.faults
-            nemesis = PlannedNemesis(self._reactor, stage, faults, again, self._directory, self._struck)
+            nemesis = PlannedNemesis(self._reactor, stage, faults, again, self._directory, self._watcher)
             door.open(nemesis.quiet)
             return await work(door, nemesis)
         except CannotBeMade as error:
@@ -136,7 +134,7 @@ class RealTimeline:
             SEED_VARIABLE,
             wanted.drivers_s,
             wanted.patience_s,
-            self._called,
+            self._watcher.called,
             self._enter_clients,
         )
         return await timeline.run()
@@ -149,7 +147,7 @@ class RealTimeline:
             patience_s, enter = wanted.patience_s, self._enter_clients
             running = Running(self._reactor, command, environment, self._directory, patience_s, enter)
             calls.append(await running.ended)
-            self._called(calls[-1])
+            self._watcher.called(calls[-1])
         return calls
 
     def _enter_clients(self, argv: Sequence[str]) -> Sequence[str]:
@@ -187,7 +185,9 @@ class RealTimeline:
         clock = RealClock(plot.directory / "clock")
         rng = RandomStream(f"{self._wanted.seed}:machine {plot.name}")
         launch = partial(self._launch, plot.name)
-        return Host(self._reactor, self._world, machine, clock, launch, self._ended_by_itself, self._trouble, rng)
+        return Host(
+            self._reactor, self._world, machine, clock, launch, self._ended_by_itself, self._watcher.trouble, rng
+        )
 
     def _machine(self, name: str) -> Machine:
         return self._world.machines[name].machine
@@ -219,13 +219,23 @@ class RealTimeline:
 
     def _launch(self, name: str) -> Child:
         log = (self._logs / f"{name}.log").open("a", encoding="utf-8", buffering=1)
+        began_ns = monotonic_ns()
 
         def keep(line: str) -> None:
             log.write(f"{line}\n")
+            self._watcher.said(Said(monotonic_ns(), name, line))
+
+        def over(_: object) -> None:
+            log.close()
+            self._watcher.lived(Lived(name, began_ns, monotonic_ns()))
 
         child = self._run(name, ("sh", "-c", 'exec "$@" 2>&1', "sh", *self._entries[name].program), keep)
-        child.when_ended().addCallback(lambda _: log.close())
+        child.when_ended().addCallback(over)
+        self._watcher.started(name)
         return child
+
+    def _sent(self, source: str, target: str, sent_ns: int, arrived_ns: int | None, said: bytes) -> None:
+        self._watcher.sent(Sent(source, target, sent_ns, arrived_ns, in_words(said)))
 
     def _run(self, name: str, program: Sequence[str], on_line: Callable[[str], object]) -> Child:
         entry, machine = self._entries[name], self._machine(name)
@@ -243,7 +253,7 @@ class RealTimeline:
         return self._wanted.system.words(name, plot.address, plot.disk)
 
     def _ended_by_itself(self, host: Host, child: Child) -> None:
-        self._trouble(f"{host.name} has ended by itself: {child.how_it_ended}")
+        self._watcher.trouble(f"{host.name} has ended by itself: {child.how_it_ended}")
 
     async def _until_all_serve(self, servers: Sequence[Host]) -> None:
         """:raises CannotRun: when one does not, within the time that the system file gives it."""
@@ -263,7 +273,7 @@ class RealTimeline:
         except CannotRun as error:
             call = Call(RECOVERY, End.FAILED, 1, began_ns, monotonic_ns(), (str(error),))
             lines.append(self._directory / CALLS, asdict(call))
-            self._called(call)
+            self._watcher.called(call)
 
     async def _serves(self, server: Host, entry: MachineEntry) -> bool:
         if server.process is None:
@@ -290,6 +300,16 @@ class RealTimeline:
             "ANTITHESIS_STOP_FAULTS": str(door.program),
             **own,
         }
+
+
+def in_words(said: bytes) -> str:
+    """A line of a picture: the first line of what can be read, else how much it is."""
+    line = said.split(b"\n", 1)[0].strip()[:MESSAGE_CHARS_MAX]
+    try:
+        text = line.decode("ascii")
+    except UnicodeDecodeError:
+        text = ""
+    return text if text.isprintable() and text else f"{len(said)} bytes"
 
 
 def faked_clock(file: Path) -> Mapping[str, str]:

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
 from glitchgrid.lab.checkers.judging import judge
 from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.model import Model
 from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.checkers.result import CannotSay, CheckResult, NotLinearizable
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.calls import CALLS, Call, read_calls
 from glitchgrid.lab.composer.nemesis import Fault, read_faults
+from glitchgrid.lab.composer.servers import Lived, Said, Sent, read_lives, read_said, read_sent
 from glitchgrid.lab.errors import CannotRun, HistoryInvalid
 from glitchgrid.lab.history.format import lines_of, read_history
 from glitchgrid.lab.history.merging import HISTORY, read_merged
@@ -31,6 +34,7 @@ class About:
     """What whoever ran it has written down of it.
 
     :ivar history: the model of the history; empty for a max-register's.
+    :ivar keepers: those members that keep something on their disks.
     """
 
     template: str
@@ -38,11 +42,13 @@ class About:
     glitch: str | None
     members: tuple[str, ...]
     history: str = ""
+    keepers: tuple[str, ...] = ()
 
 
 @frozen(slots=False)
 class Part:
-    """:ivar history: None where no client has recorded anything.
+    """:ivar lives: where nobody has written them down, they follow from the faults.
+    :ivar history: None where no client has recorded anything.
     :ivar plan: the file with the plan of a simulated run, where it is there.
     """
 
@@ -51,15 +57,23 @@ class Part:
     evidence: Evidence = field(factory=Evidence)
     calls: tuple[Call, ...] = ()
     faults: tuple[Fault, ...] = ()
+    lives: tuple[Lived, ...] = ()
+    said: tuple[Said, ...] = ()
+    sent: tuple[Sent, ...] = ()
     history: History | None = None
     plan: Path | None = None
+
+    @property
+    def model(self) -> Model | None:
+        """None for a max-register, whose history has a form of its own."""
+        named = MODELS.get(self.about.history) if self.about is not None else None
+        return None if named is None else named()
 
     @cached_property
     def verdict(self) -> CheckResult:
         if self.history is None:
             return CannotSay("there is no history")
-        model = self.about.history if self.about is not None else ""
-        return judge(self.history, MODELS[model]()) if model in MODELS else check(self.history)
+        return check(self.history) if self.model is None else judge(self.history, self.model)
 
     @property
     def is_violated(self) -> bool:
@@ -86,7 +100,7 @@ def _timelines(directory: Path) -> Iterator[Part]:
 
 def _timeline(place: Path) -> Part:
     output = place / SDK_OUTPUT
-    about = lines.read(place / TIMELINE, lambda fields: About(**{**fields, "members": tuple(fields["members"])}))
+    about = read_about(place)
     has_history = any((place / HISTORY).glob("*.jsonl"))
     return Part(
         place.name,
@@ -94,8 +108,24 @@ def _timeline(place: Path) -> Part:
         read_evidence(output) if output.exists() else Evidence(),
         read_calls(place),
         read_faults(place),
+        read_lives(place),
+        read_said(place),
+        read_sent(place),
         read_merged(place / HISTORY) if has_history else None,
     )
+
+
+def read_about(place: Path) -> tuple[About, ...]:
+    """One, or none where nobody has written it down.
+
+    :raises CannotRun: for what is no such thing.
+    """
+    return lines.read(place / TIMELINE, _about)
+
+
+def _about(fields: dict[str, Any]) -> About:
+    lists = {name: tuple(fields.get(name, ())) for name in ("members", "keepers")}
+    return About(**{**fields, **lists})
 
 
 def _simulated(directory: Path) -> Iterator[Part]:

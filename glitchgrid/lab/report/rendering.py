@@ -3,17 +3,26 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from glitchgrid.lab.checkers.rendering import view_of
 from glitchgrid.lab.checkers.result import NotLinearizable
 from glitchgrid.lab.composer.calls import ENDS_WELL, Call
 from glitchgrid.lab.composer.nemesis import Fault as Injected
 from glitchgrid.lab.composer.nemesis import is_pause
+from glitchgrid.lab.composer.servers import Said, Sent
 from glitchgrid.lab.history.view import by_number, in_lanes, operation_view
-from glitchgrid.lab.picture.model import Fault, Lane, LaneKind, Life, Mark, Picture, TraceLine
+from glitchgrid.lab.history.operation import Operation
+from glitchgrid.lab.picture.model import Fault, Lane, LaneKind, Life, Mark, Message, Picture, TraceLine
+from glitchgrid.lab.picture.model import Operation as View
 from glitchgrid.lab.report.part import Part
 from glitchgrid.lab.report.report import verdict_name
 
 CHECKER, COMMAND = "checker", "test command"
 COMMANDS = "commands"
+ANY_CLIENT = "client"
+"""One whose name says nothing of what it does."""
+
+LOST_AFTER_NS = 20_000_000
+"""The arrow of a message that never arrives is drawn for so long."""
 _CLIENT = re.compile(r"(.*)-[a-z]+\d*")
 
 
@@ -26,27 +35,35 @@ def picture_of(part: Part) -> Picture:
     placed = list(in_lanes(operations, _kind_of_client))
     names = [lane for lane, _ in placed]
     members = () if part.about is None else part.about.members
+    keepers = () if part.about is None else part.about.keepers
+    others = sorted({end for each in part.sent for end in (each.source, each.target)} - {*members})
     lanes = [Lane(name, LaneKind.CLIENT) for name in sorted(dict.fromkeys(names), key=by_number)]
-    lanes += [Lane(name, LaneKind.SERVER if name.startswith("control") else LaneKind.KEEPER) for name in members]
+    lanes += [Lane(name, LaneKind.CLIENT) for name in others]
+    lanes += [Lane(name, LaneKind.KEEPER if name in keepers else LaneKind.SERVER) for name in members]
     return Picture(
         title=f"{part.name}: {verdict_name(verdict)}",
         notes=[],
         duration_ns=max(1, end_ns - begin_ns),
         lanes=lanes,
-        lives=list(_lives(members, part.faults, begin_ns)),
-        operations=[
-            operation_view(each, lane, f"operation {each.op} by {each.client}", each.op in wrong, begin_ns)
-            for lane, each in placed
-        ],
-        messages=[],
+        lives=list(_lives(members, part, begin_ns)),
+        operations=[_view(part, each, lane, each.op in wrong, begin_ns) for lane, each in placed],
+        messages=[_message(each, begin_ns) for each in part.sent if begin_ns <= each.sent_ns <= end_ns],
         faults=[
-            Fault(each.members, each.kind, each.kind, each.began_ns - begin_ns, each.ended_ns - begin_ns)
+            Fault(each.members, each.kind, each.text or each.kind, each.began_ns - begin_ns, each.ended_ns - begin_ns)
             for each in part.faults
         ],
         stairs=[],
         marks=list(_marks(part, begin_ns)),
-        trace=sorted([*_told(part.calls, begin_ns), *_struck(part.faults, begin_ns)]),
+        trace=sorted(
+            [*_told(part.calls, begin_ns), *_struck(part.faults, begin_ns), *_said(part.said, begin_ns, end_ns)]
+        ),
     )
+
+
+def _view(part: Part, operation: Operation, lane: str, is_wrong: bool, begin_ns: int) -> View:
+    if part.model is None:
+        return operation_view(operation, lane, f"operation {operation.op} by {operation.client}", is_wrong, begin_ns)
+    return view_of(operation, lane, part.model, begin_ns, is_wrong)
 
 
 def _times_ns(part: Part) -> Iterator[int]:
@@ -61,12 +78,15 @@ def _times_ns(part: Part) -> Iterator[int]:
 
 def _kind_of_client(client: str) -> str:
     match = _CLIENT.fullmatch(client)
-    return client if match is None else match[1]
+    return ANY_CLIENT if match is None else match[1]
 
 
-def _lives(members: Sequence[str], faults: Sequence[Injected], begin_ns: int) -> Iterator[Life]:
-    """A server lives from the beginning, but for when it was killed."""
-    for member in members:
+def _lives(members: Sequence[str], part: Part, begin_ns: int) -> Iterator[Life]:
+    """As somebody has seen them; else a server lives from the beginning, but for when it was killed."""
+    faults = part.faults
+    for life in part.lives:
+        yield Life(life.server, max(0, life.from_ns - begin_ns), max(0, life.to_ns - begin_ns))
+    for member in () if part.lives else members:
         from_ns = 0
         for fault in sorted(faults, key=lambda each: each.began_ns):
             if member in fault.members and not is_pause(fault.kind):
@@ -96,5 +116,19 @@ def _told(calls: Sequence[Call], begin_ns: int) -> Iterator[TraceLine]:
 
 def _struck(faults: Sequence[Injected], begin_ns: int) -> Iterator[TraceLine]:
     for fault in faults:
-        yield TraceLine(fault.began_ns - begin_ns, "nemesis", f"{fault.kind}: {', '.join(fault.members)}")
+        what = fault.text or f"{fault.kind}: {', '.join(fault.members)}"
+        yield TraceLine(fault.began_ns - begin_ns, "nemesis", what)
         yield TraceLine(fault.ended_ns - begin_ns, "nemesis", f"over: {fault.kind}")
+
+
+def _said(said: Sequence[Said], begin_ns: int, end_ns: int) -> Iterator[TraceLine]:
+    """What servers have said before clients came, or after them, is in their logs."""
+    for each in said:
+        if begin_ns <= each.at_ns <= end_ns:
+            yield TraceLine(each.at_ns - begin_ns, each.server, each.line)
+
+
+def _message(sent: Sent, begin_ns: int) -> Message:
+    sent_ns = sent.sent_ns - begin_ns
+    arrived_ns = None if sent.arrived_ns is None else sent.arrived_ns - begin_ns
+    return Message(sent.source, sent.target, sent_ns, arrived_ns, sent_ns + LOST_AFTER_NS, sent.text, sent.text)

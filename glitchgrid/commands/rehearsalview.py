@@ -1,0 +1,146 @@
+"""What ``rehearse --system`` shows while it runs: lines as things happen, and a line that says how it goes."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from twisted.internet.task import LoopingCall
+
+from glitchgrid.lab.composer.calls import ENDS_WELL, Call
+from glitchgrid.lab.composer.watcher import Watcher
+from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.history.merging import HISTORY
+
+LOOK_S = 0.5
+LINES_OF_AN_OPERATION = 2
+"""It begins, and it ends."""
+
+
+class Printer(Watcher):
+    """Lines as they come: coloured on a terminal, and few in a pipe."""
+
+    def __init__(self) -> None:
+        self._console = Console(soft_wrap=True, highlight=False)
+        self._told: set[str] = set()
+        self._going: _Going | None = None
+
+    def line(self, line: str, style: str = "") -> None:
+        if self._console.is_terminal:
+            self._console.print(line, style=style, markup=False)
+        else:
+            print(line, flush=True)
+
+    def called(self, call: Call) -> None:
+        """Every call on a terminal; in a pipe the first of each command that did not end well."""
+        if self._going is not None:
+            self._going.calls += 1
+        if call.end in ENDS_WELL:
+            if self._console.is_terminal:
+                self.line(f"  {call.command} {call.end}")
+        elif self._console.is_terminal or call.command not in self._told:
+            self._told.add(call.command)
+            self.line(f"  {call.command} {call.end}: {call.words[-1] if call.words else call.status}", "red")
+
+    def struck(self, fault: Fault, whom: Sequence[str]) -> None:
+        if self._going is not None:
+            self._going.begun.append(fault)
+            self._going.faults += 1
+        if self._console.is_terminal:
+            self.line(f"  {fault.kind}: {', '.join(whom) or 'all'}", "yellow")
+
+    def healed(self, fault: Fault, whom: Sequence[str]) -> None:
+        if self._going is not None and fault in self._going.begun:
+            self._going.begun.remove(fault)
+
+    def trouble(self, what: str) -> None:
+        """What nobody planned; in a pipe each kind of it once."""
+        if self._console.is_terminal or what not in self._told:
+            self._told.add(what)
+            self.line(f"  {what}", "yellow")
+
+    @contextmanager
+    def progress(self, reactor: Any, directory: Path, drivers_s: float, faults: int) -> Iterator[None]:
+        """Show how a timeline goes, where somebody looks.
+
+        :param directory: where its clients record what they do.
+        :param faults: so many are planned.
+        """
+        if not self._console.is_terminal:
+            yield
+            return
+        self._going = going = _Going(Operations(directory), reactor.seconds(), drivers_s, faults)
+        bar = Progress(TextColumn("{task.fields[said]}"), BarColumn(), console=self._console, transient=True)
+        with bar:
+            task = bar.add_task("", total=drivers_s, said="machines are made")
+
+            def look() -> None:
+                elapsed_s = reactor.seconds() - going.began_s
+                bar.update(task, completed=min(elapsed_s, drivers_s), said=going.words(elapsed_s))
+
+            loop = LoopingCall(look)
+            loop.clock = reactor
+            looking = loop.start(LOOK_S)
+            try:
+                yield
+            finally:
+                loop.stop()
+                looking.addErrback(lambda _: None)
+                self._going = None
+
+
+@define
+class _Going:
+    """How a timeline goes.
+
+    :ivar begun: faults that last.
+    """
+
+    operations: "Operations"
+    began_s: float
+    drivers_s: float
+    planned: int
+    calls: int = 0
+    faults: int = 0
+    begun: list[Fault] = field(factory=list)
+
+    def words(self, elapsed_s: float) -> str:
+        now = ", ".join(fault.kind for fault in self.begun) or "none"
+        return (
+            f"{elapsed_s:.0f} s, {self.calls} calls, {self.operations.per_s(elapsed_s):.0f} operations a second, "
+            f"{self.faults} of {self.planned} faults; now: {now}"
+        )
+
+
+class Operations:
+    """How many operations clients have recorded, from the lines that they have added.
+
+    :param directory: of a timeline.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / HISTORY
+        self._read: dict[Path, int] = {}
+        self._lines = 0
+        self._before = (0.0, 0)
+
+    @property
+    def count(self) -> int:
+        """Until now: as many as have ended, more or less."""
+        for path in self._directory.glob("*.jsonl"):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                added = file.read()
+            self._read[path] = self._read.get(path, 0) + len(added)
+            self._lines += added.count(b"\n")
+        return self._lines // LINES_OF_AN_OPERATION
+
+    def per_s(self, now_s: float) -> float:
+        """Since it was asked last."""
+        then_s, before = self._before
+        count = self.count
+        self._before = now_s, count
+        return (count - before) / (now_s - then_s) if now_s > then_s else 0.0
