@@ -9,8 +9,8 @@ from glitchgrid.lab.composer.calls import ENDS_WELL, Call
 from glitchgrid.lab.composer.nemesis import Fault as Injected
 from glitchgrid.lab.composer.nemesis import is_pause
 from glitchgrid.lab.composer.servers import Said, Sent
-from glitchgrid.lab.history.view import by_number, in_lanes, operation_view
 from glitchgrid.lab.history.operation import Operation
+from glitchgrid.lab.history.view import by_number, in_lanes, operation_view
 from glitchgrid.lab.picture.model import Fault, Lane, LaneKind, Life, Mark, Message, Picture, TraceLine
 from glitchgrid.lab.picture.model import Operation as View
 from glitchgrid.lab.report.part import Part
