@@ -30,7 +30,7 @@ help:
 
 setup: .venv/ready
 
-.venv/ready: scripts/setup requirements.lock setup.py $(wildcard glitchgrid/simulation/native/*.[ch])
+.venv/ready: scripts/setup requirements.lock setup.py $(wildcard glitchgrid/simulation/native/*.[ch] glitchgrid/machines/*.c)
 	@scripts/setup
 
 demo: setup

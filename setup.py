@@ -49,8 +49,8 @@ setup(
         "glitchgrid.lab.report": ["templates/*"],
         "glitchgrid.simulation.native": ["openssl.cnf"],
     },
-    # A plain library needs a compiler and libc's headers, but no Python.h, which Debian has in a package of its own.
-    # It can be preloaded into programs other than Python, too. Without a compiler everything else is installed.
+    # Plain libraries need a compiler and libc's headers, but no Python.h, which Debian has in a package of its own.
+    # They can be preloaded into programs other than Python, too. Without a compiler everything else is installed.
     ext_modules=[
         Extension(
             "glitchgrid.simulation.native.glitchgrid_native",
@@ -59,7 +59,14 @@ setup(
             extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-fvisibility=hidden"],
             libraries=["dl"],  # a part of libc since glibc 2.34
             optional=True,
-        )
+        ),
+        Extension(
+            "glitchgrid.machines.glitchgrid_clock",
+            sources=["glitchgrid/machines/clock.c"],
+            extra_compile_args=["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-fvisibility=hidden"],
+            libraries=["dl"],
+            optional=True,
+        ),
     ]
     if sys.platform.startswith("linux")
     else [],

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from glitchgrid.lab.composer.templates import Prefix, find_templates, names_in, read_template
+from glitchgrid.lab.composer.templates import (
+    Place,
+    Prefix,
+    find_templates,
+    names_in,
+    names_in_all,
+    read_merged,
+    read_template,
+)
 from glitchgrid.lab.errors import CannotRun
 
 SHELL = "#!/bin/sh\n"
@@ -64,3 +72,32 @@ def test_a_template_that_is_not_there(tmp_path: Path) -> None:
 def test_a_directory_without_templates(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match="has no templates"):
         names_in(tmp_path)
+
+
+def test_templates_of_one_name_are_one(tmp_path: Path) -> None:
+    """Each command knows where it runs; a template that one place has alone is none that cannot be run."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for directory in (here, there):
+        directory.mkdir()
+    command(here, "parallel_driver_write.sh")
+    command(there, "anytime_look.sh")
+    command(there, "finally_look.sh")
+    places = [Place(here), Place(there, "db")]
+    assert names_in_all(places) == ["mine"]
+    assert [(each.name, each.machine) for each in read_merged(places, "mine").commands] == [
+        ("parallel_driver_write.sh", ""),
+        ("anytime_look.sh", "db"),
+        ("finally_look.sh", "db"),
+    ]
+    (there / "mine" / "odd.sh").write_text(SHELL)
+    with pytest.raises(CannotRun, match="odd.sh: its name begins with none of"):
+        read_merged(places, "mine")
+
+
+def test_a_template_of_two_places_needs_one_driver(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for directory in (here, there):
+        directory.mkdir()
+        command(directory, "finally_look.sh")
+    with pytest.raises(CannotRun, match="mine in .*here, .*there: a template needs a driver"):
+        read_merged([Place(here), Place(there, "db")], "mine")

@@ -13,8 +13,7 @@ from glitchgrid.commands.printing import show
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.processes.localgrid import HOST, free_ports
 from glitchgrid.lab.register.processes.workload import find_workload
-from glitchgrid.lab.rehearsal.rehearsal import find_faketime
-from glitchgrid.machines import means
+from glitchgrid.machines import clocks, means
 from glitchgrid.simulation import native
 
 
@@ -81,10 +80,17 @@ NEEDS: Sequence[Need] = (
     ),
     Need(
         "rehearse --system",
-        "libfaketime",
-        lambda: find_faketime() is not None,
-        _debian("libfaketime"),
+        "the part in C for clocks",
+        lambda: not clocks.missing(),
+        clocks.missing,
         "clocks do not jump nor drift",
+    ),
+    Need(
+        "rehearse --system",
+        "time namespaces",
+        means.has_time_namespaces,
+        lambda: "a kernel since Linux 5.6 that was built with CONFIG_TIME_NS",
+        "monotonic clocks do not begin anew when the power comes back",
     ),
     Need(
         "simulate, shrink",

@@ -17,7 +17,7 @@ from glitchgrid.commands.running import run
 from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.calls import Call, End
-from glitchgrid.lab.composer.templates import Template, names_in, read_template
+from glitchgrid.lab.composer.templates import Template, names_in_all, read_merged
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import CannotRun, PlanInvalid
 from glitchgrid.lab.faults.fault import Fault, OfKeeper, Scope
@@ -25,13 +25,13 @@ from glitchgrid.lab.plan.file import decode_faults, encode_plan
 from glitchgrid.lab.plan.plan import Habits, Plan, Planned
 from glitchgrid.lab.plan.swarm import draw_faults
 from glitchgrid.lab.properties import read_catalogue, write_catalogue
-from glitchgrid.lab.rehearsal.rehearsal import RealTimeline, Wanted, find_faketime
+from glitchgrid.lab.rehearsal.rehearsal import RealTimeline, Wanted
 from glitchgrid.lab.rehearsal.stage import Means
 from glitchgrid.lab.rehearsal.systemfile import PLAIN, SystemFile, read_system
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE, read_report
 from glitchgrid.lab.report.sdk import SDK_OUTPUT, read_evidence
-from glitchgrid.machines import means
+from glitchgrid.machines import clocks, means
 from glitchgrid.simulation.random_stream import RandomStream
 
 MS_PER_S = 1000
@@ -211,13 +211,14 @@ class Stagehand:
 
     def templates(self) -> Sequence[Template]:
         """:raises CannotRun: where they are not as Test Composer takes them."""
-        directory = self.system.templates
-        names = names_in(directory) if self._settings.template is None else [self._settings.template]
-        return [read_template(directory, name) for name in names]
+        places = self.system.templates
+        names = names_in_all(places) if self._settings.template is None else [self._settings.template]
+        return [read_merged(places, name) for name in names]
 
     def write_about(self, out: Path) -> None:
         """What is needed to do it again, and the properties that somebody states."""
-        stated = [self.system.templates / template.name for template in self.templates()]
+        commands = [command for template in self.templates() for command in template.commands]
+        stated = list(dict.fromkeys(command.path.parent for command in commands))
         write_catalogue(out / CATALOGUE, [*stated, *(self.system.here / each for each in self.system.commands.states)])
         settings = {**asdict(self._settings), "file": str(self._settings.file.resolve()), "out": None, "plan": None}
         (out / REHEARSAL).write_text(json.dumps(settings), encoding="utf-8")
@@ -267,8 +268,8 @@ class Stagehand:
         if no_disks and not self._settings.plain_disks and system.layout().keepers:
             self._out.line(f"disks cannot fail here, and only kills are left: {no_disks}", "yellow")
         no_clocks = "" if system.clocks else "the system file does not have clocks = true"
-        if system.clocks and find_faketime() is None:
-            raise CannotRun("clocks need libfaketime (Debian: apt-get install libfaketime)")
+        if system.clocks and clocks.missing():
+            raise CannotRun(clocks.missing())
         return Means(no_disks, no_clocks)
 
     def faults(self, seed: int) -> Sequence[Planned]:

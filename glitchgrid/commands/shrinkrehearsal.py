@@ -17,7 +17,7 @@ from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.rehearsalview import Printer
 from glitchgrid.commands.rehearsesystem import PLAN, REHEARSAL, Settings, Stagehand, again
 from glitchgrid.commands.running import run
-from glitchgrid.lab.composer.templates import read_template
+from glitchgrid.lab.composer.templates import read_merged
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.plan.file import encode_plan
 from glitchgrid.lab.plan.plan import Habits, Plan, Planned
@@ -75,7 +75,7 @@ class _Shrink:
         hand.require_means()
         place, about = _failed_in(asked.directory)
         faults = hand.read_plan(place / PLAN)
-        template = read_template(hand.system.templates, about.template)
+        template = read_merged(hand.system.templates, about.template)
         prepare_directory(asked.out)
         console = Console(stderr=True)
         columns = (TextColumn("shrinking"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())

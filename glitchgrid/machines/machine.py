@@ -21,6 +21,7 @@ from twisted.python.procutils import which
 from zope.interface import implementer
 
 from glitchgrid.machines.errors import CannotBeMade
+from glitchgrid.machines.means import has_time_namespaces
 
 NETWORK = "10.77.0"
 PACKET_BYTES_MAX = 1 << 16
@@ -147,14 +148,29 @@ class Machine:
             "seed": self._seed,
         }
 
-    def entering(self, argv: Sequence[str], directory: Path, *, as_root: bool = True) -> list[str]:
+    def entering(
+        self, argv: Sequence[str], directory: Path, *, as_root: bool = True, up_since_s: float | None = None
+    ) -> list[str]:
         """What runs a program on it.
 
         :param directory: where it begins, as the machine has it.
         :param as_root: it is root there, which is nobody but this user outside; else it is some other user there.
+        :param up_since_s: its monotonic clocks began then, to the second, by the host's (time_namespaces(7)); where the
+            kernel has no such namespaces, or with None, they are the host's.
         """
         kinds = ["--user", "--preserve-credentials", "--net", "--mount", "--uts", "--ipc", "--pid"]
         command = [_tool("nsenter"), f"--target={self.pid}", *kinds, "--"]
+        if up_since_s is not None and has_time_namespaces():
+            back = f"-{int(up_since_s)}"
+            command += [
+                _tool("unshare"),
+                "--time",
+                f"--monotonic={back}",
+                f"--boottime={back}",
+                "--fork",
+                "--kill-child",
+            ]
+            command.append("--")
         if not as_root:
             command += [_tool("unshare"), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
         return [*command, _tool("env"), f"--chdir={directory}", *argv]

@@ -10,6 +10,7 @@ from pathlib import Path
 from glitchgrid.machines.interface import TUN
 
 FUSE_DEVICE = Path("/dev/fuse")
+TIME_NAMESPACE = Path("/proc/self/ns/time")
 PROBE_TIMEOUT_S = 10.0
 
 
@@ -31,6 +32,11 @@ def missing_for_disks() -> str:
     if ctypes.util.find_library("fuse3") is None:
         return "libfuse is missing (Debian: apt-get install fuse3)"
     return _missing_device(FUSE_DEVICE, "modprobe fuse")
+
+
+def has_time_namespaces() -> bool:
+    """Has the kernel got monotonic clocks that begin anew with a machine?"""
+    return TIME_NAMESPACE.exists()
 
 
 def _missing_device(device: Path, cure: str) -> str:

@@ -1,5 +1,6 @@
 """``glitchgrid rehearse --system``, as users call it: the grid, and programs that nobody here wrote."""
 
+import itertools
 import json
 import os
 import shutil
@@ -7,12 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from glitchgrid.machines import means
+from glitchgrid.machines import clocks, means
 from tests.end_to_end.test_machines import processes_in
 
 pytestmark = [
@@ -142,6 +143,96 @@ def test_postgresql_loses_nothing_with_fsync(fsync: str, expected: int, tmp_path
     assert (status, errors) == (expected, ""), said
 
 
+def toy(directory: Path, system: str, **commands: str) -> Path:
+    """A system with test commands in sh, each named by its path without the suffix: "templates/toy/finally_look"."""
+    for name, text in commands.items():
+        path = directory / f"{name}.sh"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        path.chmod(0o755)
+    (directory / "system.toml").write_text(system, encoding="utf-8")
+    return directory / "system.toml"
+
+
+CLOCKS = """
+clocks = true
+[machines.a]
+keeps = true
+program = ["{python}", "-uc", '''
+import threading, time
+lock = threading.Lock()
+lock.acquire()
+while True:
+    print(time.time(), time.monotonic())
+    time.sleep(0.02)
+    assert not lock.acquire(timeout=0.02)
+''']
+[machines.b]
+program = ["sh", "-c", "while date +%s.%N; do sleep 0.05; done"]
+"""
+
+
+@pytest.mark.skipif(bool(clocks.missing()), reason=clocks.missing())
+def test_clocks_are_set_and_drift(tmp_path: Path) -> None:
+    """Python sleeps and waits meanwhile, as it does without; and with the power the monotonic clock begins anew."""
+    faults = plan(
+        tmp_path / "plan.json",
+        {"at_ms": 500, "for_ms": 1000, "kind": "clock jump", "machine": "a", "by_s": 3600},
+        {"at_ms": 500, "for_ms": 1000, "kind": "clock jump", "machine": "b", "by_s": -30},
+        {"at_ms": 2000, "for_ms": 1500, "kind": "clock drift", "machine": "a", "by_ppm": 1_000_000},
+        {"at_ms": 4000, "for_ms": 200, "kind": "power loss", "machine": "a"},
+    )
+    system = toy(tmp_path, CLOCKS, **{"templates/toy/parallel_driver_wait": "sleep 1"})
+    out = tmp_path / "out"
+    status, said, errors = rehearse(
+        "--system", system, "--timelines", 1, "--minutes", 0.1, "--plan", faults, "--out", out
+    )
+    assert (status, errors) == (0, ""), said
+    assert "has ended by itself" not in said
+    logs = out / "timeline-1" / "logs"
+    shown = [tuple(map(float, line.split())) for line in (logs / "a.log").read_text(encoding="utf-8").splitlines()]
+    steps = [(then[0] - now[0], then[1] - now[1]) for now, then in itertools.pairwise(shown)]
+    jumps = [round(wall_s) for wall_s, _ in steps if abs(wall_s) > 60]
+    assert jumps == [3600, -3600]
+    boots = [index for index, (_, monotonic_s) in enumerate(steps) if monotonic_s < 0]
+    assert len(boots) == bool(means.has_time_namespaces())
+    assert all(shown[index + 1][1] < 60 for index in boots)
+    usual = [each for index, each in enumerate(steps) if abs(each[0]) < 60 and index not in boots]
+    fast = [wall_s for wall_s, monotonic_s in usual if monotonic_s and 1.8 < wall_s / monotonic_s < 2.2]
+    assert 2 < sum(fast) < 4, "one and a half seconds, twice as fast"
+    seconds = [float(line) for line in (logs / "b.log").read_text(encoding="utf-8").splitlines()]
+    assert [round(step / 10) for step in _steps(seconds) if abs(step) > 5] == [-3, 3]
+
+
+def _steps(numbers: Sequence[float]) -> list[float]:
+    return [then - now for now, then in itertools.pairwise(numbers)]
+
+
+def test_templates_of_machines_are_one_with_those_of_clients(tmp_path: Path) -> None:
+    """Each runs where it lies, and while that machine is up; what dies with it has not failed."""
+    faults = plan(tmp_path / "plan.json", {"at_ms": 1000, "for_ms": 1500, "kind": "kill", "machine": "web"})
+    here = 'echo "$(hostname) $(cat /proc/uptime)" >> "$GLITCHGRID_TIMELINE/called"'
+    system = toy(
+        tmp_path,
+        '[machines.web]\nprogram = "sleep 1000"\ntemplates = "of-web"\n',
+        **{"templates/toy/parallel_driver_a": f"{here}; sleep 0.3", "of-web/toy/anytime_b": f"{here}; exec sleep 0.4"},
+    )
+    out = tmp_path / "out"
+    status, said, errors = rehearse(
+        "--system", system, "--timelines", 1, "--minutes", 0.08, "--plan", faults, "--out", out
+    )
+    assert (status, errors) == (0, ""), said
+    called = (out / "timeline-1" / "called").read_text(encoding="utf-8").splitlines()
+    assert {line.split()[0] for line in called} == {"clients", "web"}
+    struck = [json.loads(line) for line in (out / "timeline-1" / "faults.jsonl").read_text("utf-8").splitlines()]
+    calls = [json.loads(line) for line in (out / "timeline-1" / "calls.jsonl").read_text("utf-8").splitlines()]
+    of_web = [each for each in calls if each["command"] == "anytime_b.sh"]
+    meanwhile = [each for each in of_web if struck[0]["began_ns"] < each["began_ns"] < struck[0]["ended_ns"]]
+    assert of_web
+    assert not meanwhile
+    assert {each["end"] for each in of_web} <= {"passed", "stopped"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_it_is_ended(number: signal.Signals, tmp_path: Path) -> None:
     command = ["rehearse", "--system", GRID, "--template", "register", "--minutes", 1, "--out", tmp_path / "out"]
@@ -200,25 +291,13 @@ TOY = """
 [machines.a]
 program = ["sh", "-c", "echo started >> starts; exec sleep 1000"]
 """
-TOY_DRIVER = """#!/bin/sh
-sleep 0.2
-"""
-TOY_END = """#!/bin/sh
+TOY_COMMANDS = {
+    "templates/toy/serial_driver_wait": "sleep 0.2",
+    "templates/toy/finally_count": """
 "$ANTITHESIS_STOP_FAULTS" 1 || exit 2
-[ "$(wc -l < "$GLITCHGRID_TIMELINE/machines/a/disk/starts")" = 1 ]
-"""
-
-
-def toy(directory: Path) -> Path:
-    """A system that fails where its server was started twice."""
-    template = directory / "templates" / "toy"
-    template.mkdir(parents=True)
-    for name, text in (("serial_driver_wait.sh", TOY_DRIVER), ("finally_count.sh", TOY_END)):
-        (template / name).write_text(text, encoding="utf-8")
-        (template / name).chmod(0o755)
-    file = directory / "system.toml"
-    file.write_text(TOY, encoding="utf-8")
-    return file
+[ "$(wc -l < "$GLITCHGRID_TIMELINE/machines/a/disk/starts")" = 1 ]""",
+}
+"""It fails where its server was started twice."""
 
 
 def test_a_failure_is_repeated_and_shrunk(tmp_path: Path) -> None:
@@ -228,7 +307,7 @@ def test_a_failure_is_repeated_and_shrunk(tmp_path: Path) -> None:
     ]
     faults = plan(tmp_path / "plan.json", *pauses, {"at_ms": 600, "for_ms": 200, "kind": "kill", "machine": "a"})
     out, small = tmp_path / "out", tmp_path / "small"
-    system = toy(tmp_path)
+    system = toy(tmp_path, TOY, **TOY_COMMANDS)
     options = ("--timelines", 1, "--seed", 1, "--minutes", 0.05, "--plan", faults, "--repeat", 2)
     status, said, errors = rehearse("--system", system, *options, "--out", out)
     assert (status, errors) == (1, ""), said
@@ -250,7 +329,7 @@ def test_a_failure_is_repeated_and_shrunk(tmp_path: Path) -> None:
 
 
 def test_commands_are_tried_without_faults(tmp_path: Path) -> None:
-    system = toy(tmp_path)
+    system = toy(tmp_path, TOY, **TOY_COMMANDS)
     status, said, errors = rehearse("--system", system, "--check")
     assert (status, errors) == (0, ""), said
     assert said.splitlines() == [

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import struct
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -211,14 +213,25 @@ def test_faults_of_links_go_to_the_network(bench: Bench) -> None:
     ]  # fmt: skip
 
 
-def test_clocks_are_files(bench: Bench, tmp_path: Path) -> None:
-    jump = processes.ClockJump("a", -30)
+def test_a_clock_keeps_what_it_has_gained(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jumps and drifts add up, and a drift that is over stays in what the clock shows."""
+    now_ns = 1_800_000_000 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+
+    def shown() -> tuple[int, ...]:
+        off_ns, since_ns, ppm, check = struct.unpack("=4q", (tmp_path / "a.clock").read_bytes())
+        assert check == off_ns ^ since_ns ^ ppm
+        return off_ns, ppm
+
+    jump, drift = processes.ClockJump("a", -30), processes.ClockDrift("a", 100_000)
     jump.begin(bench.stage)
-    assert (tmp_path / "a.clock").read_text(encoding="ascii") == "-30.000000\n"
+    assert shown() == (-30 * 10**9, 0)
+    drift.begin(bench.stage)
+    now_ns += 10 * 10**9
     jump.end(bench.stage)
-    assert float((tmp_path / "a.clock").read_text(encoding="ascii")) == 0
-    processes.ClockDrift("a", 100_000).begin(bench.stage)
-    assert (tmp_path / "a.clock").read_text(encoding="ascii").endswith(" x1.100000\n")
+    assert shown() == (0, 100_000)
+    drift.end(bench.stage)
+    assert shown() == (10**9, 0)
 
 
 def test_who_ends_by_himself_is_told_of_and_started_again_later_each_time(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from glitchgrid.lab.composer.templates import Place
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.rehearsal.systemfile import HARSH, SystemFile, Words, read_system, replaced
 from glitchgrid.simulation.random_stream import RandomStream
@@ -37,7 +38,7 @@ def test_what_it_says(tmp_path: Path) -> None:
     assert found.machines["n"].program == ("node", "--at", "{address}", "a b")
     layout = found.layout()
     assert (layout.servers, layout.keepers) == (("db", "n1", "n2"), ("db",))
-    assert found.templates == tmp_path.resolve() / "templates"
+    assert found.templates == [Place(tmp_path.resolve() / "templates")]
     words = found.words("n1", "10.77.0.2", Path("/d"))
     assert replaced("{name} {address} {disk} {here} {level}", words, "") == f"n1 10.77.0.2 /d {tmp_path.resolve()} low"
     assert replaced("{python}", words, "") == sys.executable
@@ -93,5 +94,5 @@ def test_the_examples_can_be_read() -> None:
     found = {path.parent.name: read_system(path, {}) for path in examples.glob("*/system.toml")}
     assert set(found) == {"etcd", "grid", "postgresql", "redis"}
     assert found["grid"].disk == HARSH
-    assert all(each.templates.is_dir() for each in found.values())
+    assert all(place.directory.is_dir() for each in found.values() for place in each.templates)
     assert isinstance(found["grid"].words("a", "b", Path("/")), Words)

@@ -1,7 +1,7 @@
 """One call of a test command: a process, its deadline, and how it ended."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from time import monotonic_ns
@@ -21,16 +21,29 @@ GREETING = "Assertion output will be sent to: "
 CALLS = "calls.jsonl"
 
 
-Enter = Callable[[Sequence[str]], Sequence[str]]
-"""From a command line to one that runs it where it belongs: on a machine, say."""
+class Ground:
+    """Where test commands run: here, as it is."""
+
+    def enter(self, command: Command) -> Sequence[str]:
+        """The command line that runs it where it belongs."""
+        return [str(command.path)]
+
+    def is_up(self, _command: Command) -> bool:
+        """Can it be called now? A machine that is down runs nothing."""
+        return True
+
+    def was_down(self, _command: Command, _since_ns: int) -> bool:
+        """Has that machine been killed since then, and all that ran on it?"""
+        return False
 
 
-def here(argv: Sequence[str]) -> Sequence[str]:
-    return argv
+HERE = Ground()
 
 
 class End(StrEnum):
-    """How a call ended. `STOPPED`: an ``eventually_`` command was due, which ends whatever still runs."""
+    """How a call ended. `STOPPED`: an ``eventually_`` command was due, which ends whatever still runs; or its machine
+    was killed, and that with it.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
@@ -66,7 +79,7 @@ class Running:
         environment: Mapping[str, str],
         directory: Path,
         patience_s: float,
-        enter: Enter = here,
+        ground: Ground = HERE,
     ) -> None:
         """:raises CannotRun: when it cannot be started."""
         self.command = command
@@ -74,7 +87,8 @@ class Running:
         self._is_late = self._is_stopped = False
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._began_ns = monotonic_ns()
-        self._child = Child.start(reactor, enter([str(command.path)]), self._lines.append, **environment)
+        self._ground = ground
+        self._child = Child.start(reactor, ground.enter(command), self._lines.append, **environment)
         self.ended: Deferred[Call] = self._child.when_ended().addCallback(self._has_ended)
         self._patience_s = patience_s
         self._timer = reactor.callLater(patience_s, self._expire)
@@ -101,6 +115,8 @@ class Running:
         if self._is_late:
             return End.NEVER_ENDED
         if self._is_stopped:
+            return End.STOPPED
+        if status and self._ground.was_down(self.command, self._began_ns):
             return End.STOPPED
         return {0: End.PASSED, 1: End.FAILED}.get(status, End.BROKE)
 

@@ -1,7 +1,7 @@
 """Test templates: directories of test commands, each of which says by its name when it is called."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,9 +30,23 @@ DRIVERS = (Prefix.PARALLEL, Prefix.SERIAL, Prefix.SINGLETON)
 
 
 @frozen
+class Place:
+    """A directory of templates.
+
+    :ivar machine: where what is in it runs; empty for the machine of the clients.
+    """
+
+    directory: Path
+    machine: str = ""
+
+
+@frozen
 class Command:
+    """:ivar machine: see `Place`."""
+
     path: Path
     prefix: Prefix
+    machine: str = ""
 
     @property
     def name(self) -> str:
@@ -41,7 +55,7 @@ class Command:
 
 @frozen
 class Template:
-    """:ivar commands: all but the helpers, in the order of their names."""
+    """:ivar commands: all but the helpers, in the order of places and of names."""
 
     name: str
     commands: tuple[Command, ...]
@@ -72,21 +86,39 @@ def names_in(directory: Path) -> list[str]:
     return names
 
 
+def names_in_all(places: Sequence[Place]) -> list[str]:
+    """The names of the templates that are in any of them.
+
+    :raises CannotRun: where one has none.
+    """
+    return sorted({name for place in places for name in names_in(place.directory)})
+
+
 def read_template(directory: Path, name: str) -> Template:
     """A template that can be run as it is.
 
     :raises CannotRun: for one that is not there, and for the first thing about it that Test Composer does not take.
     """
-    known = names_in(directory)
+    return read_merged([Place(directory)], name)
+
+
+def read_merged(places: Sequence[Place], name: str) -> Template:
+    """A template of what several places have under one name: Test Composer makes one of them.
+
+    :raises CannotRun: as `read_template`.
+    """
+    known = names_in_all(places)
+    where = ", ".join(dict.fromkeys(str(place.directory) for place in places))
     if name not in known:
-        raise CannotRun(f"there is no template {name!r} in {directory}: it has {', '.join(known)}")
-    commands = tuple(_read(directory / name))
+        raise CannotRun(f"there is no template {name!r} in {where}: it has {', '.join(known)}")
+    commands = tuple(command for place in places if (place.directory / name).is_dir() for command in _read(place, name))
     if not any(each.prefix in {*DRIVERS, Prefix.ANYTIME} for each in commands):
-        raise CannotRun(f"{directory / name}: a template needs a driver or an {Prefix.ANYTIME} command")
+        raise CannotRun(f"{name} in {where}: a template needs a driver or an {Prefix.ANYTIME} command")
     return Template(name, commands)
 
 
-def _read(directory: Path) -> Iterable[Command]:
+def _read(place: Place, name: str) -> Iterable[Command]:
+    directory = place.directory / name
     for path in sorted(directory.iterdir()):
         if path.name == "__pycache__":
             continue
@@ -96,7 +128,7 @@ def _read(directory: Path) -> Iterable[Command]:
         if prefix is Prefix.HELPER:
             continue
         _must_run(path)
-        yield Command(path, prefix)
+        yield Command(path, prefix, place.machine)
 
 
 def _must_run(path: Path) -> None:

@@ -17,7 +17,7 @@ from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 
-from glitchgrid.lab.composer.calls import Call, Enter, Running, here
+from glitchgrid.lab.composer.calls import HERE, Call, Ground, Running
 from glitchgrid.lab.composer.templates import Command, Prefix, Template
 from glitchgrid.waiting import abandon, settled
 
@@ -56,7 +56,7 @@ class Timeline:
     :param seed_variable: the variable that gives each call a seed of its own.
     :param drivers_s: for so long drivers are called.
     :param patience_s: a command that has not ended by then is killed.
-    :param enter: where commands run.
+    :param ground: where commands run.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Timeline:
         drivers_s: float,
         patience_s: float,
         announce: Callable[[Call], None],
-        enter: Enter = here,
+        ground: Ground = HERE,
     ) -> None:
-        self._enter = enter
+        self._ground = ground
         self._reactor = reactor
         self._template = template
         self._nemesis = nemesis
@@ -116,8 +116,9 @@ class Timeline:
         anytimes = template.with_prefix(Prefix.ANYTIME)
         try:
             while not driven.called:
-                if anytimes:
-                    await self._alone(rng.choice(anytimes))
+                anytime = self._pick(anytimes)
+                if anytime is not None:
+                    await self._alone(anytime)
                 await self._pause(rng.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
             await driven
         except CancelledError:
@@ -132,10 +133,11 @@ class Timeline:
             drivers = [each for each in drivers if each in self._running]
             is_alone = any(each.command.prefix is Prefix.SERIAL for each in drivers)
             if not is_alone and len(drivers) < at_once:
-                command = self._rng.choice(commands)
-                if command.prefix is Prefix.SERIAL and drivers:
+                command = self._pick(commands)
+                if command is not None and command.prefix is Prefix.SERIAL and drivers:
                     await settled(each.ended for each in drivers)
-                drivers.append(self._begin(command))
+                if command is not None and self._ground.is_up(command):
+                    drivers.append(self._begin(command))
             await self._pause(POLL_S)
         if not commands:
             await self._pause(self._drivers_s)
@@ -151,13 +153,18 @@ class Timeline:
         if end is not None:
             await self._alone(end)
 
+    def _pick(self, commands: Sequence[Command]) -> Command | None:
+        """One of those that can be called now."""
+        able = [each for each in commands if self._ground.is_up(each)]
+        return self._rng.choice(able) if able else None
+
     async def _alone(self, command: Command) -> None:
         await self._begin(command).ended
 
     def _begin(self, command: Command) -> Running:
         seed = {self._seed_variable: str(self._rng.randrange(SEED_MAX))}
         environment = {**self._environment, **seed}
-        running = Running(self._reactor, command, environment, self._directory, self._patience_s, self._enter)
+        running = Running(self._reactor, command, environment, self._directory, self._patience_s, self._ground)
         self._running.append(running)
 
         def ended(call: Call) -> Call:

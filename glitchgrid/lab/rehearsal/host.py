@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from glitchgrid.lab.child import Child
+from glitchgrid.machines.clocks import ClockFile
 from glitchgrid.machines.errors import CannotBeMade
 from glitchgrid.machines.machine import Machine
 from glitchgrid.simulation.clock import MILLION, SECOND_NS
@@ -143,34 +144,30 @@ class FailsTo:
 
 
 class RealClock:
-    """What programs on a machine are told of the time: libfaketime reads it from a file, again and again.
+    """What programs on a machine are told of the time of day.
 
-    :param path: that file.
+    :param path: the file of it; see `glitchgrid.machines.clocks`.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._by_ns = 0
-        self._drift_ppm = 0
-        self._since_ns = time.monotonic_ns()
+        self._file = ClockFile(path)
+        self._off_ns = self._ppm = 0
+        self._since_ns = time.time_ns()
         self._write()
 
     def jump(self, by_ns: int) -> None:
-        self._by_ns += by_ns
+        self._off_ns += by_ns
         self._write()
 
-    def drift(self, now_ns: int, drift_ppm: int | None) -> None:
+    def drift(self, _now_ns: int, drift_ppm: int | None) -> None:
         """What it has gained stays gained."""
-        self._by_ns += (now_ns - self._since_ns) * self._drift_ppm // MILLION
-        self._since_ns = now_ns
-        self._drift_ppm = drift_ppm or 0
+        now_ns = time.time_ns()
+        self._off_ns += (now_ns - self._since_ns) * self._ppm // MILLION
+        self._since_ns, self._ppm = now_ns, drift_ppm or 0
         self._write()
 
     def _write(self) -> None:
-        rate = f" x{1 + self._drift_ppm / MILLION:.6f}" if self._drift_ppm else ""
-        new = self._path.with_suffix(".new")
-        new.write_text(f"{self._by_ns / SECOND_NS:+.6f}{rate}\n", encoding="ascii")
-        new.replace(self._path)
+        self._file.write(self._off_ns, self._since_ns, self._ppm)
 
 
 class Processes:
@@ -219,6 +216,8 @@ class Host:
     """:ivar launch: starts the machine's program, and returns it.
     :ivar ended_by_itself: is told when the program ends, and nobody has asked it to.
     :ivar is_ending: it was killed, or asked to end, and is not gone yet.
+    :ivar up_since_s: since when its power is on, by the host's monotonic clock, which a machine's own begins with anew.
+    :ivar killed_ns: when all that ran there was killed last, by the monotonic clock; 0 for never.
     """
 
     reactor: Any
@@ -232,6 +231,8 @@ class Host:
     disk: RealDisk = field(init=False)
     child: Child | None = None
     is_ending: bool = False
+    killed_ns: int = 0
+    up_since_s: float = field(factory=time.monotonic)
     _killings: int = 0
     _starts_then: bool = False
     _stopped_for: set[str] = field(factory=set)
@@ -286,16 +287,18 @@ class Host:
         network = self.world.network
         network.silence(self.name)
         asked = self.machine.ask("lose power")
-        asked.addBoth(self._hears_again)
+        asked.addBoth(self._is_on_again)
         self._killed(asked)
 
-    def _hears_again(self, result: Any) -> Any:
+    def _is_on_again(self, result: Any) -> Any:
         self.world.network.hear(self.name)
+        self.up_since_s = time.monotonic()
         return result
 
     def _killed(self, asked: "Deferred[Any]") -> None:
         """Nothing is started until it is certain that what ran before is gone."""
         self.is_ending = True
+        self.killed_ns = time.monotonic_ns()
         self._killings += 1
         if self.child is not None:  # what waits for it may have been stopped with it, and would not tell of its end
             self.child.signal(signal.SIGCONT)

@@ -14,10 +14,10 @@ from twisted.internet.task import deferLater
 
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.composer.calls import CALLS, Call, End, Running
+from glitchgrid.lab.composer.calls import CALLS, Call, End, Ground, Running
 from glitchgrid.lab.composer.scribe import Scribe
 from glitchgrid.lab.composer.servers import Lived, Said, Sent
-from glitchgrid.lab.composer.templates import Prefix, Template
+from glitchgrid.lab.composer.templates import Command, Prefix, Template
 from glitchgrid.lab.composer.timeline import Ended, Timeline
 from glitchgrid.lab.composer.watcher import Watcher, Watchers
 from glitchgrid.lab.errors import CannotRun
@@ -28,6 +28,7 @@ from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
 from glitchgrid.lab.rehearsal.quiet import QuietDoor
 from glitchgrid.lab.rehearsal.stage import RealStage
 from glitchgrid.lab.rehearsal.systemfile import HARSH, READY, MachineEntry, SystemFile, Words, replaced
+from glitchgrid.machines import clocks
 from glitchgrid.machines.errors import CannotBeMade
 from glitchgrid.machines.frames import Pcap
 from glitchgrid.machines.machine import Machine, Plot
@@ -38,12 +39,11 @@ from glitchgrid.waiting import settled
 T = TypeVar("T")
 
 PCAP_BYTES_MAX = 256 << 20
+CLOCK = "clock"
 RECOVERY = "every server serves again"
 LOOK_S = 0.1
 MESSAGE_CHARS_MAX = 60
 PREPARE_TIMEOUT_S = 120.0
-FAKETIME_NAMES = ("libfaketime.so.1",)
-FAKETIME_PLACES = ("/usr/lib/*/faketime", "/usr/lib/faketime", "/usr/lib64/faketime")
 SEED_VARIABLE = "GLITCHGRID_SEED"
 TIMELINE_VARIABLE = "GLITCHGRID_TIMELINE"
 SDK_VARIABLE, SDK_OUTPUT = "ANTITHESIS_SDK_LOCAL_OUTPUT", "sdk.jsonl"
@@ -87,6 +87,7 @@ class RealTimeline:
         record = Pcap(directory / "frames.pcap", PCAP_BYTES_MAX) if wanted.record else None
         self._world = World(Network(reactor, str(wanted.seed), record, self._sent))
         self._entries = dict(wanted.system.names)
+        self._ground = _Machines(self._world, directory)
         self.network: Network = self._world.network
 
     async def run(self) -> Ended:
@@ -135,7 +136,7 @@ class RealTimeline:
             wanted.drivers_s,
             wanted.patience_s,
             self._watcher.called,
-            self._enter_clients,
+            self._ground,
         )
         return await timeline.run()
 
@@ -144,14 +145,11 @@ class RealTimeline:
         wanted, calls = self._wanted, []
         environment = {**self._commands_environment(door), SEED_VARIABLE: str(wanted.seed)}
         for command in sorted(wanted.template.commands, key=lambda each: list(Prefix).index(each.prefix)):
-            patience_s, enter = wanted.patience_s, self._enter_clients
-            running = Running(self._reactor, command, environment, self._directory, patience_s, enter)
+            patience_s, ground = wanted.patience_s, self._ground
+            running = Running(self._reactor, command, environment, self._directory, patience_s, ground)
             calls.append(await running.ended)
             self._watcher.called(calls[-1])
         return calls
-
-    def _enter_clients(self, argv: Sequence[str]) -> Sequence[str]:
-        return self._machine(CLIENTS).entering(argv, self._directory)
 
     # Machines.
 
@@ -168,7 +166,8 @@ class RealTimeline:
             )
             for number, name in enumerate(names, start=1)
         ]
-        keeps = [self._directory, wanted.system.here, wanted.template.commands[0].path.parent, *_own_code()]
+        templates = dict.fromkeys(command.path.parent for command in wanted.template.commands)
+        keeps = [self._directory, wanted.system.here, *templates, *_own_code()]
         for plot in plots:
             machine = Machine(self._reactor, plot, plots, keeps, f"{wanted.seed}")
             host = self._host(plot, machine)
@@ -182,7 +181,7 @@ class RealTimeline:
 
     def _host(self, plot: Plot, machine: Machine) -> Host:
         plot.directory.mkdir(parents=True)
-        clock = RealClock(plot.directory / "clock")
+        clock = RealClock(plot.directory / CLOCK)
         rng = RandomStream(f"{self._wanted.seed}:machine {plot.name}")
         launch = partial(self._launch, plot.name)
         return Host(
@@ -244,8 +243,9 @@ class RealTimeline:
         given = {**self._wanted.system.environment, **entry.environment}
         environment = self._sdk() | {key: replaced(value, words, name) for key, value in given.items()}
         if self._wanted.system.clocks:
-            environment |= faked_clock(machine.plot.directory / "clock")
-        command = machine.entering(argv, machine.plot.disk, as_root=entry.as_root)
+            environment |= clocks.environment(machine.plot.directory / CLOCK)
+        up_since_s = self._world.machines[name].up_since_s if self._wanted.system.clocks else None
+        command = machine.entering(argv, machine.plot.disk, as_root=entry.as_root, up_since_s=up_since_s)
         return Child.start(self._reactor, command, on_line, **environment)  # type: ignore[arg-type]
 
     def _words(self, name: str) -> Words:
@@ -302,6 +302,26 @@ class RealTimeline:
         }
 
 
+class _Machines(Ground):
+    """Test commands run on the clients' machine, or on that of a server, as long as it is up."""
+
+    def __init__(self, world: World, directory: Path) -> None:
+        self._world = world
+        self._directory = directory
+
+    def enter(self, command: Command) -> Sequence[str]:
+        return self._of(command).machine.entering([str(command.path)], self._directory)
+
+    def is_up(self, command: Command) -> bool:
+        return not command.machine or self._of(command).process is not None
+
+    def was_down(self, command: Command, since_ns: int) -> bool:
+        return self._of(command).killed_ns >= since_ns
+
+    def _of(self, command: Command) -> Host:
+        return self._world.machines[command.machine or CLIENTS]
+
+
 def in_words(said: bytes) -> str:
     """A line of a picture: the first line of what can be read, else how much it is."""
     line = said.split(b"\n", 1)[0].strip()[:MESSAGE_CHARS_MAX]
@@ -310,31 +330,6 @@ def in_words(said: bytes) -> str:
     except UnicodeDecodeError:
         text = ""
     return text if text.isprintable() and text else f"{len(said)} bytes"
-
-
-def faked_clock(file: Path) -> Mapping[str, str]:
-    """What makes a program's clocks say what the file says.
-
-    :raises CannotRun: without libfaketime.
-    """
-    library = find_faketime()
-    if library is None:
-        raise CannotRun("clocks need libfaketime (Debian: apt-get install libfaketime)")
-    return {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-
-
-def find_faketime() -> Path | None:
-    for place in FAKETIME_PLACES:
-        for name in FAKETIME_NAMES:
-            found = sorted(Path("/").glob(f"{place.lstrip('/')}/{name}"))
-            if found:
-                return found[0]
-    return None
 
 
 def _own_code() -> Sequence[Path]:

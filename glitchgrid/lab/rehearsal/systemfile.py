@@ -17,6 +17,7 @@ from cattrs import BaseValidationError, Converter, transform_error
 from cattrs.errors import ForbiddenExtraKeysError
 
 from glitchgrid.lab.checkers.models import MODELS
+from glitchgrid.lab.composer.templates import Place
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults.kinds import FAULTS
 from glitchgrid.lab.layout import CLIENTS, Layout, Link
@@ -88,6 +89,8 @@ class MachineEntry:
     :ivar prepare: what runs once, to its end, before the program is first started.
     :ivar ready: what has to be so before the machine counts as serving; empty for nothing.
     :ivar keeps: it has something on its disk that a power loss may take.
+    :ivar templates: a directory of test templates, from that of the file on, whose commands run on this machine; empty
+        for none. Templates of one name are one.
     :ivar as_root: it runs as root of its machine; programs that refuse to, run as somebody else.
     """
 
@@ -97,6 +100,7 @@ class MachineEntry:
     ready: str = field(default="", validator=_ready)
     keeps: bool = False
     as_root: bool = True
+    templates: str = ""
     environment: Mapping[str, str] = field(factory=dict)
 
 
@@ -121,7 +125,8 @@ class SystemFile:
     :ivar disk: what a power loss may do: "ordinary", as on ext4 with sectors that are written whole; or "harsh",
         whatever POSIX and bad disks leave open: see `glitchgrid.machines.disk.Platters`.
     :ivar ready_within_s: so long servers may take, at first and after faults, until they serve.
-    :ivar clocks: programs' clocks may jump and drift (libfaketime is loaded into them).
+    :ivar clocks: programs' clocks may jump and drift: a small library is preloaded into them; and their monotonic clocks
+        begin anew when the power comes back.
     """
 
     machines: Mapping[str, MachineEntry]
@@ -145,8 +150,11 @@ class SystemFile:
         return found
 
     @property
-    def templates(self) -> Path:
-        return self.here / self.commands.templates
+    def templates(self) -> Sequence[Place]:
+        """Where test commands are. A file whose machines have some need not have any besides."""
+        own = [Place(self.here / entry.templates, name) for name, entry in self.names if entry.templates]
+        shared = self.here / self.commands.templates
+        return [*([Place(shared)] if shared.exists() or not own else []), *own]
 
     def words(self, name: str, address: str, disk: Path) -> "Words":
         """For one of its machines."""

@@ -1,0 +1,53 @@
+"""Clocks of machines: what programs there are told of the time of day, by a small library that is preloaded into them.
+
+libfaketime does this, too, and was tried first. Its rates count from each program's start, and the version of Debian 12
+(0.9.10) makes `time.sleep` of Python fail: with monotonic clocks left alone, a sleep until some monotonic time is EINVAL.
+"""
+
+import mmap
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+LIBRARY = Path(__file__).with_name("glitchgrid_clock.so")
+VARIABLE = "GLITCHGRID_CLOCK"
+_PAGE = struct.Struct("=4q")
+
+
+def missing() -> str:
+    """What keeps clocks from being set, with the cure; empty for nothing."""
+    if not LIBRARY.is_file():
+        return (
+            "clocks need the C part: install a compiler (Debian: apt-get install gcc libc6-dev), then Glitch Grid again"
+        )
+    if {" ", ":"} & set(str(LIBRARY)):
+        return f"clocks cannot be set from {LIBRARY}: a path with a space or a colon cannot be preloaded"
+    return ""
+
+
+def environment(file: Path) -> Mapping[str, str]:
+    """What a program needs in its environment to have the clock of that file.
+
+    Where it does not load the library, as a statically linked one, its clock is the real one.
+    """
+    return {"LD_PRELOAD": str(LIBRARY), VARIABLE: str(file)}
+
+
+class ClockFile:
+    """The file of a machine's clock, which programs map. It is made here, and the clock is right at first."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("w+b") as file:
+            file.truncate(_PAGE.size)
+            self._page = mmap.mmap(file.fileno(), _PAGE.size)
+
+    def write(self, off_ns: int, since_ns: int, ppm: int) -> None:
+        """Have the clock show so much more than the real time.
+
+        :param since_ns: from then on it drifts, in real time since 1970.
+        :param ppm: by so many millionths.
+        """
+        _PAGE.pack_into(self._page, 0, off_ns, since_ns, ppm, off_ns ^ since_ns ^ ppm)
+
+    def close(self) -> None:
+        self._page.close()
