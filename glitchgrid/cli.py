@@ -642,7 +642,14 @@ def _settings(given: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--check",
     is_flag=True,
-    help="Validate a system file and its templates, and call each test command once, while nothing fails.",
+    help="Validate a system file and its templates, and call each test command once, while nothing fails; without "
+    "--system, what Antithesis's platform would not take, and nothing runs.",
+)
+@click.option(
+    "--compose",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --check: the Compose file for the platform.",
 )
 @click.option("--history", metavar="MODEL", help="What the history of a system is held against, if not its file's.")
 @click.option(
@@ -668,6 +675,7 @@ def rehearse(
     record: bool,
     repeat: int,
     check: bool,
+    compose: Path | None,
     history: str | None,
     patience: float,
 ) -> None:
@@ -676,6 +684,8 @@ def rehearse(
     Exits with 0 when nothing was found, with 1 when something was, with 2 when a command broke or never ended.
     """
     drawn = random.randrange(10**6) if seed is None else seed
+    if compose is not None and (not check or system is not None):
+        raise click.UsageError("--compose is for --check without --system")
     if system is not None:
         if glitch is not None:
             raise click.UsageError("--glitch is not for --system: its file names what runs")
@@ -708,10 +718,14 @@ def rehearse(
         ("--record", record),
         ("--repeat", repeat > 1),
         ("--history", history),
-        ("--check", check),
     ):
         if is_given:
             raise click.UsageError(f"{option} is for --system")
+    if check:
+        from glitchgrid.commands.checkplatform import Settings as PlatformSettings
+        from glitchgrid.commands.checkplatform import check_platform
+
+        check_platform(PlatformSettings(compose, templates, template))
     from glitchgrid.commands.rehearse import Settings
     from glitchgrid.commands.rehearse import rehearse as run_rehearse
 

@@ -73,6 +73,9 @@ NOT_RUN = {
     ".venv/bin/glitchgrid rehearse --system examples/etcd/system.toml --minutes 0.5 --seed 22 --out etcd": REHEARSED,
     ".venv/bin/glitchgrid report etcd --html etcd.html": REHEARSED,
     ".venv/bin/glitchgrid rehearse --system examples/redis/system.toml --seed 51 --timelines 1": REHEARSED,
+    "scripts/services prepare": CHANGES_THE_MACHINE,
+    ".venv/bin/glitchgrid rehearse --system examples/scrapyd/system.toml "
+    "--set scrapyd=$PWD/.venv-services/bin/scrapyd": REHEARSED,
     ".venv/bin/glitchgrid rehearse --system examples/postgresql/system.toml --seed 41": REHEARSED,
     ".venv/bin/glitchgrid rehearse --system examples/postgresql/system.toml --seed 42 --set fsync=off": REHEARSED,
     "glitchgrid rehearse --system system.toml --check": REHEARSED,

@@ -90,7 +90,7 @@ def test_templates_of_one_name_are_one(tmp_path: Path) -> None:
         ("finally_look.sh", "db"),
     ]
     (there / "mine" / "odd.sh").write_text(SHELL)
-    with pytest.raises(CannotRun, match="odd.sh: its name begins with none of"):
+    with pytest.raises(CannotRun, match=r"odd\.sh: its name begins with none of"):
         read_merged(places, "mine")
 
 
@@ -99,5 +99,5 @@ def test_a_template_of_two_places_needs_one_driver(tmp_path: Path) -> None:
     for directory in (here, there):
         directory.mkdir()
         command(directory, "finally_look.sh")
-    with pytest.raises(CannotRun, match="mine in .*here, .*there: a template needs a driver"):
+    with pytest.raises(CannotRun, match=r"mine in .*here, .*there: a template needs a driver"):
         read_merged([Place(here), Place(there, "db")], "mine")

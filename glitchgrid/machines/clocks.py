@@ -1,7 +1,8 @@
 """Clocks of machines: what programs there are told of the time of day, by a small library that is preloaded into them.
 
 libfaketime does this, too, and was tried first. Its rates count from each program's start, and the version of Debian 12
-(0.9.10) makes `time.sleep` of Python fail: with monotonic clocks left alone, a sleep until some monotonic time is EINVAL.
+(0.9.10) makes `time.sleep` of Python fail: where monotonic clocks are left alone, a sleep until a monotonic time is
+EINVAL.
 """
 
 import mmap
@@ -17,9 +18,7 @@ _PAGE = struct.Struct("=4q")
 def missing() -> str:
     """What keeps clocks from being set, with the cure; empty for nothing."""
     if not LIBRARY.is_file():
-        return (
-            "clocks need the C part: install a compiler (Debian: apt-get install gcc libc6-dev), then Glitch Grid again"
-        )
+        return "clocks need the C part: apt-get install gcc libc6-dev (Debian), then install Glitch Grid again"
     if {" ", ":"} & set(str(LIBRARY)):
         return f"clocks cannot be set from {LIBRARY}: a path with a space or a colon cannot be preloaded"
     return ""

@@ -162,14 +162,8 @@ class Machine:
         command = [_tool("nsenter"), f"--target={self.pid}", *kinds, "--"]
         if up_since_s is not None and has_time_namespaces():
             back = f"-{int(up_since_s)}"
-            command += [
-                _tool("unshare"),
-                "--time",
-                f"--monotonic={back}",
-                f"--boottime={back}",
-                "--fork",
-                "--kill-child",
-            ]
+            begun = ["--time", f"--monotonic={back}", f"--boottime={back}"]
+            command += [_tool("unshare"), *begun, "--fork", "--kill-child", "--"]
             command.append("--")
         if not as_root:
             command += [_tool("unshare"), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]

@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from glitchgrid.lab.faults.processes import Blackout
+from glitchgrid.lab.plan.file import encode_plan
+from glitchgrid.lab.plan.plan import Planned
+from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.plans import plan_with
 from glitchgrid.machines import clocks, means
 from tests.end_to_end.test_machines import processes_in
 
@@ -70,14 +75,26 @@ def test_the_grid_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_glitch_of_the_grid_is_found(tmp_path: Path) -> None:
-    """Values that were acknowledged before they were synced, and a blackout."""
-    blackouts = [{"at_ms": 1000 * each, "for_ms": 300, "kind": "blackout"} for each in range(1, 8)]
-    faults = plan(tmp_path / "plan.json", *blackouts)
-    options = ("--template", "register", "--timelines", 2, "--seed", 1, "--minutes", 0.12, "--plan", faults)
-    status, said, _ = rehearse("--system", GRID, *options, "--set", "glitch=acknowledge-before-fsync")
+def test_a_plan_that_fails_in_simulation_fails_here_and_the_other_way_round(tmp_path: Path) -> None:
+    """Values that were acknowledged before they were synced, and blackouts. Without that bug nothing is found."""
+    blackouts = [Planned(1000 * each, 300, Blackout()) for each in range(1, 8)]
+    simulated, out = tmp_path / "simulated.json", tmp_path / "out"
+    made = plan_with("1", GridLayout(3, 2), blackouts, 9000, "acknowledge-before-fsync")
+    simulated.write_text(encode_plan(made), encoding="utf-8")
+    assert simulate("--plan", simulated) == 1
+    assert simulate("--plan", simulated, "--glitch", "none") == 0
+    options = ("--template", "register", "--timelines", 2, "--seed", 1, "--minutes", 0.12, "--plan", simulated)
+    status, said, _ = rehearse("--system", GRID, *options, "--set", "glitch=acknowledge-before-fsync", "--out", out)
     assert status == 1, said
     assert "Something is wrong" in said
+    rehearsed = out / "timeline-1" / "plan.json"
+    assert simulate("--plan", rehearsed, "--glitch", "acknowledge-before-fsync") == 1
+    assert simulate("--plan", rehearsed) == 0
+
+
+def simulate(*arguments: object) -> int:
+    command = [sys.executable, "-m", "glitchgrid", "simulate", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False).returncode
 
 
 @pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd is missing: apt-get install etcd-server")
@@ -127,6 +144,26 @@ def test_what_redis_loses_by_a_failover_is_found(tmp_path: Path) -> None:
     status, said, _ = rehearse("--system", system, "--timelines", 1, "--seed", 3, "--minutes", 0.1, "--plan", faults)
     assert status == 1, said
     assert " lacks " in said
+
+
+SCRAPYD = ROOT / ".venv-services" / "bin" / "scrapyd"
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(not SCRAPYD.exists(), reason="scrapyd is missing: scripts/services prepare")
+def test_a_strangers_twisted_service_does_not_start_again_with_twistds_pid_file(tmp_path: Path) -> None:
+    """Of the file no more than its name is left. Without one the service comes up each time, and answers."""
+    losses = [{"at_ms": 1000 * each, "for_ms": 200, "kind": "power loss", "machine": "scrapyd"} for each in range(1, 6)]
+    out = tmp_path / "out"
+    options = ("--timelines", 1, "--seed", 1, "--minutes", 0.1, "--plan", plan(tmp_path / "plan.json", *losses))
+    common = ("--system", EXAMPLES / "scrapyd" / "system.toml", *options, "--set", f"scrapyd={SCRAPYD}")
+    status, said, _ = rehearse(*common, "--patience", 20, "--set", "pidfile=twistd.pid", "--out", out)
+    assert status == 1, said
+    assert "every server serves again: 1 failed" in said
+    assert "Pidfile" in (out / "timeline-1" / "logs" / "scrapyd.log").read_text(encoding="utf-8")
+    _, said, _ = rehearse(*common)
+    assert "finally_read.py: 1 passed" in said
+    assert "every server serves again" not in said
 
 
 POSTGRESQL = Path("/usr/lib/postgresql/15/bin/postgres")

@@ -92,7 +92,7 @@ def test_files_and_settings_that_are_not_there(tmp_path: Path) -> None:
 def test_the_examples_can_be_read() -> None:
     examples = Path(__file__).resolve().parents[2] / "examples"
     found = {path.parent.name: read_system(path, {}) for path in examples.glob("*/system.toml")}
-    assert set(found) == {"etcd", "grid", "postgresql", "redis"}
+    assert set(found) == {"etcd", "grid", "postgresql", "redis", "scrapyd"}
     assert found["grid"].disk == HARSH
     assert all(place.directory.is_dir() for each in found.values() for place in each.templates)
     assert isinstance(found["grid"].words("a", "b", Path("/")), Words)

@@ -1,16 +1,16 @@
 """What plans for the register may say, and how a plan that fails is made simpler."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import evolve
 
-from glitchgrid.lab.plan.plan import Plan
+from glitchgrid.lab.plan.plan import Environment, FoundWith, Plan, Planned
 from glitchgrid.lab.plan.simpler import on_layout, plainer_environment, sooner, sooner_faults
 from glitchgrid.lab.plan.vocabulary import Vocabulary
-from glitchgrid.lab.register.habits import ClientHabits, draw_habits
+from glitchgrid.lab.register.habits import MINUTE_MS, ClientHabits, draw_habits
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
-from glitchgrid.lab.register.layout import GridLayout
+from glitchgrid.lab.register.layout import STEPS_MAX, GridLayout
 from glitchgrid.simulation.random_stream import PER_MILLE
 
 KILL, POWER_LOSS, CALM = "kill", "power loss", "calm"
@@ -24,6 +24,17 @@ PLANS = Vocabulary(GridLayout, ClientHabits, draw_habits, HARMLESS, BREAKING, EN
 
 FEWEST_STEPS = 1
 
+CLIENTS = 3
+PATIENCE_MS = 6_000
+OPERATIONS_EACH = 100
+"""So many, more or less, each client makes in a run that is made for its faults, however long it is."""
+
+PAUSE_MS_MIN = 20
+MEAN_OF_USUAL = 3
+"""So many times as long as usual a client's pause is on the average: few are long, and those very long."""
+
+QUIET = Environment(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=0, disk_slowness=1)
+
 
 def grid_of(plan: Plan) -> GridLayout:
     """The plan's layout, which is one of the register's."""
@@ -35,6 +46,25 @@ def habits_of(plan: Plan) -> ClientHabits:
     """The plan's habits, which are those of the register's clients."""
     assert isinstance(plan.habits, ClientHabits), "a plan for the register"
     return plan.habits
+
+
+def plan_with(seed: str, layout: GridLayout, faults: Sequence[Planned], duration_ms: int, glitch: str) -> Plan:
+    """A plan for faults that were seen elsewhere, with a few patient clients that are there for as long.
+
+    :param layout: its steps are chosen here.
+    :param glitch: the bug that is on; empty for none.
+    """
+    pause_ms = min(MINUTE_MS, max(PAUSE_MS_MIN, duration_ms // OPERATIONS_EACH // MEAN_OF_USUAL))
+    steps = max(1, min(STEPS_MAX, CLIENTS * duration_ms // (MEAN_OF_USUAL * pause_ms) // 2))
+    return Plan(
+        seed=seed,
+        layout=evolve(layout, steps=steps),
+        environment=QUIET,
+        habits=ClientHabits(CLIENTS, pause_ms, PATIENCE_MS, leaves_per_mille=0, hostile=0, retries=0),
+        faults=sorted(faults, key=lambda planned: planned.at_ms),
+        ends_with=CALM,
+        found_with=FoundWith(glitch=glitch),
+    )
 
 
 # Each of these offers simpler plans, the simplest first.

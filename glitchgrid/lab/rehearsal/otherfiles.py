@@ -46,18 +46,28 @@ def machines_of_procfile(path: Path, text: str) -> Entries:
 
 def machines_of_compose(path: Path, text: str) -> Entries:
     """:raises CannotRun: for a service that cannot be run, by its name."""
+    _, services = services_of(path, text)
+    return {_name(name): _machine_of(path, name, service) for name, service in services.items()}
+
+
+def services_of(path: Path, text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """All of a Compose file, and its services.
+
+    :raises CannotRun: for what is no such file.
+    """
     try:
         from ruamel.yaml import YAML  # noqa: PLC0415 - an extra
         from ruamel.yaml.error import YAMLError  # noqa: PLC0415
     except ImportError:
         raise CannotRun("Compose files need ruamel.yaml: pip install 'glitchgrid[compose]'") from None
     try:
-        services = (YAML(typ="safe").load(text) or {}).get("services")
+        data = YAML(typ="safe").load(text) or {}
+        services = data.get("services")
     except (YAMLError, AttributeError) as error:
         raise CannotRun(f"{path} is no Compose file: {str(error).splitlines()[0]}") from error
     if not isinstance(services, dict) or not services:
         raise CannotRun(f"{path} has no services")
-    return {_name(name): _machine_of(path, name, service) for name, service in services.items()}
+    return data, services
 
 
 def _machine_of(path: Path, name: str, service: Any) -> Mapping[str, Any]:

@@ -125,8 +125,8 @@ class SystemFile:
     :ivar disk: what a power loss may do: "ordinary", as on ext4 with sectors that are written whole; or "harsh",
         whatever POSIX and bad disks leave open: see `glitchgrid.machines.disk.Platters`.
     :ivar ready_within_s: so long servers may take, at first and after faults, until they serve.
-    :ivar clocks: programs' clocks may jump and drift: a small library is preloaded into them; and their monotonic clocks
-        begin anew when the power comes back.
+    :ivar clocks: programs' clocks may jump and drift (a small library is preloaded into them), and their monotonic
+        clocks begin anew when the power comes back.
     """
 
     machines: Mapping[str, MachineEntry]

@@ -9,12 +9,11 @@ from glitchgrid.lab.faults.disks import SYNCS_MAX, DiskFull, SyncFails
 from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.faults.links import LATENCY_US_MAX, Cut, Jam, Slow
 from glitchgrid.lab.faults.processes import Kill, Pause
-from glitchgrid.lab.plan.plan import HOUR_MS, Environment, FoundWith, Plan, Planned
+from glitchgrid.lab.plan.plan import HOUR_MS, Plan, Planned
 from glitchgrid.lab.register.assumptions import LostDisk
-from glitchgrid.lab.register.habits import MINUTE_MS, ClientHabits
-from glitchgrid.lab.register.layout import CONTROLS_MAX, STEPS_MAX, VAULTS_MAX, GridLayout
+from glitchgrid.lab.register.layout import CONTROLS_MAX, VAULTS_MAX, GridLayout
 from glitchgrid.lab.register.live.stage import BOTH, CannotDo
-from glitchgrid.lab.register.plans import CALM
+from glitchgrid.lab.register.plans import plan_with
 
 SEED = "live"
 LEAD_MS = 500
@@ -22,17 +21,6 @@ LEAD_MS = 500
 
 RESTART_MS = 500
 """So long a server is down that is started again at once, with its disk or with an empty one."""
-
-CLIENTS = 3
-PATIENCE_MS = 6_000
-OPERATIONS_EACH = 100
-"""So many, more or less, each client makes in a run, however long it is."""
-
-PAUSE_MS_MIN = 20
-MEAN_OF_USUAL = 3
-"""So many times as long as usual a client's pause is on the average: few are long, and those very long."""
-
-QUIET = Environment(latency_us=200, loss_per_mille=0, cuts_segments=False, drift_ppm=0, disk_slowness=1)
 
 Key = tuple[str, ...]
 """Whom a fault strikes, and before that how: no two that go on are alike in this."""
@@ -105,20 +93,8 @@ def plan_of(
         at_ms = LEAD_MS + round((deed.at_s - begun_s) * 1000)
         left_out += _note(faults, deed.verb, _in_plans(deed.asked, names), at_ms)
     faults.all_end(duration_ms - LEAD_MS)
-    pause_ms = min(MINUTE_MS, max(PAUSE_MS_MIN, duration_ms // OPERATIONS_EACH // MEAN_OF_USUAL))
-    steps = max(1, min(STEPS_MAX, CLIENTS * duration_ms // (MEAN_OF_USUAL * pause_ms) // 2))
-    return Told(
-        Plan(
-            seed=SEED,
-            layout=GridLayout(len(vaults), len(controls), protocol, steps),
-            environment=QUIET,
-            habits=ClientHabits(CLIENTS, pause_ms, PATIENCE_MS, leaves_per_mille=0, hostile=0, retries=0),
-            faults=sorted(faults.done, key=lambda planned: planned.at_ms),
-            ends_with=CALM,
-            found_with=FoundWith(glitch=glitch),
-        ),
-        list(dict.fromkeys(left_out)),
-    )
+    plan = plan_with(SEED, layout, faults.done, duration_ms, glitch)
+    return Told(plan, list(dict.fromkeys(left_out)))
 
 
 def _in_plans(asked: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
