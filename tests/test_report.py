@@ -277,7 +277,7 @@ def test_the_picture_has_what_was_seen_of_real_servers(directory: Path) -> None:
     """Their lives are not what follows from faults: a cut ends no process."""
     timeline = directory / "timeline-1"
     (timeline / "history").mkdir(parents=True)
-    events = [
+    events: list[dict[str, object]] = [
         {"process": 0, "type": kind, "f": function, "value": value, "time": at_ns}
         for kind, function, value, at_ns in (
             ("invoke", "add", 7, 1000),

@@ -13,7 +13,7 @@ from glitchgrid.commands.printing import show
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.processes.localgrid import HOST, free_ports
 from glitchgrid.lab.register.processes.workload import find_workload
-from glitchgrid.machines import clocks, means
+from glitchgrid.machines import cgroups, clocks, means
 from glitchgrid.simulation import native
 
 
@@ -84,6 +84,13 @@ NEEDS: Sequence[Need] = (
         lambda: not clocks.missing(),
         clocks.missing,
         "clocks do not jump nor drift",
+    ),
+    Need(
+        "rehearse --system",
+        "control groups",
+        lambda: not cgroups.missing(cgroups.Limits(1, 1)),
+        lambda: cgroups.missing(cgroups.Limits(1, 1)),
+        "memory_mib and processors of a system file are no limits",
     ),
     Need(
         "rehearse --system",

@@ -49,9 +49,7 @@ def _of_real_machines(text: str) -> Plan | None:
     except ValueError:
         layout = None
     if layout is None or {*layout.servers} != {*servers}:
-        raise PlanInvalid(
-            f"it was rehearsed with {', '.join(servers)}, which are no grid: there is no simulation of them"
-        )
+        raise PlanInvalid(f"it was rehearsed with {', '.join(servers)}, and in simulation there are grids alone")
     faults = decode_faults(text, list(PLANS.kinds.values()), {}, layout)
     duration_ms = max((each.at_ms + each.for_ms for each in faults), default=0) + REST_MS
     return plan_with(seed, layout, faults, min(HOUR_MS, duration_ms), "")

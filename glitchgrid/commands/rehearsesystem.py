@@ -31,7 +31,7 @@ from glitchgrid.lab.rehearsal.systemfile import PLAIN, SystemFile, read_system
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE, read_report
 from glitchgrid.lab.report.sdk import SDK_OUTPUT, read_evidence
-from glitchgrid.machines import clocks, means
+from glitchgrid.machines import cgroups, clocks, means
 from glitchgrid.simulation.random_stream import RandomStream
 
 MS_PER_S = 1000
@@ -201,6 +201,7 @@ class Stagehand:
         self._watchers = watchers
         self.system = _overridden(read_system(settings.file, settings.settings), settings)
         self._can_do = Means()
+        self._can_limit = False
 
     def require_means(self) -> None:
         """:raises CannotRun: when machines cannot be made here."""
@@ -208,6 +209,10 @@ class Stagehand:
         if missing:
             raise CannotRun(missing)
         self._can_do = self._means(self.system)
+        unlimited = next(filter(None, (cgroups.missing(entry.limits) for _, entry in self.system.names)), "")
+        self._can_limit = not unlimited
+        if unlimited:
+            self._out.line(f"programs are not limited: {unlimited}", "yellow")
 
     def templates(self) -> Sequence[Template]:
         """:raises CannotRun: where they are not as Test Composer takes them."""
@@ -258,6 +263,7 @@ class Stagehand:
             settings.minutes * SECONDS_PER_MINUTE,
             settings.patience_s,
             not self._can_do.no_disks,
+            self._can_limit,
             settings.record,
         )
         return RealTimeline(self._reactor, wanted, directory, self._watchers)

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from twisted.python.procutils import which
 from zope.interface import implementer
 
+from glitchgrid.machines.cgroups import UNLIMITED, Group, Limits
 from glitchgrid.machines.errors import CannotBeMade
 from glitchgrid.machines.means import has_time_namespaces
 
@@ -44,6 +45,7 @@ class Plot:
     :ivar number: from 1.
     :ivar is_lossy: its disk is one that may lose power, be full, or fail.
     :ivar is_harsh: see `glitchgrid.machines.disk.Platters`.
+    :ivar limits: of its programs, all together.
     """
 
     number: int
@@ -51,6 +53,7 @@ class Plot:
     directory: Path
     is_lossy: bool
     is_harsh: bool = False
+    limits: Limits = UNLIMITED
 
     @property
     def address(self) -> str:
@@ -87,6 +90,7 @@ class Machine:
         self.said: Callable[[dict[str, Any]], object] = lambda _: None
         self._process: _Enclosed | None = None
         self._conversation: _Conversation | None = None
+        self._group: Group | None = None
 
     @property
     def name(self) -> str:
@@ -120,6 +124,8 @@ class Machine:
             for descriptor in descriptors:
                 os.close(descriptor)
             raise CannotBeMade(f"{self.name} cannot be made: {ready['failed']}")
+        if self.plot.limits.controllers:
+            self._group = Group(self.name, self.plot.limits)
         return int(descriptors[0])
 
     def _spawn(self, process: "_Enclosed", descriptor: int) -> None:
@@ -167,7 +173,8 @@ class Machine:
             command.append("--")
         if not as_root:
             command += [_tool("unshare"), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
-        return [*command, _tool("env"), f"--chdir={directory}", *argv]
+        command += [_tool("env"), f"--chdir={directory}", *argv]
+        return command if self._group is None else self._group.entering(command)
 
     def ask(self, do: str, **fields: object) -> "Deferred[Any]":
         """Have the machine's first process do something.
@@ -199,7 +206,12 @@ class Machine:
             gone: Deferred[None] = Deferred()
             gone.callback(None)
             return gone
-        return self._process.kill()
+        return self._process.kill().addCallback(self._is_gone)
+
+    def _is_gone(self, _: object) -> None:
+        if self._group is not None:
+            self._group.close()
+            self._group = None
 
 
 class _Enclosed(ProcessProtocol):

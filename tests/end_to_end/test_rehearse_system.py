@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from glitchgrid.lab.composer.templates import find_templates
 from glitchgrid.lab.faults.processes import Blackout
 from glitchgrid.lab.plan.file import encode_plan
 from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.plans import plan_with
-from glitchgrid.machines import clocks, means
+from glitchgrid.machines import cgroups, clocks, means
+from glitchgrid.machines.cgroups import Limits
 from tests.end_to_end.test_machines import processes_in
 
 pytestmark = [
@@ -63,7 +65,12 @@ def test_the_grid_holds(tmp_path: Path) -> None:
         {"at_ms": 5000, "for_ms": 1000, "kind": "sync fails", "machine": "vault3", "syncs": 1},
         {"at_ms": 6000, "for_ms": 500, "kind": "reset", "source": "control1", "target": "vault1"},
     )
-    options = ("--template", "register", "--timelines", 1, "--seed", 1, "--minutes", 0.15, "--plan", faults, "--record")
+    # Those that have a timeline to themselves may end before the faults do, and quiet periods put them off.
+    templates = tmp_path / "templates"
+    shutil.copytree(find_templates() / "register", templates / "register")
+    for command in (templates / "register").glob("s*_driver_*"):
+        command.unlink()
+    options = ("--templates", templates, "--timelines", 1, "--seed", 1, "--minutes", 0.15, "--plan", faults, "--record")
     status, said, errors = rehearse("--system", GRID, *options, "--out", out)
     assert (status, errors) == (0, ""), said
     assert kinds_of(out) == {"power loss", "cut", "blackout", "pause", "sync fails", "reset"}
@@ -268,6 +275,25 @@ def test_templates_of_machines_are_one_with_those_of_clients(tmp_path: Path) -> 
     assert of_web
     assert not meanwhile
     assert {each["end"] for each in of_web} <= {"passed", "stopped"}
+
+
+LIMITED = """
+[machines.a]
+memory_mib = 64
+processors = 0.5
+program = ["{python}", "-uc", "import time; print('begins'); taken = bytearray(256 << 20); time.sleep(1000)"]
+"""
+
+
+@pytest.mark.skipif(bool(cgroups.missing(Limits(1, 1))), reason=cgroups.missing(Limits(1, 1)))
+def test_a_program_that_takes_more_memory_than_it_may_is_killed(tmp_path: Path) -> None:
+    system = toy(tmp_path, LIMITED, **{"templates/toy/parallel_driver_wait": "sleep 0.5"})
+    (tmp_path / "plan.json").write_text('{"plan": 2, "faults": []}', encoding="utf-8")
+    options = ("--timelines", 1, "--minutes", 0.06, "--plan", tmp_path / "plan.json")
+    _, said, errors = rehearse("--system", system, *options)
+    assert errors == ""
+    assert "a has ended by itself: killed by SIGKILL" in said
+    assert not list(Path("/sys/fs/cgroup").rglob("glitchgrid-*-a"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -29,6 +29,7 @@ from glitchgrid.lab.rehearsal.quiet import QuietDoor
 from glitchgrid.lab.rehearsal.stage import RealStage
 from glitchgrid.lab.rehearsal.systemfile import HARSH, READY, MachineEntry, SystemFile, Words, replaced
 from glitchgrid.machines import clocks
+from glitchgrid.machines.cgroups import UNLIMITED, Limits
 from glitchgrid.machines.errors import CannotBeMade
 from glitchgrid.machines.frames import Pcap
 from glitchgrid.machines.machine import Machine, Plot
@@ -54,6 +55,7 @@ class Wanted:
     """:ivar faults: what is done, in the order of its times.
     :ivar drivers_s: for so long drivers are called.
     :ivar is_lossy: disks of machines that keep something are of FUSE.
+    :ivar is_limited: programs have the limits that the system file names.
     :ivar record: all frames go into a file, too.
     """
 
@@ -64,6 +66,7 @@ class Wanted:
     drivers_s: float
     patience_s: float
     is_lossy: bool
+    is_limited: bool
     record: bool
 
 
@@ -163,6 +166,7 @@ class RealTimeline:
                 self._directory / "machines" / name,
                 wanted.is_lossy and self._keeps(name),
                 wanted.system.disk == HARSH,
+                self._limits(name),
             )
             for number, name in enumerate(names, start=1)
         ]
@@ -175,6 +179,10 @@ class RealTimeline:
         for name, host in self._world.machines.items():
             tap = await host.machine.make()
             self.network.attach(name, host.machine.plot.mac, tap)
+
+    def _limits(self, name: str) -> Limits:
+        entry = self._entries.get(name)
+        return entry.limits if entry is not None and self._wanted.is_limited else UNLIMITED
 
     def _keeps(self, name: str) -> bool:
         return name in self._entries and self._entries[name].keeps

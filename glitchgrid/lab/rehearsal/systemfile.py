@@ -23,6 +23,7 @@ from glitchgrid.lab.faults.kinds import FAULTS
 from glitchgrid.lab.layout import CLIENTS, Layout, Link
 from glitchgrid.lab.plan.plan import Environment
 from glitchgrid.lab.rehearsal.otherfiles import is_compose, is_procfile, machines_of_compose, machines_of_procfile
+from glitchgrid.machines.cgroups import Limits
 from glitchgrid.simulation.random_stream import RandomStream
 
 ORDINARY, HARSH = "ordinary", "harsh"
@@ -31,7 +32,11 @@ PLAIN = Environment(200, 0, False, 0, 1)
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 COUNT_MAX, MACHINES_MAX = 99, 100
+MEMORY_MIB_MAX = 1 << 20
+PROCESSORS_MIN, PROCESSORS_MAX = 0.01, 1024.0
 READY_S_MAX = 600.0
+FORMS: Mapping[type, str] = {str: "text", bool: "true or false", int: "whole number"}
+"""What is taken as it is, and not made of something else."""
 READY = re.compile(r"(?P<kind>tcp|http)://(?P<host>[^:/]+):(?P<port>\d{1,5})(?P<path>/.*)?")
 
 
@@ -43,6 +48,16 @@ def _one_of_the_models(_file: Any, _attribute: "Attribute[Any]", value: str) -> 
 def _count(_file: Any, _attribute: "Attribute[Any]", value: int) -> None:
     if type(value) is not int or not 0 <= value <= COUNT_MAX:
         raise ValueError(f"count is {value!r}, and no whole number from 1 to {COUNT_MAX}")
+
+
+def _memory(_file: Any, _attribute: "Attribute[Any]", value: int) -> None:
+    if type(value) is not int or not 0 <= value <= MEMORY_MIB_MAX:
+        raise ValueError(f"memory_mib is {value!r}, and no whole number from 1 to {MEMORY_MIB_MAX}")
+
+
+def _processors(_file: Any, _attribute: "Attribute[Any]", value: Any) -> None:
+    if type(value) is not float or not (value == 0 or PROCESSORS_MIN <= value <= PROCESSORS_MAX):
+        raise ValueError(f"processors is {value!r}, and no number from {PROCESSORS_MIN:g} to {PROCESSORS_MAX:g}")
 
 
 def _ready(_file: Any, _attribute: "Attribute[Any]", value: str) -> None:
@@ -91,6 +106,8 @@ class MachineEntry:
     :ivar keeps: it has something on its disk that a power loss may take.
     :ivar templates: a directory of test templates, from that of the file on, whose commands run on this machine; empty
         for none. Templates of one name are one.
+    :ivar memory_mib: what its programs may take together, where control groups allow it; 0 for no limit.
+    :ivar processors: how much processor time they may take in the time that goes by; 0 for no limit.
     :ivar as_root: it runs as root of its machine; programs that refuse to, run as somebody else.
     """
 
@@ -100,8 +117,14 @@ class MachineEntry:
     ready: str = field(default="", validator=_ready)
     keeps: bool = False
     as_root: bool = True
+    memory_mib: int = field(default=0, validator=_memory)
+    processors: float = field(default=0.0, converter=_seconds, validator=_processors)
     templates: str = ""
     environment: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.memory_mib, self.processors)
 
 
 @frozen
@@ -196,7 +219,7 @@ def read_system(path: Path, settings: Mapping[str, str]) -> SystemFile:
     if "here" in data:
         raise CannotRun(f"{path}: there is no field 'here'")
     converter = Converter(forbid_extra_keys=True, prefer_attrib_converters=True)
-    for plain in (str, bool):
+    for plain in FORMS:
         converter.register_structure_hook(plain, _exactly)
     try:
         found = converter.structure({**data, "here": path.resolve().parent}, SystemFile)
@@ -227,7 +250,7 @@ def _data_of(path: Path) -> dict[str, Any]:
 
 def _exactly(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise ValueError(f"{value!r} is no {'text' if kind is str else 'true or false'}")
+        raise ValueError(f"{value!r} is no {FORMS[kind]}")
     return value
 
 
