@@ -47,6 +47,7 @@ setup(
         "glitchgrid.lab.picture": ["static/*", "templates/*"],
         "glitchgrid.lab.register.live": ["static/*"],
         "glitchgrid.lab.report": ["templates/*"],
+        "glitchgrid.lab.web": ["static/*"],
         "glitchgrid.simulation.native": ["openssl.cnf"],
     },
     # Plain libraries need a compiler and libc's headers, but no Python.h, which Debian has in a package of its own.

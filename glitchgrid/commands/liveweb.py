@@ -3,18 +3,15 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from twisted.internet.error import CannotListenError
-from twisted.web.resource import NoResource
-from twisted.web.server import Site
-
 from glitchgrid.commands.calling import command
-from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.register.live.show import Show
 from glitchgrid.lab.register.live.stage import Links
-from glitchgrid.lab.register.live.web import HOST, BoundedRequest, Pages, Web
+from glitchgrid.lab.register.live.web import Web
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, Member
 from glitchgrid.lab.register.processes.watch import Look
 from glitchgrid.lab.relay.link import Passing
+from glitchgrid.lab.web.door import Listening
+from glitchgrid.lab.web.pages import Pages
 from glitchgrid.vaults.address import VaultAddress
 
 
@@ -24,7 +21,7 @@ class LiveWeb:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pages = Pages()
-        self._port: Any = None
+        self._listening: Listening | None = None
         self._web: Web | None = None
         self._show: Show | None = None
         self.links = Links(reactor, self._passing)
@@ -36,15 +33,9 @@ class LiveWeb:
         :raises CannotRun: where it cannot be had.
         """
         made = cls(reactor)
-        site = Site(NoResource(), requestFactory=BoundedRequest)
-        site.noisy = False
-        site.displayTracebacks = False
-        try:
-            made._port = reactor.listenTCP(port, site, interface=HOST)
-        except CannotListenError as error:
-            raise CannotRun(f"port {port} is in use: choose another --web-port") from error
-        made._web = Web(made._port.getHost().port, made._pages)
-        site.resource = made._web.app.resource()
+        made._listening = listening = Listening.on(reactor, port)
+        made._web = Web(listening.number, made._pages)
+        listening.serve(made._web)
         return made
 
     @property
@@ -87,8 +78,8 @@ class LiveWeb:
     async def close(self) -> None:
         """End all pages, links and clients."""
         self._pages.close()
-        if self._port is not None:
-            await self._port.stopListening()
+        if self._listening is not None:
+            await self._listening.close()
         if self._show is not None:
             await self._show.stop()
         else:

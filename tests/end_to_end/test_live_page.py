@@ -15,7 +15,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from glitchgrid.lab.register.live.web import BODY_BYTES_MAX, BODY_KEPT_BYTES_MAX, PAGES_MAX
+from glitchgrid.lab.web.door import BODY_BYTES_MAX
+from glitchgrid.lab.web.pages import BODY_KEPT_BYTES_MAX, PAGES_MAX
 from tests.end_to_end.processes import HOST, ask, wait_until
 from tests.end_to_end.test_commands import free_ports_in_a_row
 from tests.live.grid import GLITCHGRID, PATIENCE_S, Up

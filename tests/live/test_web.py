@@ -9,7 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.register.live.web import HOST, Pages, Web
+from glitchgrid.lab.register.live.web import Web
+from glitchgrid.lab.web.door import HOST
+from glitchgrid.lab.web.pages import Pages
 
 PORT = 9000
 
@@ -69,7 +71,7 @@ def test_a_fault_of_ours_is_logged() -> None:
 
 @pytest.mark.parametrize("name", ["timeline.json", "timeline.html", "simulation.json", "simulation.html", "events"])
 def test_before_the_grid_is_up(name: str) -> None:
-    assert ask(web(None), "GET", name) == (503, "The grid is being started\n")
+    assert ask(web(None), "GET", name) == (503, "What is to be seen is being started\n")
 
 
 def test_the_address_is_the_page() -> None:

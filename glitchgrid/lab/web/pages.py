@@ -1,0 +1,115 @@
+"""Pages of a browser that are open, and what they are told: events that the server sends (HTML, 9.2)."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.web.http import SERVICE_UNAVAILABLE
+from twisted.web.server import Request
+from zope.interface import implementer
+
+PAGES_MAX = 20
+BODY_KEPT_BYTES_MAX = 1 << 16
+"""Whoever sends more than this has sent no request that could be answered, and is hung up on."""
+
+EVENT_BYTES_MAX = 1 << 20
+
+
+class Refused(Exception):
+    """A request that gets no more than a status and a line."""
+
+    def __init__(self, status: int, line: str) -> None:
+        super().__init__(line)
+        self.status = status
+
+
+class BoundedRequest(Request):
+    """One whose body is not kept without a limit until somebody looks at it."""
+
+    def handleContentChunk(self, data: bytes) -> None:
+        assert self.content is not None, "it was made when the length was known"
+        if self.content.tell() + len(data) > BODY_KEPT_BYTES_MAX:
+            self.channel.forceAbortClient()
+            return
+        super().handleContentChunk(data)
+
+
+@implementer(IPushProducer)
+class _Reader:
+    """A page that is open. Where it does not keep up, it gets no more until it does, and then how things are now."""
+
+    def __init__(self, request: Any, state: Callable[[], Any], gone: Callable[["_Reader"], object]) -> None:
+        self._request = request
+        self._state = state
+        self._has_missed = False
+        self._is_paused = False
+        self.ended: Deferred[None] = Deferred()
+        request.registerProducer(self, True)
+        request.notifyFinish().addBoth(lambda _: self._gone(gone))
+
+    def say(self, kind: str, text: str) -> None:
+        if self._is_paused:
+            self._has_missed = True
+            return
+        self._request.write(f"event: {kind}\ndata: {text}\n\n".encode())
+
+    def pauseProducing(self) -> None:
+        self._is_paused = True
+
+    def resumeProducing(self) -> None:
+        self._is_paused = False
+        if self._has_missed:
+            self._has_missed = False
+            self.say("state", json.dumps(self._state()))
+
+    def stopProducing(self) -> None:
+        self._is_paused = True
+
+    def close(self) -> None:
+        """End it: the server does."""
+        self._request.loseConnection()
+
+    def _gone(self, gone: Callable[["_Reader"], object]) -> None:
+        gone(self)
+        if not self.ended.called:
+            self.ended.callback(None)
+
+
+class Pages:
+    """All pages that are open."""
+
+    def __init__(self) -> None:
+        self._readers: dict[_Reader, None] = {}
+
+    @property
+    def are_open(self) -> bool:
+        return bool(self._readers)
+
+    def publish(self, kind: str, told: Any) -> None:
+        if not self._readers:
+            return
+        text = json.dumps(told)
+        if len(text) > EVENT_BYTES_MAX:
+            return
+        for reader in list(self._readers):
+            reader.say(kind, text)
+
+    def open(self, request: Any, state: Callable[[], Any], log: Iterable[Any]) -> "Deferred[None]":
+        """:param log: what was logged before.
+        :raises Refused: where there are too many.
+        """
+        if len(self._readers) >= PAGES_MAX:
+            raise Refused(SERVICE_UNAVAILABLE, f"{PAGES_MAX} pages are open already; close one")
+        reader = _Reader(request, state, lambda each: self._readers.pop(each, None))
+        self._readers[reader] = None
+        reader.say("state", json.dumps(state()))
+        for line in log:
+            reader.say("log", json.dumps(line))
+        return reader.ended
+
+    def close(self) -> None:
+        for reader in list(self._readers):
+            reader.say("end", "{}")
+            reader.close()
