@@ -46,6 +46,7 @@ setup(
         "glitchgrid": ["py.typed"],
         "glitchgrid.lab.picture": ["static/*", "templates/*"],
         "glitchgrid.lab.register.live": ["static/*"],
+        "glitchgrid.lab.rehearsal.live": ["static/*"],
         "glitchgrid.lab.report": ["templates/*"],
         "glitchgrid.lab.web": ["static/*"],
         "glitchgrid.simulation.native": ["openssl.cnf"],

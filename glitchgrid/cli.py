@@ -651,6 +651,8 @@ def _settings(given: tuple[str, ...]) -> dict[str, str]:
     metavar="FILE",
     help="With --check: the Compose file for the platform.",
 )
+@_web
+@_web_port
 @click.option("--history", metavar="MODEL", help="What the history of a system is held against, if not its file's.")
 @click.option(
     "--patience",
@@ -676,6 +678,8 @@ def rehearse(
     repeat: int,
     check: bool,
     compose: Path | None,
+    web: bool,
+    web_port: int | None,
     history: str | None,
     patience: float,
 ) -> None:
@@ -707,6 +711,7 @@ def rehearse(
                 out,
                 patience,
                 repeat,
+                _port_of_page(web_port, wanted=web),
                 None if templates is None else str(templates.resolve()),
                 history,
             )
@@ -718,6 +723,7 @@ def rehearse(
         ("--record", record),
         ("--repeat", repeat > 1),
         ("--history", history),
+        ("--web", web or web_port),
     ):
         if is_given:
             raise click.UsageError(f"{option} is for --system")

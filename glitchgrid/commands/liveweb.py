@@ -77,7 +77,7 @@ class LiveWeb:
 
     async def close(self) -> None:
         """End all pages, links and clients."""
-        self._pages.close()
+        await self._pages.close(self._reactor)
         if self._listening is not None:
             await self._listening.close()
         if self._show is not None:

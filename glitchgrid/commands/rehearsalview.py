@@ -13,11 +13,9 @@ from twisted.internet.task import LoopingCall
 from glitchgrid.lab.composer.calls import ENDS_WELL, Call
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.faults.fault import Fault
-from glitchgrid.lab.history.merging import HISTORY
+from glitchgrid.lab.rehearsal.counting import Operations
 
 LOOK_S = 0.5
-LINES_OF_AN_OPERATION = 2
-"""It begins, and it ends."""
 
 
 class Printer(Watcher):
@@ -99,7 +97,7 @@ class _Going:
     :ivar begun: faults that last.
     """
 
-    operations: "Operations"
+    operations: Operations
     began_s: float
     drivers_s: float
     planned: int
@@ -113,34 +111,3 @@ class _Going:
             f"{elapsed_s:.0f} s, {self.calls} calls, {self.operations.per_s(elapsed_s):.0f} operations a second, "
             f"{self.faults} of {self.planned} faults; now: {now}"
         )
-
-
-class Operations:
-    """How many operations clients have recorded, from the lines that they have added.
-
-    :param directory: of a timeline.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory / HISTORY
-        self._read: dict[Path, int] = {}
-        self._lines = 0
-        self._before = (0.0, 0)
-
-    @property
-    def count(self) -> int:
-        """Until now: as many as have ended, more or less."""
-        for path in self._directory.glob("*.jsonl"):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                added = file.read()
-            self._read[path] = self._read.get(path, 0) + len(added)
-            self._lines += added.count(b"\n")
-        return self._lines // LINES_OF_AN_OPERATION
-
-    def per_s(self, now_s: float) -> float:
-        """Since it was asked last."""
-        then_s, before = self._before
-        count = self.count
-        self._before = now_s, count
-        return (count - before) / (now_s - then_s) if now_s > then_s else 0.0

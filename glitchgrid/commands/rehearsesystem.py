@@ -10,6 +10,7 @@ from attrs import asdict, evolve, frozen
 from glitchgrid.commands.calling import command
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
 from glitchgrid.commands.rehearsalview import Printer
+from glitchgrid.commands.rehearsalweb import RehearsalWeb
 from glitchgrid.commands.rehearse import kept
 from glitchgrid.commands.report import Settings as ReportSettings
 from glitchgrid.commands.report import tell
@@ -51,6 +52,7 @@ class Settings:
     :param plan: its faults are carried out, and none are drawn.
     :param plain_disks: no disk is of FUSE.
     :param repeat: so often each timeline is run, with the same choices.
+    :param web_port: of the page; any, for 0. None for no page.
     :param templates: where the test templates are, if not where the file says.
     :param history: the model of the history, if not the file's.
     """
@@ -67,6 +69,7 @@ class Settings:
     out: Path | None
     patience_s: float
     repeat: int = 1
+    web_port: int | None = None
     templates: str | None = None
     history: str | None = None
 
@@ -132,6 +135,7 @@ class _Rehearsal:
     """One run of the command."""
 
     def __init__(self, reactor: Any, settings: Settings) -> None:
+        self._reactor = reactor
         self._settings = settings
         self._out = Printer()
         self._stagehand = Stagehand(reactor, settings, self._out, [self._out])
@@ -141,6 +145,19 @@ class _Rehearsal:
         settings, hand = self._settings, self._stagehand
         hand.require_means()
         templates = hand.templates()
+        if settings.web_port is not None:
+            hand.web = RehearsalWeb.open(
+                self._reactor, settings.web_port, hand.system.layout(), hand.kinds(), settings.seed
+            )
+            self._out.line(f"live: {hand.web.url}", "bold")
+        try:
+            return await self._play_all(templates)
+        finally:
+            if hand.web is not None:
+                await hand.web.close()
+
+    async def _play_all(self, templates: Sequence[Template]) -> int:
+        settings, hand = self._settings, self._stagehand
         with kept(settings.out) as out:
             hand.write_about(out)
             for number in range(1, settings.timelines + 1):
@@ -189,6 +206,7 @@ class Stagehand:
     """Plays timelines of what was asked for.
 
     :ivar system: what its file says.
+    :ivar web: the page on which it is shown, if there is one.
     """
 
     def __init__(self, reactor: Any, settings: Settings, out: Printer, watchers: Sequence[Watcher]) -> None:
@@ -199,6 +217,7 @@ class Stagehand:
         self._settings = settings
         self._out = out
         self._watchers = watchers
+        self.web: RehearsalWeb | None = None
         self.system = _overridden(read_system(settings.file, settings.settings), settings)
         self._can_do = Means()
         self._can_limit = False
@@ -225,7 +244,8 @@ class Stagehand:
         commands = [command for template in self.templates() for command in template.commands]
         stated = list(dict.fromkeys(command.path.parent for command in commands))
         write_catalogue(out / CATALOGUE, [*stated, *(self.system.here / each for each in self.system.commands.states)])
-        settings = {**asdict(self._settings), "file": str(self._settings.file.resolve()), "out": None, "plan": None}
+        file = str(self._settings.file.resolve())
+        settings = {**asdict(self._settings), "file": file, "out": None, "plan": None, "web_port": None}
         (out / REHEARSAL).write_text(json.dumps(settings), encoding="utf-8")
 
     async def rehearse_commands(self, template: Template, directory: Path) -> Sequence[Call]:
@@ -249,9 +269,19 @@ class Stagehand:
         plan = Plan(f"{seed}", layout, PLAIN, Habits(), faults, "as it is")
         (directory / PLAN).write_text(encode_plan(plan), encoding="utf-8")
         drivers_s = self._settings.minutes * SECONDS_PER_MINUTE
+        timeline = self._real_timeline(template, faults, seed, directory)
+        if self.web is not None:
+            self.web.play(timeline, directory.name, drivers_s, directory)
         with self._out.progress(self._reactor, directory, drivers_s, len(faults)):
-            await self._real_timeline(template, faults, seed, directory).run()
-        return read_report(directory, read_catalogue(directory.parent / CATALOGUE), ()).is_violated
+            await timeline.run()
+        by_hand = [] if timeline.nemesis is None else timeline.nemesis.by_hand
+        if by_hand:
+            done = sorted([*faults, *by_hand], key=lambda each: each.at_ms)
+            (directory / PLAN).write_text(encode_plan(evolve(plan, faults=done)), encoding="utf-8")
+        found = read_report(directory, read_catalogue(directory.parent / CATALOGUE), ())
+        if self.web is not None:
+            self.web.show.played(f"{directory.name}: {found.headline}")
+        return found.is_violated
 
     def _real_timeline(self, template: Template, faults: Sequence[Planned], seed: int, directory: Path) -> RealTimeline:
         settings = self._settings
@@ -266,7 +296,8 @@ class Stagehand:
             self._can_limit,
             settings.record,
         )
-        return RealTimeline(self._reactor, wanted, directory, self._watchers)
+        watchers = [*self._watchers, *([] if self.web is None else [self.web.show])]
+        return RealTimeline(self._reactor, wanted, directory, watchers)
 
     def _means(self, system: SystemFile) -> Means:
         """What faults there can be; what is lacking is told once."""
@@ -278,6 +309,11 @@ class Stagehand:
             raise CannotRun(clocks.missing())
         return Means(no_disks, no_clocks)
 
+    def kinds(self) -> Sequence[type[Fault]]:
+        """Of fault that can be done to these machines."""
+        has_keepers = bool(self.system.layout().keepers)
+        return [kind for kind in self._can_do.kinds() if has_keepers or not _needs_keepers(kind)]
+
     def faults(self, seed: int) -> Sequence[Planned]:
         """Those of the plan that was given, or those of a seed.
 
@@ -287,7 +323,7 @@ class Stagehand:
         layout = system.layout()
         if settings.plan is not None:
             return self.read_plan(settings.plan)
-        kinds = [kind for kind in can_do.kinds() if layout.keepers or not _needs_keepers(kind)]
+        kinds = self.kinds()
         if system.faults:
             refused = [f"{kind}: {why}" for kind, why in can_do.refusals().items() if kind in system.faults]
             if refused and not self._settings.plain_disks:

@@ -255,6 +255,11 @@ class Host:
         return Processes(self) if self.child is not None and self.child.running and not self.is_ending else None
 
     @property
+    def stands_still(self) -> bool:
+        """Is it stopped, until somebody lets it go?"""
+        return "paused" in self._stopped_for
+
+    @property
     def disk_has_refused(self) -> bool:
         """Since its program was started."""
         return self.disk.refusals > self._refusals_before

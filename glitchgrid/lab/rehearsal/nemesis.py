@@ -5,27 +5,35 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Any
 
-from attrs import asdict, define
+from attrs import asdict, define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.composer.nemesis import FAULTS, Fault
+from glitchgrid.lab.composer.nemesis import FAULTS
+from glitchgrid.lab.composer.nemesis import Fault as Injected
 from glitchgrid.lab.composer.watcher import Watcher
+from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.rehearsal.events import EVENTS, began, ended
 from glitchgrid.lab.rehearsal.stage import RealStage
 from glitchgrid.waiting import abandon
 
 MS_PER_S = 1000
+NS_PER_MS = 1_000_000
 LOOK_S = 0.02
 
 
 @define(eq=False)
 class _Going:
-    """A fault that goes on."""
+    """A fault that goes on.
 
+    :ivar number: by which people speak of it.
+    """
+
+    number: int
     planned: Planned
     members: tuple[str, ...]
     began_ns: int
@@ -36,6 +44,8 @@ class PlannedNemesis:
     """:param until_well: waits until every server serves.
 
     The times of a plan count from `start` on, quiet periods not included.
+
+    :ivar by_hand: what somebody has done besides, with the times of a plan that does it again.
     """
 
     def __init__(
@@ -54,6 +64,8 @@ class PlannedNemesis:
         self._directory = directory
         self._watcher = watcher
         self._going: list[_Going] = []
+        self._begun = 0
+        self.by_hand: list[Planned] = []
         self._is_on = False
         self._quiet = 0
         self._quiet_since_s = self._shift_s = self._began_s = 0.0
@@ -82,6 +94,37 @@ class PlannedNemesis:
                 going.timer.cancel()
         if self._working is not None:
             abandon(self._working)
+
+    def strike(self, fault: Fault, for_ms: int) -> None:
+        """Begin a fault now, besides the plan's.
+
+        :raises CannotRun: while there are to be none.
+        """
+        if not self._is_on or self._quiet:
+            raise CannotRun("no fault now: this is a quiet period, or the end")
+        planned = Planned(int((self._since_s - self._shift_s) * MS_PER_S), for_ms, fault)
+        self.by_hand.append(planned)
+        self._begin(planned)
+
+    def finish(self, number: int) -> None:
+        """End one that goes on before its time.
+
+        :raises CannotRun: where none of that number does.
+        """
+        for going in self._going:
+            if going.number == number:
+                lasted_ms = (monotonic_ns() - going.began_ns) // NS_PER_MS
+                self.by_hand = [
+                    evolve(each, for_ms=lasted_ms) if each is going.planned else each for each in self.by_hand
+                ]
+                self._end(going)
+                return
+        raise CannotRun(f"fault {number} is over")
+
+    @property
+    def going(self) -> Sequence[tuple[int, Fault, Sequence[str]]]:
+        """What goes on: its number, the fault, whom it troubles."""
+        return [(each.number, each.planned.fault, each.members) for each in self._going]
 
     async def quiet(self, seconds: float) -> None:
         """No faults for so long, from when every server serves; returns then. Periods may overlap."""
@@ -116,7 +159,8 @@ class PlannedNemesis:
     def _begin(self, planned: Planned) -> None:
         fault = planned.fault
         whom = tuple(dict.fromkeys(each if isinstance(each, str) else each[0] for each in fault.troubles(self._stage)))
-        going = _Going(planned, whom, monotonic_ns())
+        self._begun += 1
+        going = _Going(self._begun, planned, whom, monotonic_ns())
         fault.begin(self._stage)
         lines.append(self._directory / EVENTS, began(planned, whom, self._since_s))
         self._watcher.struck(fault, whom)
@@ -132,9 +176,9 @@ class PlannedNemesis:
         lines.append(self._directory / FAULTS, asdict(self._told(going)))
         self._watcher.healed(going.planned.fault, going.members)
 
-    def _told(self, going: _Going) -> Fault:
+    def _told(self, going: _Going) -> Injected:
         fault = going.planned.fault
-        return Fault(fault.kind, going.members, going.began_ns, monotonic_ns(), str(fault))
+        return Injected(fault.kind, going.members, going.began_ns, monotonic_ns(), str(fault))
 
     async def _be_well(self) -> None:
         """End what goes on, and wait until every server serves."""

@@ -73,6 +73,8 @@ class Wanted:
 class RealTimeline:
     """:param directory: what is left of it goes there.
     :param watchers: are told what happens.
+    :ivar stage: its machines; None until there are some.
+    :ivar nemesis: what does the faults; None until all servers serve.
     """
 
     def __init__(
@@ -92,6 +94,8 @@ class RealTimeline:
         self._entries = dict(wanted.system.names)
         self._ground = _Machines(self._world, directory)
         self.network: Network = self._world.network
+        self.stage: RealStage | None = None
+        self.nemesis: PlannedNemesis | None = None
 
     async def run(self) -> Ended:
         """:raises CannotRun: when something is missing, or a server does not come up."""
@@ -110,14 +114,14 @@ class RealTimeline:
         door = QuietDoor(self._reactor, self._directory)
         try:
             await self._make_all()
-            stage = self._stage()
+            stage = self.stage = self._stage()
             for server in stage.servers:
                 await self._prepare(server)
                 server.start()
             await self._until_all_serve(stage.servers)
             again = partial(self._until_all_serve_again, stage.servers)
             faults = self._wanted.faults
-            nemesis = PlannedNemesis(self._reactor, stage, faults, again, self._directory, self._watcher)
+            nemesis = self.nemesis = PlannedNemesis(self._reactor, stage, faults, again, self._directory, self._watcher)
             door.open(nemesis.quiet)
             return await work(door, nemesis)
         except CannotBeMade as error:

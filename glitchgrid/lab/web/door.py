@@ -44,7 +44,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 TYPES = {"js": "text/javascript", "css": "text/css", "html": "text/html", "json": "application/json"}
-SHARED = ("page.js", "live.css")
+SHARED = ("page.js", "dots.js", "live.css")
 
 
 class Show(Protocol):

@@ -10,11 +10,14 @@ from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.server import Request
 from zope.interface import implementer
 
+from glitchgrid.waiting import settled
+
 PAGES_MAX = 20
 BODY_KEPT_BYTES_MAX = 1 << 16
 """Whoever sends more than this has sent no request that could be answered, and is hung up on."""
 
 EVENT_BYTES_MAX = 1 << 20
+CLOSE_TIMEOUT_S = 1.0
 
 
 class Refused(Exception):
@@ -109,7 +112,11 @@ class Pages:
             reader.say("log", json.dumps(line))
         return reader.ended
 
-    def close(self) -> None:
-        for reader in list(self._readers):
+    async def close(self, reactor: Any) -> None:
+        """Tell all of them that it is the end, and wait until they have heard it, or for a second."""
+        readers = list(self._readers)
+        for reader in readers:
             reader.say("end", "{}")
             reader.close()
+        heard = settled([reader.ended for reader in readers])
+        await heard.addTimeout(CLOSE_TIMEOUT_S, reactor, lambda *_: None)

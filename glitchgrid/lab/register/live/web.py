@@ -13,7 +13,7 @@ from glitchgrid.lab.register.live.show import Show
 from glitchgrid.lab.web.door import Door, static
 from glitchgrid.lab.web.pages import Pages, Refused
 
-OWN = ("index.html", "live.js", "dots.js", "round.js", "scenes.js")
+OWN = ("index.html", "live.js", "round.js", "scenes.js")
 SAVED = ("timeline.html", "simulation.html")
 
 

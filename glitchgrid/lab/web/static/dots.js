@@ -60,6 +60,12 @@ export class Dots {
     dot.for_ms = Math.max(dot.for_ms, (message.arrived_s - message.sent_s) * 1000 * this.pace());
   }
 
+  /** It comes no further than half its way. */
+  lose(message) {
+    const dot = this.dots.get(keyOf(message));
+    if (dot) dot.lost = true;
+  }
+
   move() {
     if (this.isMoving) return;
     this.isMoving = true;
@@ -75,7 +81,7 @@ export class Dots {
     for (const [key, dot] of this.dots) {
       const share = Math.min(1, Math.max(0, (at - dot.began) / dot.for_ms));
       dot.at = dot.arrived ? Math.max(dot.at, share) : Math.min(share, HELD_AT);
-      if (dot.at >= 1 || at - dot.began > DOT_MS_MAX) this.dots.delete(key);
+      if (dot.at >= 1 || (dot.lost && dot.at >= HELD_AT) || at - dot.began > DOT_MS_MAX) this.dots.delete(key);
     }
   }
 
