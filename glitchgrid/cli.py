@@ -158,6 +158,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @_glitch
 @_web
 @_web_port
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Carry out a plan's faults, as far as processes and relays can: kills, pauses, cuts, what is held or slow.",
+)
 @_own_tokens
 def up(
     vaults: int,
@@ -170,6 +176,7 @@ def up(
     web: bool,
     web_port: int | None,
     token_file: str | None,
+    plan: Path | None,
 ) -> None:
     """Run a grid on 127.0.0.1 and show what it does, until Ctrl-C.
 
@@ -180,7 +187,8 @@ def up(
     from glitchgrid.commands.up import up as run_up
 
     where = data_dir and data_dir.resolve()
-    run_up(Settings(vaults, controls, port, where, protocol, glitch, _port_of_page(web_port, wanted=web), token_file))
+    web_port = _port_of_page(web_port, wanted=web)
+    run_up(Settings(vaults, controls, port, where, protocol, glitch, web_port, token_file, plan))
 
 
 @main.command()

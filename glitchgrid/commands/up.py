@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -19,10 +19,17 @@ from glitchgrid.commands.lastup import noted
 from glitchgrid.commands.liveweb import LiveWeb
 from glitchgrid.commands.running import run
 from glitchgrid.commands.upview import ASCII, FULL, Events, View
-from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.composer.watcher import Watcher
+from glitchgrid.lab.errors import CannotRun, PlanInvalid
+from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.plan.file import decode_faults
+from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.register.glitches import GLITCHES
+from glitchgrid.lab.register.live.relaystage import DONE, REFUSALS, RelayStage, Servers, require_possible
+from glitchgrid.lab.register.live.stage import Links
 from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member, port_in_use
 from glitchgrid.lab.register.processes.watch import Look, Watch, changes
+from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
 
 LOOK_EVERY_S = 1.0
 LIVE_EVERY_S = 0.25
@@ -36,6 +43,7 @@ class Settings:
     """`port` is that of the first control; the vaults follow it, and further controls follow them.
 
     :ivar web_port: of the live page; any, for 0. None for no page.
+    :ivar plan: its faults are carried out, once the grid is up.
     :ivar token_file: the tokens that the servers take; None where they take everybody.
     """
 
@@ -47,6 +55,7 @@ class Settings:
     glitch: str | None = None
     web_port: int | None = None
     token_file: str | None = None
+    plan: Path | None = None
 
 
 def up(settings: Settings) -> None:
@@ -61,15 +70,18 @@ class Up:
         self._settings = settings
         self._screen = Screen(reactor)
         self._down_since: dict[Member, float] = {}
+        self._kept_down: list[set[Member]] = []
 
     async def run(self) -> NoReturn:
         """Runs until it is cancelled."""
         settings = self._settings
         controls, vaults = _ports(settings)
+        faults = [] if settings.plan is None else read_faults(settings.plan, len(vaults), len(controls))
         with tempfile.TemporaryDirectory(prefix="glitchgrid-") as temporary, self._screen:
             directory = settings.data_dir or Path(temporary)
             _make(directory)
             web = None if settings.web_port is None else await LiveWeb.open(self._reactor, settings.web_port)
+            links = web.links if web is not None else Links(self._reactor, lambda _: None)
             grid = LocalGrid(
                 self._reactor,
                 directory,
@@ -77,14 +89,17 @@ class Up:
                 vaults,
                 settings.protocol,
                 settings.glitch,
-                route=None if web is None else web.links.route,
+                route=links.route if web is not None or settings.plan is not None else None,
                 token_file=settings.token_file,
             )
             self._screen.wait(
                 f"Starting {_count(settings.vaults, 'vault')} and {_count(settings.controls, 'control')}."
             )
+            nemesis = None
             try:
                 await grid.start()
+                if settings.plan is not None:
+                    nemesis = self._nemesis(grid, links, faults, directory)
                 notes = list(self._notes(directory))
                 if web is not None:
                     web.begin(grid)
@@ -93,9 +108,25 @@ class Up:
                 with noted([control.address for control in grid.controls]):
                     await self._show(grid, web)
             finally:
+                if nemesis is not None:
+                    nemesis.abandon()
                 if web is not None:
                     await web.close()
+                else:
+                    await links.close()
                 await grid.stop()
+
+    def _nemesis(self, grid: LocalGrid, links: Links, faults: Sequence[Planned], directory: Path) -> PlannedNemesis:
+        """Begin with the faults of a plan."""
+        stage = RelayStage(grid, links)
+        self._kept_down.append(stage.world.stays_down)
+
+        async def until_well() -> None:
+            """Nobody waits for that."""
+
+        nemesis = PlannedNemesis(self._reactor, stage, faults, until_well, directory, FaultsTold(self._screen))
+        nemesis.start()
+        return nemesis
 
     def _notes(self, directory: Path) -> Iterator[str]:
         settings = self._settings
@@ -112,7 +143,8 @@ class Up:
         watch = Watch(self._reactor, grid, reads_every=1 if web is None else LIVE_READS_EVERY)
         while True:
             look = await watch.look()
-            self._restart_the_dead(grid, set() if web is None else web.stays_down)
+            kept_down = set[Member]().union(*self._kept_down, () if web is None else web.stays_down)
+            self._restart_the_dead(grid, kept_down)
             self._screen.show(look, self._restarts())
             if web is not None:
                 web.looked(look, self._restarts())
@@ -134,6 +166,35 @@ class Up:
     def _restarts(self) -> dict[str, float]:
         now_s = self._reactor.seconds()
         return {member.name: since_s + RESTART_AFTER_S - now_s for member, since_s in self._down_since.items()}
+
+
+def read_faults(path: Path, vaults: int, controls: int) -> Sequence[Planned]:
+    """The faults of a plan for this grid, whose machines have the simulator's names.
+
+    :raises CannotRun: for one that this stage cannot carry out, and for what is no plan.
+    """
+    layout = Servers(vaults, controls)
+    try:
+        found = decode_faults(path.read_text(encoding="utf-8"), DONE, REFUSALS, layout)
+        require_possible([each.fault for each in found])
+    except OSError as error:
+        raise CannotRun(f"{path}: {error.strerror}") from error
+    except (CannotRun, PlanInvalid, UnicodeDecodeError) as error:
+        raise CannotRun(f"{path}: {error}") from error
+    return found
+
+
+class FaultsTold(Watcher):
+    """Faults in the words of the screen's other lines."""
+
+    def __init__(self, screen: "Screen") -> None:
+        self._screen = screen
+
+    def struck(self, fault: Fault, whom: Sequence[str]) -> None:
+        self._screen.tell(f"fault: {fault}")
+
+    def healed(self, fault: Fault, whom: Sequence[str]) -> None:
+        self._screen.tell(f"over: {fault}")
 
 
 class Screen:
@@ -174,6 +235,11 @@ class Screen:
         self._events.note(look, time.strftime("%H:%M:%S"))
         self._view = evolve(self._view, look=look, restarts=restarts, events=self._events.told)
         self._say(changes(before, look))
+
+    def tell(self, line: str) -> None:
+        """Say what has just happened."""
+        self._events.add(line, time.strftime("%H:%M:%S"))
+        self._say([line])
 
     def _say(self, lines: list[str]) -> None:
         if self._console.is_terminal:

@@ -200,5 +200,10 @@ class Events:
 
     def note(self, look: Look, clock: str) -> None:
         """:param clock: the time, as people read it."""
-        self.told += [f"{clock} {sentence}" for sentence in self._happenings.since_the_last(look)]
+        for sentence in self._happenings.since_the_last(look):
+            self.add(sentence, clock)
+
+    def add(self, sentence: str, clock: str) -> None:
+        """Something else has happened."""
+        self.told.append(f"{clock} {sentence}")
         del self.told[:-EVENTS_KEPT]

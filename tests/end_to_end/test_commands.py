@@ -1,5 +1,6 @@
 """`glitchgrid up` and `glitchgrid demo`: what they print, how they end, and that they leave nothing behind."""
 
+import json
 import os
 import pty
 import re
@@ -174,6 +175,25 @@ def test_up_shows_a_killed_vault_and_starts_it_again_with_what_it_had(tmp_path: 
 
 
 @pytest.mark.thorough
+def test_up_carries_out_a_plan(tmp_path: Path) -> None:
+    """Servers that it kills stay down until it is over: no supervisor of ours starts them before."""
+    faults = [
+        {"at_ms": 200, "for_ms": 7000, "kind": "kill", "machine": "vault2"},
+        {"at_ms": 400, "for_ms": 800, "kind": "cut", "source": "control1", "target": "vault1"},
+    ]
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({"plan": 2, "faults": faults}), encoding="utf-8")
+    with running_up(tmp_path, "--plan", str(path)) as (command, port):
+        command.wait_for("fault: Kill(machine='vault2')")
+        command.wait_for("over: Cut(source='control1', target='vault1')")
+        assert ask(port, "POST", "41").plain[0] == 200
+        command.wait_for("over: Kill(machine='vault2')")
+        up_again = f"vault2 {HOST}:{port + 2}: up, answers"
+        wait_until(lambda: up_again in command.output[command.output.index("over: Kill") :], "it is up again")
+        assert up_again not in command.output.partition("fault: Kill")[2].partition("over: Kill")[0]
+        assert command.end(signal.SIGTERM) == 0
+
+
 def test_up_ends_in_one_line_when_its_directory_is_gone(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running_up(tmp_path, "--data-dir", str(data)) as (command, _):

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import asdict, define, evolve
 from twisted.internet.defer import Deferred
@@ -15,10 +15,9 @@ from glitchgrid.lab.composer.nemesis import FAULTS
 from glitchgrid.lab.composer.nemesis import Fault as Injected
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.faults.fault import Fault, Stage
 from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.rehearsal.events import EVENTS, began, ended
-from glitchgrid.lab.rehearsal.stage import RealStage
 from glitchgrid.waiting import abandon
 
 MS_PER_S = 1000
@@ -40,6 +39,19 @@ class _Going:
     timer: IDelayedCall | None = None
 
 
+class HealingStage(Stage, Protocol):
+    """A stage that can be made well as a whole: its network has ``heal``, its machines ``calm`` and ``start``."""
+
+    @property
+    def world(self) -> Any: ...
+
+    @property
+    def servers(self) -> Sequence[Any]: ...
+
+    @property
+    def machines(self) -> Sequence[Any]: ...
+
+
 class PlannedNemesis:
     """:param until_well: waits until every server serves.
 
@@ -51,7 +63,7 @@ class PlannedNemesis:
     def __init__(
         self,
         reactor: Any,
-        stage: RealStage,
+        stage: HealingStage,
         faults: Sequence[Planned],
         until_well: Callable[[], Awaitable[None]],
         directory: Path,
@@ -188,5 +200,5 @@ class PlannedNemesis:
         for machine in self._stage.machines:
             machine.calm()
         for server in self._stage.servers:
-            server.start()
+            self._stage.start(server)
         await self._until_well()

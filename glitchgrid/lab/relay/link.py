@@ -98,6 +98,12 @@ class Link:
         for way in self._ways(directions):
             way.stop(CUT)
 
+    def mend(self, *directions: Direction) -> None:
+        """Let through again what was cut."""
+        for way in self._ways(directions):
+            way.go_on(CUT)
+        self._dial_those_that_wait()
+
     def hold(self, *directions: Direction) -> None:
         """Keep what is said, until it is released."""
         for way in self._ways(directions):
