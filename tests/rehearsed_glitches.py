@@ -1,12 +1,14 @@
 """How soon deliberate bugs are found on real machines: ``python -m tests.rehearsed_glitches``.
 
-Each glitch of the catalogue is switched on in the grid of ``examples/grid``, and timelines with drawn faults are run
-one after another, each from another seed, until one is found to be wrong or the time is over. With --page FILE the
+Each glitch of the catalogue is switched on in the grid of ``examples/grid``, and timelines with drawn faults are run,
+one on each processor, each from another seed, until one is found to be wrong or the time is over. With --page FILE the
 table is written there.
 """
 
 import argparse
+import itertools
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -23,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SYSTEM = ROOT / "examples" / "grid" / "system.toml"
 TIMELINE_MIN = 0.25
 SOON_S = 60
+LOOK_S = 0.2
+JOBS = os.cpu_count() or 1
 WIDTH_MAX = 110
 
 
@@ -43,35 +47,40 @@ class Found:
 
 
 def look_for(glitch: str, within_s: float, seed: int) -> Found:
-    """Run timelines until one is wrong."""
+    """Run timelines, as many at a time as there are processors, until one is wrong."""
     began_s = time.monotonic()
-    timelines = 0
-    while (left_s := within_s - (time.monotonic() - began_s)) > 0:
-        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
-            out = Path(directory) / "out"
-            options = ["--timelines", "1", "--template", "register", "--minutes", f"{TIMELINE_MIN}", "--out", str(out)]
-            command = [
-                "rehearse",
-                "--system",
-                str(SYSTEM),
-                "--seed",
-                f"{seed + timelines}",
-                "--set",
-                f"glitch={glitch}",
-            ]
-            status = _status([*command, *options], left_s + 60)
-            timelines += 1
-            if status == 1 and time.monotonic() - began_s <= within_s:
-                return Found(glitch, time.monotonic() - began_s, timelines, _why(out))
-    return Found(glitch, None, timelines)
+    seeds = itertools.count(seed)
+    done = 0
+    with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
+        running: dict[subprocess.Popen[bytes], Path] = {}
+        try:
+            while time.monotonic() - began_s < within_s:
+                while len(running) < JOBS:
+                    out = Path(directory) / f"seed-{next(seeds)}"
+                    running[_begin(glitch, out)] = out
+                time.sleep(LOOK_S)
+                for process in [each for each in running if each.poll() is not None]:
+                    out = running.pop(process)
+                    done += 1
+                    if process.returncode == 1:
+                        return Found(glitch, time.monotonic() - began_s, done, _why(out))
+        finally:
+            for process in running:
+                process.terminate()
+                process.wait()
+    return Found(glitch, None, done)
 
 
-def _status(command: Sequence[str], timeout_s: float) -> int:
-    run = [sys.executable, "-m", "glitchgrid", *command]
-    try:
-        return subprocess.run(run, cwd=ROOT, capture_output=True, timeout=timeout_s, check=False).returncode
-    except subprocess.TimeoutExpired:
-        return -1
+def _begin(glitch: str, out: Path) -> "subprocess.Popen[bytes]":
+    """A timeline, whose seed is in the directory's name."""
+    command = ["rehearse", "--system", str(SYSTEM), "--template", "register", "--set", f"glitch={glitch}"]
+    command += ["--timelines", "1", "--minutes", f"{TIMELINE_MIN}", "--seed", out.name.removeprefix("seed-")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "glitchgrid", *command, "--out", str(out)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def _why(out: Path) -> str:
@@ -118,8 +127,8 @@ def _page(found: Sequence[Found], within_s: float) -> str:
             f"Written by `{command}` on {time.strftime('%Y-%m-%d')}; Python {platform.python_version()}.",
             "",
             "Three vaults and two controls, each a real process on a machine of its own (`examples/grid`), with faults",
-            "drawn anew for each timeline of a quarter of a minute, until one is found to be wrong. Another run finds",
-            "them at other times: real processes are not deterministic. What clients cannot see (time that is wasted,",
+            f"drawn anew for each timeline of {TIMELINE_MIN * 60:g} s, {JOBS} at a time, until one is wrong. Another run",
+            "finds them at other times: real processes are not deterministic. What clients cannot see (time that is wasted,",
             "timers that are left) only simulation finds.",
             "",
             f"{_sum(found)}; each had {within_s:g} s.",

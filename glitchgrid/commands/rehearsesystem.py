@@ -37,7 +37,7 @@ from glitchgrid.simulation.random_stream import RandomStream
 
 MS_PER_S = 1000
 SECONDS_PER_MINUTE = 60
-OFTEN_MS = (300, 1000, 3000)
+OFTEN_MS = (100, 300, 1000)
 """What lies between two faults: real programs take longer to come back than simulated ones."""
 
 DRAWS_MAX = 100

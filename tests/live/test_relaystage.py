@@ -105,9 +105,9 @@ def test_every_kind_is_done_or_refused() -> None:
                 "jitter_us": 0,
                 "loss_per_mille": 10,
             },
-            "loss and jitter must be 0",
+            "no loss, no jitter",
         ),
-        ({"kind": "congestion", "latency_us": 5, "jitter_us": 1, "loss_per_mille": 0}, "loss and jitter must be 0"),
+        ({"kind": "congestion", "latency_us": 5, "jitter_us": 1, "loss_per_mille": 0}, "no loss, no jitter"),
     ],
 )
 def test_what_cannot_be_done_is_refused_when_it_is_read(fault: dict[str, Any], said: str, tmp_path: Path) -> None:
