@@ -23,7 +23,8 @@ from glitchgrid.lab.register.glitches import GLITCHES
 
 ROOT = Path(__file__).resolve().parents[1]
 SYSTEM = ROOT / "examples" / "grid" / "system.toml"
-TIMELINE_MIN = 0.25
+TEMPLATES = SYSTEM.parent / "templates"
+TIMELINE_MIN = 0.12
 SOON_S = 60
 LOOK_S = 0.2
 JOBS = os.cpu_count() or 1
@@ -73,7 +74,7 @@ def look_for(glitch: str, within_s: float, seed: int) -> Found:
 
 def _begin(glitch: str, out: Path) -> "subprocess.Popen[bytes]":
     """A timeline, whose seed is in the directory's name."""
-    command = ["rehearse", "--system", str(SYSTEM), "--template", "register", "--set", f"glitch={glitch}"]
+    command = ["rehearse", "--system", str(SYSTEM), "--templates", str(TEMPLATES), "--set", f"glitch={glitch}"]
     command += ["--timelines", "1", "--minutes", f"{TIMELINE_MIN}", "--seed", out.name.removeprefix("seed-")]
     return subprocess.Popen(
         [sys.executable, "-m", "glitchgrid", *command, "--out", str(out)],
@@ -128,8 +129,8 @@ def _page(found: Sequence[Found], within_s: float) -> str:
             "",
             "Three vaults and two controls, each a real process on a machine of its own (`examples/grid`), with faults",
             f"drawn anew for each timeline of {TIMELINE_MIN * 60:g} s, {JOBS} at a time, until one is wrong.",
-            "Another run finds them at other times: real processes are not deterministic. What clients cannot see (time",
-            "that is wasted, timers that are left) only simulation finds.",
+            "Another run finds them at other times: real processes are not deterministic. What clients cannot see",
+            "(time that is wasted, timers that are left) only simulation finds.",
             "",
             f"{_sum(found)}; each had {within_s:g} s.",
             "",

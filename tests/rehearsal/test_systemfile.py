@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from glitchgrid.lab.composer.templates import Place
+from glitchgrid.lab.composer.templates import Place, Prefix, names_in, read_template
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.rehearsal.systemfile import HARSH, SystemFile, Words, read_system, replaced
 from glitchgrid.simulation.random_stream import RandomStream
@@ -99,4 +99,7 @@ def test_the_examples_can_be_read() -> None:
     assert set(found) == {"etcd", "grid", "postgresql", "redis", "scrapyd"}
     assert found["grid"].disk == HARSH
     assert all(place.directory.is_dir() for each in found.values() for place in each.templates)
+    for directory in examples.glob("*/templates"):
+        for name in names_in(directory):
+            assert read_template(directory, name).with_prefix(Prefix.PARALLEL)
     assert isinstance(found["grid"].words("a", "b", Path("/")), Words)
