@@ -90,6 +90,16 @@ class Printer(Watcher):
                 self._going = None
 
 
+class Troubles(Watcher):
+    """Tells of what nobody planned, and of nothing else."""
+
+    def __init__(self, out: Printer) -> None:
+        self._out = out
+
+    def trouble(self, what: str) -> None:
+        self._out.trouble(what)
+
+
 @define
 class _Going:
     """How a timeline goes.

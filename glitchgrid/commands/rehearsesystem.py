@@ -9,7 +9,7 @@ from attrs import asdict, evolve, frozen
 
 from glitchgrid.commands.calling import command
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
-from glitchgrid.commands.rehearsalview import Printer
+from glitchgrid.commands.rehearsalview import Printer, Troubles
 from glitchgrid.commands.rehearsalweb import RehearsalWeb
 from glitchgrid.commands.rehearse import kept
 from glitchgrid.commands.report import Settings as ReportSettings
@@ -92,7 +92,7 @@ async def _check(reactor: Any, settings: Settings) -> int:
     :raises CannotRun: for the first thing that is missing or wrong.
     """
     out = Printer()
-    hand = Stagehand(reactor, settings, out, [])
+    hand = Stagehand(reactor, settings, out, [Troubles(out)])
     hand.require_means()
     templates = hand.templates()
     hand.faults(settings.seed)
@@ -278,6 +278,8 @@ class Stagehand:
         if by_hand:
             done = sorted([*faults, *by_hand], key=lambda each: each.at_ms)
             (directory / PLAN).write_text(encode_plan(evolve(plan, faults=done)), encoding="utf-8")
+            where = f"they are in {directory / PLAN}" if self._settings.out else "--out would have kept their plan"
+            self._out.line(f"  faults by hand: {len(by_hand)}; {where}")
         found = read_report(directory, read_catalogue(directory.parent / CATALOGUE), ())
         if self.web is not None:
             self.web.show.played(f"{directory.name}: {found.headline}")
