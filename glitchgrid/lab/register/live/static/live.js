@@ -1,16 +1,13 @@
 // The live page: the grid as it is, what goes over its links, and what can be done to both.
 
 import { Dots } from "./dots.js";
-import { $, CLIENTS, element, set, tell } from "./page.js";
+import { $, CLIENTS, drawFrom, element, follow, pressable, rest, set, shape, tell } from "./page.js";
 import { Round } from "./round.js";
 import { SCENES } from "./scenes.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const TIMELINE_EVERY_MS = 2000;
 const TIMELINE_S = 10;
 const PAUSED_S = 60;
 const AROUND_NS = 2e9;
-const TIMELINE_SHARE = 10; // it is drawn for at most a tenth of the time
 const LOG_MAX = 100;
 const NODE = { width: 150, height: 92 };
 const ROWS = { clients: 16, control: 140, vault: 320 };
@@ -45,13 +42,6 @@ function say(text) {
 }
 
 // The grid, drawn.
-
-function shape(name, attributes, text) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 function layOut(members) {
   const width = Math.max(360, drawing.clientWidth || 900);
@@ -100,16 +90,6 @@ function node({ name, kind }) {
   }
   pressable(group, () => choose({ name }));
   return group;
-}
-
-function pressable(element, act) {
-  element.addEventListener("click", act);
-  element.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    event.stopPropagation();
-    act();
-  });
 }
 
 function show() {
@@ -299,16 +279,6 @@ function logged({ at_s, clock, who, what, command, number }) {
   while ($("log").children.length > LOG_MAX) $("log").lastChild.remove();
 }
 
-/** Have a picture drawn in an element, anew. */
-async function drawFrom(address, id) {
-  const answer = await fetch(address);
-  if (!answer.ok) return null;
-  const data = await answer.json();
-  const fresh = $(id).cloneNode(false);
-  $(id).replaceWith(fresh);
-  return window.drawPicture(fresh, data);
-}
-
 const drawTimeline = (seconds) =>
   drawFrom(`timeline.json?s=${seconds}`, "timeline").catch(() => {
     // The next one will do.
@@ -345,16 +315,6 @@ $("close").addEventListener("click", () => {
   $("simulate").focus();
 });
 
-const rest = (ms) => new Promise((done) => setTimeout(done, ms));
-
-/** The more there is to draw, the more rarely: dots move smoothly meanwhile. */
-async function followTimeline() {
-  for (;;) {
-    const began = performance.now();
-    if (!paused && document.visibilityState === "visible") await drawTimeline(TIMELINE_S);
-    await rest(Math.max(TIMELINE_EVERY_MS, TIMELINE_SHARE * (performance.now() - began)));
-  }
-}
 
 function pause(wanted) {
   paused = wanted;
@@ -477,4 +437,4 @@ fetch("glitches.json")
   })
   .catch(() => say("The list of bugs does not come: load the page again."));
 listen();
-followTimeline();
+follow(() => !paused, () => drawTimeline(TIMELINE_S));

@@ -1,15 +1,12 @@
 // The page of a rehearsal: machines on a circle, the links between them, and the faults that can be done to both.
 
 import { Dots } from "./dots.js";
-import { $, element, set, tell } from "./page.js";
+import { $, drawFrom, element, follow, pressable, set, shape, tell } from "./page.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 460;
 const NODE = { width: 132, height: 48 };
-const TIMELINE_EVERY_MS = 2000;
 const TIMELINE_S = 10;
 const PAUSED_S = 60;
-const TIMELINE_SHARE = 10; // it is drawn for at most a tenth of the time
 const LOG_MAX = 100;
 const QUIET_S = 10;
 
@@ -36,13 +33,6 @@ function say(text) {
 const lasts = () => Number($("lasts").value);
 
 // The machines, drawn.
-
-function shape(name, attributes, text) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 /** On an ellipse, the clients at the top. */
 function layOut(names) {
@@ -86,15 +76,6 @@ function node({ name, kind }) {
   set(group, "role", "button");
   pressable(group, () => choose({ name }));
   return group;
-}
-
-function pressable(made, act) {
-  made.addEventListener("click", act);
-  made.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    act();
-  });
 }
 
 function show() {
@@ -210,29 +191,11 @@ function logged({ clock, who, what, number }) {
   while ($("log").children.length > LOG_MAX) $("log").lastChild.remove();
 }
 
-async function drawTimeline(seconds) {
-  try {
-    const answer = await fetch(`timeline.json?s=${seconds}`);
-    if (!answer.ok) return;
-    const data = await answer.json();
-    const fresh = $("timeline").cloneNode(false);
-    $("timeline").replaceWith(fresh);
-    window.drawPicture(fresh, data);
-  } catch {
+const drawTimeline = (seconds) =>
+  drawFrom(`timeline.json?s=${seconds}`, "timeline").catch(() => {
     // The next one will do.
-  }
-}
+  });
 
-const rest = (ms) => new Promise((done) => setTimeout(done, ms));
-
-/** The more there is to draw, the more rarely: dots move smoothly meanwhile. */
-async function followTimeline() {
-  for (;;) {
-    const began = performance.now();
-    if (!paused && document.visibilityState === "visible") await drawTimeline(TIMELINE_S);
-    await rest(Math.max(TIMELINE_EVERY_MS, TIMELINE_SHARE * (performance.now() - began)));
-  }
-}
 
 $("pause").addEventListener("click", () => {
   paused = !paused;
@@ -265,4 +228,4 @@ function listen() {
 
 new ResizeObserver(() => state && show()).observe(drawing);
 listen();
-followTimeline();
+follow(() => !paused, () => drawTimeline(TIMELINE_S));
