@@ -170,7 +170,6 @@ class Machine:
             back = f"-{int(up_since_s)}"
             begun = ["--time", f"--monotonic={back}", f"--boottime={back}"]
             command += [_tool("unshare"), *begun, "--fork", "--kill-child", "--"]
-            command.append("--")
         if not as_root:
             command += [_tool("unshare"), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
         command += [_tool("env"), f"--chdir={directory}", *argv]
