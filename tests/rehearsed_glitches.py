@@ -2,7 +2,7 @@
 
 Each glitch of the catalogue is switched on in the grid of ``examples/grid``, and timelines with drawn faults are run,
 one on each processor, each from another seed, until one is found to be wrong or the time is over. With --page FILE the
-table is written there.
+table is written there, as far as it goes.
 """
 
 import argparse
@@ -108,9 +108,9 @@ def main() -> None:
         if given.only in glitch:
             found.append(look_for(glitch, given.within, given.seed))
             print(found[-1], flush=True)
+            if given.page is not None:
+                given.page.write_text(_page(found, given.within), encoding="utf-8")
     print(_sum(found), flush=True)
-    if given.page is not None:
-        given.page.write_text(_page(found, given.within), encoding="utf-8")
 
 
 def _sum(found: Sequence[Found]) -> str:
