@@ -29,6 +29,9 @@ QUEUE_BYTES_MAX = 4 << 20
 SECOND_NS = 1_000_000_000
 BITS = 8
 
+WATCHED_A_SECOND_MAX = 500
+"""Whoever watches is told of so many segments."""
+
 RESETS_NS = 1 * SECOND_NS
 """For so long whatever a connection says is answered with a reset."""
 
@@ -105,7 +108,7 @@ class Way:
 class Network:
     """:param record: where all frames that come in are kept, if anywhere.
 
-    :param watch: is told of what connections carry, if anybody is.
+    :param watch: is told of what connections carry, if anybody is; of `WATCHED_A_SECOND_MAX` segments at most.
 
     :ivar frames: how many have come in.
     """
@@ -116,6 +119,7 @@ class Network:
         self._seed = seed
         self._record = record
         self._watch = watch
+        self._second = self._told = 0
         self._ports: dict[str, _Port] = {}
         self._by_mac: dict[bytes, _Port] = {}
         self._ways: dict[tuple[str, str], Way] = {}
@@ -259,8 +263,13 @@ class Network:
             self._tell(way, frame, came_ns, None)
 
     def _tell(self, way: Way, frame: bytes, came_ns: int, arrived_ns: int | None) -> None:
-        said = payload_of(frame)
+        """So many a second, and no more: nobody could look at all of it."""
+        second = came_ns // SECOND_NS
+        if second != self._second:
+            self._second, self._told = second, 0
+        said = payload_of(frame) if self._told < WATCHED_A_SECOND_MAX else b""
         if said and self._watch is not None:
+            self._told += 1
             self._watch(*way.ends, came_ns, arrived_ns, said)
 
     def _breaks(self, way: Way, target: "_Port", frame: bytes) -> bool:

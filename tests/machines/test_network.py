@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from glitchgrid.machines import network as networks
-from glitchgrid.machines.network import QUEUE_BYTES_MAX, Network, Roughness
+from glitchgrid.machines.network import QUEUE_BYTES_MAX, WATCHED_A_SECOND_MAX, Network, Roughness
 from glitchgrid.simulation.network import Slowness
 from tests.machines.test_frames import ACK, PSH, RST, read, segment
 
@@ -237,3 +237,14 @@ def test_whoever_watches_is_told_of_what_connections_carry(bench: Bench) -> None
         ("m1", "m2", sent_ns, sent_ns + 5 * MS_NS, b"held"),
         ("m1", "m2", sent_ns + 5 * MS_NS, sent_ns + 8 * MS_NS, b"late"),
     ]
+
+
+def test_whoever_watches_is_not_told_of_more_than_anybody_could_look_at(bench: Bench) -> None:
+    came = 0
+    for _ in range(WATCHED_A_SECOND_MAX + 10):
+        bench.send(1, segment(ACK | PSH, b"x"))
+        came += len(bench.came(2))
+    assert (len(bench.seen), came) == (WATCHED_A_SECOND_MAX, WATCHED_A_SECOND_MAX + 10)
+    bench.pass_time(1000)
+    bench.send(1, segment(ACK | PSH, b"later"))
+    assert bench.seen[-1][-1] == b"later"

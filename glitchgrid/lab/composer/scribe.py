@@ -61,7 +61,7 @@ class Scribe(Watcher):
     def sent(self, sent: Sent) -> None:
         is_kept, over = self._messages.admit(None, sent.sent_ns)
         if over:
-            self._write(Said(sent.sent_ns, "network", f"({over} messages more are not drawn)"))
+            self._write(Said(sent.sent_ns, "network", f"(at least {over} messages more are not drawn)"))
         if is_kept:
             lines.append(self._directory / SENT, asdict(sent))
 
