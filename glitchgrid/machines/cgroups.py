@@ -4,6 +4,7 @@ In the second version (cgroups(7)) that takes a group of one's own, as systemd g
 it takes root. Each program enters its machine's group before it enters its namespaces, which are no part of it.
 """
 
+import itertools
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,9 @@ ROOT = Path("/sys/fs/cgroup")
 PROCS = "cgroup.procs"
 MEMORY, CPU = "memory", "cpu"
 CLOSE_TIMEOUT_S = 1.0
+_NUMBERS = itertools.count(1)
+"""The group of a machine may be there still when the next machine of that name is made."""
+
 LABORATORY = "glitchgrid-laboratory"
 PERIOD_US = 100_000
 CURE = "systemd-run --user --scope --property=Delegate=yes glitchgrid rehearse ..."
@@ -74,7 +78,8 @@ class Group:
     def __init__(self, machine: str, limits: Limits) -> None:
         """:raises CannotBeMade: where the kernel refuses it."""
         places = dict.fromkeys(place for kind in limits.controllers if (place := _place_of(kind)) is not None)
-        self._directories = [place / f"glitchgrid-{os.getpid()}-{machine}" for place in places]
+        name = f"glitchgrid-{os.getpid()}-{next(_NUMBERS)}-{machine}"
+        self._directories = [place / name for place in places]
         try:
             for place in places:
                 _share(place, limits.controllers)

@@ -143,6 +143,28 @@ def test_nothing_is_done_while_there_are_to_be_no_faults(stage: Stage) -> None:
     stage.do(verb="fault", kind="kill", machine="a", for_ms=1)
 
 
+def test_more_than_a_plan_can_say_is_refused(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glitchgrid.lab.rehearsal.nemesis.FAULTS_MAX", 1)
+    stage.begin()
+    stage.do(verb="fault", kind="cut", source="a", target="b", for_ms=1)
+    with pytest.raises(CannotRun, match="no plan has more than 1 faults"):
+        stage.do(verb="fault", kind="cut", source="a", target="b", for_ms=1)
+    monkeypatch.setattr("glitchgrid.lab.rehearsal.nemesis.FAULTS_MAX", 9)
+    stage.bench.reactor.advance(2 * 3600)
+    with pytest.raises(CannotRun, match="no plan says that"):
+        stage.do(verb="fault", kind="cut", source="a", target="b", for_ms=1)
+
+
+def test_what_is_over_is_gone(stage: Stage) -> None:
+    stage.begin()
+    stage.show.played("timeline-1: nothing wrong was found")
+    state = stage.show.state()
+    assert state["headline"] == "timeline-1: nothing wrong was found"
+    assert [each["state"] for each in state["machines"]] == ["gone", "gone", "up"]
+    with pytest.raises(CannotRun, match="no server serves"):
+        stage.do(verb="fault", kind="pause", machine="a", for_ms=1)
+
+
 def test_links_are_shown_with_what_is_wrong_with_them(stage: Stage) -> None:
     shown = {(each["source"], each["target"]): each for each in stage.show.state()["links"]}
     assert shown["a", "b"]["cut"] == ["back"]

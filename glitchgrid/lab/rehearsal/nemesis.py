@@ -16,7 +16,7 @@ from glitchgrid.lab.composer.nemesis import Fault as Injected
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults.fault import Fault, Stage
-from glitchgrid.lab.plan.plan import Planned
+from glitchgrid.lab.plan.plan import FAULTS_MAX, Planned
 from glitchgrid.lab.rehearsal.events import EVENTS, began, ended
 from glitchgrid.waiting import abandon
 
@@ -110,11 +110,16 @@ class PlannedNemesis:
     def strike(self, fault: Fault, for_ms: int) -> None:
         """Begin a fault now, besides the plan's.
 
-        :raises CannotRun: while there are to be none.
+        :raises CannotRun: while there are to be none, and where no plan could say it.
         """
         if not self._is_on or self._quiet:
             raise CannotRun("no fault now: this is a quiet period, or the end")
-        planned = Planned(int((self._since_s - self._shift_s) * MS_PER_S), for_ms, fault)
+        if len(self._faults) + len(self.by_hand) >= FAULTS_MAX:
+            raise CannotRun(f"no plan has more than {FAULTS_MAX} faults")
+        try:
+            planned = Planned(int((self._since_s - self._shift_s) * MS_PER_S), for_ms, fault)
+        except ValueError as error:
+            raise CannotRun(f"no plan says that: {error}") from error
         self.by_hand.append(planned)
         self._begin(planned)
 

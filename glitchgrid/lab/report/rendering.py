@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from glitchgrid.lab.checkers.rendering import view_of
 from glitchgrid.lab.checkers.result import NotLinearizable
@@ -17,9 +18,14 @@ from glitchgrid.lab.report.part import Part
 from glitchgrid.lab.report.report import verdict_name
 
 CHECKER, COMMAND = "checker", "test command"
+T = TypeVar("T")
+
 COMMANDS = "commands"
 ANY_CLIENT = "client"
 """One whose name says nothing of what it does."""
+
+DRAWN_MAX = 10_000
+"""So many messages, and so many lines that servers have said, a picture has."""
 
 LOST_AFTER_NS = 20_000_000
 """The arrow of a message that never arrives is drawn for so long."""
@@ -40,6 +46,7 @@ def picture_of(part: Part) -> Picture:
     lanes = [Lane(name, LaneKind.CLIENT) for name in sorted(dict.fromkeys(names), key=by_number)]
     lanes += [Lane(name, LaneKind.CLIENT) for name in others]
     lanes += [Lane(name, LaneKind.KEEPER if name in keepers else LaneKind.SERVER) for name in members]
+    said = _said(_thinned(part.said), begin_ns, end_ns)
     return Picture(
         title=f"{part.name}: {verdict_name(verdict)}",
         notes=[],
@@ -47,7 +54,7 @@ def picture_of(part: Part) -> Picture:
         lanes=lanes,
         lives=list(_lives(members, part, begin_ns)),
         operations=[_view(part, each, lane, each.op in wrong, begin_ns) for lane, each in placed],
-        messages=[_message(each, begin_ns) for each in part.sent if begin_ns <= each.sent_ns <= end_ns],
+        messages=[_message(each, begin_ns) for each in _thinned(part.sent) if begin_ns <= each.sent_ns <= end_ns],
         faults=[
             Fault(each.members, each.kind, each.text or each.kind, each.began_ns - begin_ns, each.ended_ns - begin_ns)
             for each in part.faults
@@ -55,7 +62,11 @@ def picture_of(part: Part) -> Picture:
         stairs=[],
         marks=list(_marks(part, begin_ns)),
         trace=sorted(
-            [*_told(part.calls, begin_ns), *_struck(part.faults, begin_ns), *_said(part.said, begin_ns, end_ns)]
+            [
+                *_told(part.calls, begin_ns),
+                *_struck(part.faults, begin_ns),
+                *_said(_thinned(part.said), begin_ns, end_ns),
+            ]
         ),
     )
 
@@ -119,6 +130,11 @@ def _struck(faults: Sequence[Injected], begin_ns: int) -> Iterator[TraceLine]:
         what = fault.text or f"{fault.kind}: {', '.join(fault.members)}"
         yield TraceLine(fault.began_ns - begin_ns, "nemesis", what)
         yield TraceLine(fault.ended_ns - begin_ns, "nemesis", f"over: {fault.kind}")
+
+
+def _thinned(many: Sequence[T]) -> Sequence[T]:
+    """Every so manyth, where there are more than a page can show."""
+    return many[:: len(many) // DRAWN_MAX + 1]
 
 
 def _said(said: Sequence[Said], begin_ns: int, end_ns: int) -> Iterator[TraceLine]:

@@ -69,6 +69,7 @@ class RehearsalShow(Watcher):
         self._publish = publish
         self._rng = RandomStream(f"{seed}:by hand")
         self._playing: Playing | None = None
+        self._is_over = False
         self._headline = "Machines are made."
         self._memory = self._new_memory()
         self._numbers = itertools.count(1)
@@ -96,7 +97,7 @@ class RehearsalShow(Watcher):
 
     def play(self, playing: Playing) -> None:
         """A timeline begins."""
-        self._playing = playing
+        self._playing, self._is_over = playing, False
         self._headline = f"{playing.title}: machines are made."
         self._memory = self._new_memory()
         self._operations = Operations(playing.directory)
@@ -106,7 +107,7 @@ class RehearsalShow(Watcher):
 
     def played(self, sentence: str) -> None:
         """It is over."""
-        self._playing = None
+        self._playing, self._is_over = None, True
         self._headline = sentence
         self._say("rehearsal", sentence)
         self._tell_state()
@@ -280,7 +281,7 @@ class RehearsalShow(Watcher):
             {
                 "name": name,
                 "kind": "keeper" if name in self._layout.keepers else "server",
-                "state": _state_of(hosts.get(name)),
+                "state": "gone" if self._is_over else _state_of(hosts.get(name)),
             }
             for name in self._layout.servers
         ]

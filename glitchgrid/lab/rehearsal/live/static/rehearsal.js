@@ -97,7 +97,7 @@ function show() {
 
 function showMachine({ name, kind, state: how }) {
   const group = drawing.querySelector(`[data-name="${name}"]`);
-  const isDown = how === "down" || how === "is made";
+  const isDown = ["down", "is made", "gone"].includes(how);
   const classes = ["node", kind, isDown && "down", how === "stands still" && "stopped", chosen?.name === name && "chosen"];
   set(group, "class", classes.filter(Boolean).join(" "));
   set(group, "aria-label", `${name}: ${how}`);
