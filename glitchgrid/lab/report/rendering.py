@@ -61,13 +61,7 @@ def picture_of(part: Part) -> Picture:
         ],
         stairs=[],
         marks=list(_marks(part, begin_ns)),
-        trace=sorted(
-            [
-                *_told(part.calls, begin_ns),
-                *_struck(part.faults, begin_ns),
-                *_said(_thinned(part.said), begin_ns, end_ns),
-            ]
-        ),
+        trace=sorted([*_told(part.calls, begin_ns), *_struck(part.faults, begin_ns), *said]),
     )
 
 
