@@ -698,6 +698,8 @@ def rehearse(
     drawn = random.randrange(10**6) if seed is None else seed
     if compose is not None and (not check or system is not None):
         raise click.UsageError("--compose is for --check without --system")
+    if check and (web or web_port is not None):
+        raise click.UsageError("--web is not for --check: nothing goes on for long")
     if system is not None:
         if glitch is not None:
             raise click.UsageError("--glitch is not for --system: its file names what runs")

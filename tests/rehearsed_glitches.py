@@ -36,23 +36,26 @@ WIDTH_MAX = 110
 class Found:
     """:ivar seconds: until it was found, with the time that machines take to be made; None where it was not.
     :ivar by: what told it first.
+    :ivar broken: how many timelines could not say: something in them has broken, or did not end.
     """
 
     glitch: str
     seconds: float | None
     timelines: int
     by: str = ""
+    broken: int = 0
 
     def __str__(self) -> str:
         when = "not found" if self.seconds is None else f"{self.seconds:.0f} s"
-        return f"| {self.glitch} | {when} | {self.timelines} | {self.by[:WIDTH_MAX].replace('|', '/')} |"
+        broken = f" ({self.broken} broken)" if self.broken else ""
+        return f"| {self.glitch} | {when} | {self.timelines}{broken} | {self.by[:WIDTH_MAX].replace('|', '/')} |"
 
 
 def look_for(glitch: str, within_s: float, seed: int) -> Found:
     """Run timelines, as many at a time as there are processors, until one is wrong."""
     began_s = time.monotonic()
     seeds = itertools.count(seed)
-    done = 0
+    done = broken = 0
     with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
         running: dict[subprocess.Popen[bytes], Path] = {}
         try:
@@ -64,13 +67,14 @@ def look_for(glitch: str, within_s: float, seed: int) -> Found:
                 for process in [each for each in running if each.poll() is not None]:
                     out = running.pop(process)
                     done += 1
+                    broken += process.returncode not in {0, 1}
                     if process.returncode == 1:
-                        return Found(glitch, time.monotonic() - began_s, done, _why(out))
+                        return Found(glitch, time.monotonic() - began_s, done, _why(out), broken)
         finally:
             for process in running:
                 process.terminate()
                 process.wait()
-    return Found(glitch, None, done)
+    return Found(glitch, None, done, broken=broken)
 
 
 def _begin(glitch: str, out: Path) -> "subprocess.Popen[bytes]":
@@ -120,6 +124,8 @@ def main() -> None:
             if given.page is not None:
                 given.page.write_text(_page(found, given.within), encoding="utf-8")
     print(_sum(found), flush=True)
+    if any(each.glitch == NONE and (each.seconds is not None or each.broken or not each.timelines) for each in found):
+        sys.exit("without any glitch, too, something is wrong: the others' rows say nothing")
 
 
 def _sum(found: Sequence[Found]) -> str:

@@ -317,6 +317,20 @@ def test_the_picture_has_what_was_seen_of_real_servers(directory: Path) -> None:
     assert [(line.at_ns, line.what) for line in picture.trace if line.who == "db"] == [(1010 - begin_ns, "ready")]
 
 
+def test_whoever_a_fault_was_done_to_has_a_lane(directory: Path) -> None:
+    """Clients whose links were cut, and who have sent nothing that was seen: the page has nowhere else to draw it."""
+    timeline = directory / "timeline-1"
+    timeline.mkdir()
+    about = {"template": "set", "seed": 1, "glitch": None, "members": ["db"], "history": "set", "keepers": []}
+    write_lines(timeline / "timeline.jsonl", about)
+    write_lines(timeline / "calls.jsonl", a_call("parallel_driver_add.py", End.PASSED, 900))
+    cut = {"kind": "cut", "members": ["clients", "db"], "began_ns": 1000, "ended_ns": 1030, "text": ""}
+    write_lines(timeline / "faults.jsonl", cut)
+    (part,) = [part for part in report_on(directory).parts if part.name == "timeline-1"]
+    picture = picture_of(part)
+    assert {name for fault in picture.faults for name in fault.lanes} <= {lane.name for lane in picture.lanes}
+
+
 def test_operations_at_one_time_have_lanes_of_their_own(directory: Path) -> None:
     history = directory / "history"
     history.mkdir()

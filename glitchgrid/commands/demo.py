@@ -324,9 +324,8 @@ class _Play:
 
     def _tell_workload(self, number: signal.Signals) -> None:
         """The whole of it: its curl, too."""
-        child = self._workload
-        if child is not None and child.running:
-            os.killpg(child.pid, number)
+        if self._workload is not None:
+            self._workload.signal_group(number)
 
     async def _until(self, has_come: Callable[[Look], bool], what: str) -> Look:
         """:raises CannotRun: where that does not come."""

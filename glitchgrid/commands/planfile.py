@@ -40,7 +40,7 @@ def _of_real_machines(text: str) -> Plan | None:
     try:
         data = json.loads(text)
         servers = [str(name) for name in data["layout"]["of_servers"]]
-        seed = str(data["seed"])
+        seed = str(data.get("seed", "0"))
     except (ValueError, RecursionError, KeyError, TypeError):
         return None
     vaults, controls = (sum(name.startswith(kind) for name in servers) for kind in ("vault", "control"))
@@ -52,7 +52,10 @@ def _of_real_machines(text: str) -> Plan | None:
         raise PlanInvalid(f"it was rehearsed with {', '.join(servers)}, and in simulation there are grids alone")
     faults = decode_faults(text, list(PLANS.kinds.values()), {}, layout)
     duration_ms = max((each.at_ms + each.for_ms for each in faults), default=0) + REST_MS
-    return plan_with(seed, layout, faults, min(HOUR_MS, duration_ms), "")
+    try:
+        return plan_with(seed, layout, faults, min(HOUR_MS, duration_ms), "")
+    except ValueError as error:
+        raise PlanInvalid(str(error)) from error
 
 
 NO_GLITCH = "none"

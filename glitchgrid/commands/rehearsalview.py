@@ -85,7 +85,8 @@ class Printer(Watcher):
             try:
                 yield
             finally:
-                loop.stop()
+                if loop.running:
+                    loop.stop()
                 looking.addErrback(lambda _: None)
                 self._going = None
 

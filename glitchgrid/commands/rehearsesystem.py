@@ -272,18 +272,24 @@ class Stagehand:
         timeline = self._real_timeline(template, faults, seed, directory)
         if self.web is not None:
             self.web.play(timeline, directory.name, drivers_s, directory)
-        with self._out.progress(self._reactor, directory, drivers_s, len(faults)):
-            await timeline.run()
-        by_hand = [] if timeline.nemesis is None else timeline.nemesis.by_hand
-        if by_hand:
-            done = sorted([*faults, *by_hand], key=lambda each: each.at_ms)
-            (directory / PLAN).write_text(encode_plan(evolve(plan, faults=done)), encoding="utf-8")
-            where = f"they are in {directory / PLAN}" if self._settings.out else "--out would have kept their plan"
-            self._out.line(f"  faults by hand: {len(by_hand)}; {where}")
+        try:
+            with self._out.progress(self._reactor, directory, drivers_s, len(faults)):
+                await timeline.run()
+        finally:
+            self._keep_what_was_done_by_hand(timeline, plan, directory / PLAN)
         found = read_report(directory, read_catalogue(directory.parent / CATALOGUE), ())
         if self.web is not None:
             self.web.show.played(f"{directory.name}: {found.headline}")
         return found.is_violated
+
+    def _keep_what_was_done_by_hand(self, timeline: RealTimeline, plan: Plan, path: Path) -> None:
+        """In the plan, so that it can be done again."""
+        by_hand = [] if timeline.nemesis is None else timeline.nemesis.by_hand
+        if by_hand:
+            done = sorted([*plan.faults, *by_hand], key=lambda each: each.at_ms)
+            path.write_text(encode_plan(evolve(plan, faults=done)), encoding="utf-8")
+            where = f"they are in {path}" if self._settings.out else "--out would have kept their plan"
+            self._out.line(f"  faults by hand: {len(by_hand)}; {where}")
 
     def _real_timeline(self, template: Template, faults: Sequence[Planned], seed: int, directory: Path) -> RealTimeline:
         settings = self._settings

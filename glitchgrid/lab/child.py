@@ -9,6 +9,8 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -40,6 +42,7 @@ class Child(ProcessProtocol):
         self._status = 0
         self.running = True
         self.how_it_ended = ""
+        self._group = 0
 
     @classmethod
     def start(cls, reactor: Any, argv: Sequence[str], on_line: LineReceiver, **environment: str) -> "Child":
@@ -56,20 +59,32 @@ class Child(ProcessProtocol):
 
     @property
     def pid(self) -> int:
+        """0 once it has been waited for: that is nobody's, and for kill(2) one's own group."""
         return int(self.transport.pid or 0) if self.transport is not None else 0
 
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to it and all that it has started, unless it has ended."""
+        if not self.running or not self._group:
+            return
+        try:
+            # Once it has been waited for, its number may be another's, if nobody of its group is left.
+            if self.pid or not Path(f"/proc/{self._group}").exists():
+                os.killpg(self._group, number)
+        except ProcessLookupError:  # it is not far enough yet to have a group, or there is none any more
+            self.signal(number)
+
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, unless the child has ended already."""
-        if self.running and self.transport is not None:
-            os.kill(self.pid, number)
+        """Send a signal, unless the child has ended already; what it has left may hold its output open."""
+        pid = self.pid
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def kill_group(self) -> None:
-        """Kill it and all that it has started, unless it has ended."""
+        """Kill it and all that it has started, unless it has ended. Nothing of its output is waited for any more."""
+        self.signal_group(signal.SIGKILL)
         if self.running and self.transport is not None:
-            try:
-                os.killpg(self.pid, signal.SIGKILL)
-            except ProcessLookupError:  # it is not far enough yet to have a group
-                os.kill(self.pid, signal.SIGKILL)
+            self.transport.loseConnection()
 
     def when_ended(self) -> Deferred[int]:
         """Fires with its exit status, or with the negative number of the signal that ended it."""
@@ -80,6 +95,7 @@ class Child(ProcessProtocol):
         return waiter
 
     def connectionMade(self) -> None:
+        self._group = self.pid
         self.transport.closeStdin()  # type: ignore[union-attr]
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:

@@ -19,6 +19,7 @@ ROOT = Path("/sys/fs/cgroup")
 PROCS = "cgroup.procs"
 MEMORY, CPU = "memory", "cpu"
 CLOSE_TIMEOUT_S = 1.0
+SHARE_TRIES = 10
 _NUMBERS = itertools.count(1)
 """The group of a machine may be there still when the next machine of that name is made."""
 
@@ -90,7 +91,8 @@ class Group:
                         (directory / file).write_text(value, encoding="ascii")
         except OSError as error:
             self._remove()
-            raise CannotBeMade(f"{machine} cannot be limited: {error.strerror}: {error.filename}") from error
+            where = error.filename or ", ".join(map(str, places))
+            raise CannotBeMade(f"{machine} cannot be limited: {error.strerror}: {where}") from error
         self._remover = subprocess.Popen(
             ["sh", "-c", _TAKE_AWAY, "sh", *map(str, self._directories)],
             stdin=subprocess.PIPE,
@@ -147,8 +149,20 @@ def _share(place: Path, kinds: Sequence[str]) -> None:
     if not control.exists() or set(kinds) <= set(_words_of(control)):
         return
     if (place / "cgroup.type").exists():  # the root has none
-        leaf = place / LABORATORY
-        leaf.mkdir(exist_ok=True)
-        for pid in _words_of(place / PROCS):
+        (place / LABORATORY).mkdir(exist_ok=True)
+    for tries_left in reversed(range(SHARE_TRIES)):
+        if (place / LABORATORY).exists():
+            _move_all(place, place / LABORATORY)
+        try:
+            control.write_text(" ".join(f"+{kind}" for kind in kinds), encoding="ascii")
+        except OSError:  # somebody has started something meanwhile
+            if not tries_left:
+                raise
+        else:
+            return
+
+
+def _move_all(place: Path, leaf: Path) -> None:
+    for pid in _words_of(place / PROCS):
+        with suppress(ProcessLookupError):  # it has ended
             (leaf / PROCS).write_text(pid, encoding="ascii")
-    control.write_text(" ".join(f"+{kind}" for kind in kinds), encoding="ascii")

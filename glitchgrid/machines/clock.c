@@ -25,6 +25,7 @@
 #define EXPORTED __attribute__((visibility("default")))
 #define SECOND_NS INT64_C(1000000000)
 #define MILLION INT64_C(1000000)
+#define FAR_S (INT64_MAX / SECOND_NS / 2)
 #define TRIES 1000
 
 /* As `clocks.py` writes it. The last word is the others' exclusive or: the file is written while programs read it. */
@@ -72,6 +73,7 @@ static int read_real(clockid_t clock, struct timespec *time)
 
 static int64_t off_at(int64_t real_ns)
 {
+    static _Atomic int64_t last_ns; /* for who finds it torn again and again: its writer may have been stopped */
     struct page now;
     int64_t since_ns;
     int tries;
@@ -85,10 +87,11 @@ static int64_t off_at(int64_t real_ns)
         now.check = page->check;
         if (now.check == (now.off_ns ^ now.since_ns ^ now.ppm)) {
             since_ns = real_ns - now.since_ns;
-            return now.off_ns + since_ns / MILLION * now.ppm + since_ns % MILLION * now.ppm / MILLION;
+            last_ns = now.off_ns + since_ns / MILLION * now.ppm + since_ns % MILLION * now.ppm / MILLION;
+            return last_ns;
         }
     }
-    return 0;
+    return last_ns;
 }
 
 static int64_t in_ns(const struct timespec *time)
@@ -113,16 +116,18 @@ static int shows_time_of_day(clockid_t clock)
 }
 
 /* A time of day that the program waits for, as the kernel has it. What is no time of the last decades is none: a wait
-   by a monotonic clock goes by the same name where the waiting was set up so. */
+   by a monotonic clock goes by the same name where the waiting was set up so. So does one that never ends. */
 static const struct timespec *real_until(const struct timespec *until, struct timespec *room)
 {
     struct timespec now;
-    int64_t real_ns;
+    int64_t off_ns;
 
-    if (until == NULL || until->tv_sec < SECOND_NS || read_real(CLOCK_REALTIME, &now) != 0)
+    if (until == NULL || until->tv_sec < SECOND_NS || until->tv_sec > FAR_S || read_real(CLOCK_REALTIME, &now) != 0)
         return until;
-    real_ns = in_ns(&now);
-    *room = of_ns(in_ns(until) - off_at(real_ns));
+    off_ns = off_at(in_ns(&now));
+    if (off_ns == 0)
+        return until;
+    *room = of_ns(in_ns(until) - off_ns);
     return room;
 }
 
@@ -146,8 +151,10 @@ EXPORTED int gettimeofday(struct timeval *restrict time, void *restrict zone)
         memset(zone, 0, 2 * sizeof(int)); /* struct timezone, which Linux leaves at zero */
     if (clock_gettime(CLOCK_REALTIME, &now) != 0)
         return -1;
-    time->tv_sec = now.tv_sec;
-    time->tv_usec = (suseconds_t)(now.tv_nsec / 1000);
+    if (time != NULL) {
+        time->tv_sec = now.tv_sec;
+        time->tv_usec = (suseconds_t)(now.tv_nsec / 1000);
+    }
     return 0;
 }
 

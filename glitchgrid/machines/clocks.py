@@ -24,12 +24,15 @@ def missing() -> str:
     return ""
 
 
-def environment(file: Path) -> Mapping[str, str]:
+def environment(file: Path, given: Mapping[str, str]) -> Mapping[str, str]:
     """What a program needs in its environment to have the clock of that file.
+
+    :param given: what it has otherwise: libraries that it preloads are kept.
 
     Where it does not load the library, as a statically linked one, its clock is the real one.
     """
-    return {"LD_PRELOAD": str(LIBRARY), VARIABLE: str(file)}
+    preloaded = ":".join(filter(None, [str(LIBRARY), given.get("LD_PRELOAD", "")]))
+    return {"LD_PRELOAD": preloaded, VARIABLE: str(file)}
 
 
 class ClockFile:
@@ -46,7 +49,7 @@ class ClockFile:
         :param since_ns: from then on it drifts, in real time since 1970.
         :param ppm: by so many millionths.
         """
-        _PAGE.pack_into(self._page, 0, off_ns, since_ns, ppm, off_ns ^ since_ns ^ ppm)
+        self._page[:] = _PAGE.pack(off_ns, since_ns, ppm, off_ns ^ since_ns ^ ppm)  # in one go, and never all zero
 
     def close(self) -> None:
         self._page.close()

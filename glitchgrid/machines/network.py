@@ -265,7 +265,7 @@ class Network:
     def _tell(self, way: Way, frame: bytes, came_ns: int, arrived_ns: int | None) -> None:
         """So many a second, and no more: nobody could look at all of it."""
         second = came_ns // SECOND_NS
-        if second != self._second:
+        if second > self._second:  # what was late on its way has come before
             self._second, self._told = second, 0
         said = payload_of(frame) if self._told < WATCHED_A_SECOND_MAX else b""
         if said and self._watch is not None:

@@ -21,6 +21,7 @@ from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.plans import plan_with
 from glitchgrid.machines import cgroups, clocks, means
 from glitchgrid.machines.cgroups import Limits
+from glitchgrid.machines.clocks import ClockFile
 from tests.end_to_end.test_machines import processes_in
 
 pytestmark = [
@@ -248,13 +249,48 @@ def test_clocks_are_set_and_drift(tmp_path: Path) -> None:
     assert [round(step / 10) for step in _steps(seconds) if abs(step) > 5] == [-3, 3]
 
 
+@pytest.mark.skipif(bool(clocks.missing()), reason=clocks.missing())
+def test_a_clock_that_is_set_leaves_endless_waits_alone(tmp_path: Path) -> None:
+    """A deadline in some thousands of millions of years; and whoever asks for nothing gets it."""
+    page = ClockFile(tmp_path / "clock")
+    page.write(-3600 * 10**9, 0, 0)
+    code = """
+import ctypes, time
+libc = ctypes.CDLL(None)
+assert libc.gettimeofday(None, None) == 0
+class Timespec(ctypes.Structure):
+    _fields_ = [("s", ctypes.c_long), ("ns", ctypes.c_long)]
+semaphore = ctypes.create_string_buffer(64)
+libc.sem_init(semaphore, 0, 0)
+print(time.time(), flush=True)
+libc.sem_timedwait(semaphore, ctypes.byref(Timespec(2**63 - 1, 0)))
+print("it is over")
+"""
+    environment = os.environ | clocks.environment(tmp_path / "clock", {})
+    waiting = subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert waiting.stdout is not None
+        assert time.time() - float(waiting.stdout.readline()) > 3500
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1)
+    finally:
+        waiting.kill()
+        waiting.communicate()
+    page.close()
+
+
 def _steps(numbers: Sequence[float]) -> list[float]:
     return [then - now for now, then in itertools.pairwise(numbers)]
 
 
 def test_templates_of_machines_are_one_with_those_of_clients(tmp_path: Path) -> None:
     """Each runs where it lies, and while that machine is up; what dies with it has not failed."""
-    faults = plan(tmp_path / "plan.json", {"at_ms": 1000, "for_ms": 1500, "kind": "kill", "machine": "web"})
+    faults = plan(
+        tmp_path / "plan.json",
+        {"at_ms": 500, "for_ms": 500, "kind": "pause", "machine": "web"},
+        {"at_ms": 1500, "for_ms": 1500, "kind": "kill", "machine": "web"},
+        {"at_ms": 3500, "for_ms": 500, "kind": "stop", "machine": "web"},
+    )
     here = 'echo "$(hostname) $(cat /proc/uptime)" >> "$GLITCHGRID_TIMELINE/called"'
     system = toy(
         tmp_path,
@@ -263,15 +299,16 @@ def test_templates_of_machines_are_one_with_those_of_clients(tmp_path: Path) -> 
     )
     out = tmp_path / "out"
     status, said, errors = rehearse(
-        "--system", system, "--timelines", 1, "--minutes", 0.08, "--plan", faults, "--out", out
+        "--system", system, "--timelines", 1, "--minutes", 0.1, "--patience", 8, "--plan", faults, "--out", out
     )
     assert (status, errors) == (0, ""), said
     called = (out / "timeline-1" / "called").read_text(encoding="utf-8").splitlines()
     assert {line.split()[0] for line in called} == {"clients", "web"}
-    struck = [json.loads(line) for line in (out / "timeline-1" / "faults.jsonl").read_text("utf-8").splitlines()]
+    told = [json.loads(line) for line in (out / "timeline-1" / "faults.jsonl").read_text("utf-8").splitlines()]
+    (struck,) = (each for each in told if each["kind"] == "kill")
     calls = [json.loads(line) for line in (out / "timeline-1" / "calls.jsonl").read_text("utf-8").splitlines()]
     of_web = [each for each in calls if each["command"] == "anytime_b.sh"]
-    meanwhile = [each for each in of_web if struck[0]["began_ns"] < each["began_ns"] < struck[0]["ended_ns"]]
+    meanwhile = [each for each in of_web if struck["began_ns"] < each["began_ns"] < struck["ended_ns"]]
     assert of_web
     assert not meanwhile
     assert {each["end"] for each in of_web} <= {"passed", "stopped"}
@@ -294,6 +331,18 @@ def test_a_program_that_takes_more_memory_than_it_may_is_killed(tmp_path: Path) 
     assert errors == ""
     assert "a has ended by itself: killed by SIGKILL" in said
     assert not list(Path("/sys/fs/cgroup").rglob("glitchgrid-*-a"))
+
+
+def test_what_a_command_has_left_holds_nobody_up(tmp_path: Path) -> None:
+    """It has ended, and a daemon of it has its output still: once patience is over nobody waits for that."""
+    leave = {"templates/toy/parallel_driver_leave": "setsid sleep 60 &\necho left"}
+    system = toy(tmp_path, '[machines.a]\nprogram = "sleep 1000"\n', **leave)
+    (tmp_path / "plan.json").write_text('{"plan": 2, "faults": []}', encoding="utf-8")
+    options = ("--timelines", 1, "--minutes", 0.05, "--patience", 1, "--plan", tmp_path / "plan.json")
+    status, said, errors = rehearse("--system", system, *options, within_s=60)
+    assert (status, errors) == (2, ""), said
+    assert "parallel_driver_leave.sh never ended: it was killed after 1 s" in said
+    assert nothing_is_left(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

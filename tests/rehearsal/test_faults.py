@@ -213,6 +213,34 @@ def test_faults_of_links_go_to_the_network(bench: Bench) -> None:
     ]  # fmt: skip
 
 
+def test_what_waits_for_programs_there_goes_on_with_them(bench: Bench) -> None:
+    """nsenter stops with the program that it waits for: with a test command on that machine, too."""
+    guest: Any = Child()
+    bench.a.guests.add(guest)
+    pause = processes.Pause("a")
+    pause.begin(bench.stage)
+    pause.end(bench.stage)
+    assert guest.signals == [signal.SIGCONT]
+    processes.Kill("a").begin(bench.stage)
+    assert guest.signals == [signal.SIGCONT, signal.SIGCONT]
+
+
+def test_what_a_stop_has_ended_counts_as_ended_with_the_machine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic_ns", lambda: 77)
+    processes.Stop("a").begin(bench.stage)
+    assert bench.a.killed_ns == 77
+
+
+def test_whoever_was_to_be_started_again_stays_down_for_a_kill(bench: Bench) -> None:
+    bench.end(bench.a)
+    fault = processes.Kill("a")
+    fault.begin(bench.stage)
+    bench.reactor.advance(60)
+    assert bench.launched == ["a", "b"]
+    fault.end(bench.stage)
+    assert bench.launched == ["a", "b", "a"]
+
+
 def test_a_clock_keeps_what_it_has_gained(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jumps and drifts add up, and a drift that is over stays in what the clock shows."""
     now_ns = 1_800_000_000 * 10**9
@@ -316,6 +344,19 @@ class TestNemesis:
         events = [json.loads(line)["fault"]["name"] for line in (tmp_path / EVENTS).read_text().splitlines()]
         assert events == ["partition", "pause", "restore", "restore"]
         assert self.well == 1
+
+    def test_a_quiet_period_before_faults_are_due_shifts_nothing_that_was_before(
+        self, bench: Bench, nemesis: PlannedNemesis
+    ) -> None:
+        network: Any = bench.world.network
+        quiet = Deferred.fromCoroutine(nemesis.quiet(5))
+        assert quiet.called
+        self.pass_time(bench, 4)
+        nemesis.start()
+        self.pass_time(bench, 1.9)
+        assert ("cut", "a", "b") not in network.done
+        self.pass_time(bench, 0.3)
+        assert ("cut", "a", "b") in network.done, "one second of quiet was behind the beginning"
 
     def test_a_quiet_period_shifts_what_is_to_come(self, bench: Bench, nemesis: PlannedNemesis) -> None:
         network: Any = bench.world.network

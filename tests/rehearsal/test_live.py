@@ -99,6 +99,16 @@ def test_one_that_is_ended_by_hand_lasted_for_so_long(stage: Stage, monkeypatch:
         stage.do(verb="end", number=going["number"])
 
 
+def test_one_that_a_quiet_period_has_ended_lasted_for_so_long(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.begin()
+    now_ns = 5 * NS
+    monkeypatch.setattr("glitchgrid.lab.rehearsal.nemesis.monotonic_ns", lambda: now_ns)
+    stage.do(verb="fault", kind="cut", source="a", target="b", for_ms=60_000)
+    now_ns += 2 * NS
+    stage.do(verb="quiet", seconds=1)
+    assert stage.nemesis.by_hand == [Planned(0, 2000, links.Cut("a", "b"))]
+
+
 def test_what_else_a_fault_has_is_drawn(stage: Stage) -> None:
     stage.begin()
     stage.do(verb="fault", kind="slow", source="clients", target="a", for_ms=1000)
@@ -205,6 +215,7 @@ def test_the_last_minute_is_drawn(stage: Stage, monkeypatch: pytest.MonkeyPatch)
         ("command 2", "anytime_y.sh", False),
     ]
     assert stage.show.timeline(1.0)["messages"] == []
+    assert stage.show.timeline(float("inf"))["duration_ns"] == 60 * NS
 
 
 def test_of_what_nobody_could_read_a_part_is_told(stage: Stage) -> None:

@@ -117,6 +117,11 @@ def test_what_the_platform_takes(tmp_path: Path) -> None:
         ('    healthcheck: {test: ["CMD", "true"]}\n', "", "vault: there is no healthcheck"),
         ("{condition: service_healthy}", "{condition: service_started}", "control: it depends on vault with 'service_"),
         ("      vault: {condition: service_healthy}", "      - vault", "control: it depends on vault with None"),
+        (
+            "depends_on:\n      vault: {condition: service_healthy}",
+            "depends_on: vault",
+            "control: depends_on is 'vault'",
+        ),
         ("    init: true", "    init: true\n    logging: {driver: none}", "vault: logging is the platform's to choose"),
         ("name: grid\n", "name: grid\nnetworks: {own: {internal: true}}\n", "network own: internal is true"),
     ],
@@ -133,6 +138,9 @@ def test_our_own_files_are_taken() -> None:
 
 
 def test_no_compose_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_bytes(b"name: \xff\n")
+    with pytest.raises(CannotRun, match="is no text"):
+        complaints_about(tmp_path / "odd.yaml")
     with pytest.raises(CannotRun, match="No such file"):
         complaints_about(tmp_path / "compose.yaml")
     with pytest.raises(CannotRun, match="has no services"):

@@ -40,6 +40,15 @@ def test_of_many_lines_so_many_a_second_are_kept_and_the_rest_is_counted(tmp_pat
     assert [each.line for each in kept if each.server == "quiet"] == ["one"]
 
 
+def test_what_comes_late_counts_as_now(tmp_path: Path) -> None:
+    """Messages of a slow link tell of seconds that are over, between those of others."""
+    scribe = Scribe(tmp_path)
+    for number in range(2 * MESSAGES_A_SECOND_MAX):
+        at_ns = SECOND_NS if number % 2 else 2 * SECOND_NS
+        scribe.sent(Sent("a", "b", at_ns, at_ns, "x"))
+    assert len(read_sent(tmp_path)) == MESSAGES_A_SECOND_MAX
+
+
 def test_messages_are_counted_for_all_links_together(tmp_path: Path) -> None:
     scribe = Scribe(tmp_path)
     for number in range(MESSAGES_A_SECOND_MAX + 3):

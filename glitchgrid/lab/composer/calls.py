@@ -28,6 +28,9 @@ class Ground:
         """The command line that runs it where it belongs."""
         return [str(command.path)]
 
+    def began(self, _command: Command, _child: Child) -> None:
+        """It runs."""
+
     def is_up(self, _command: Command) -> bool:
         """Can it be called now? A machine that is down runs nothing."""
         return True
@@ -89,6 +92,7 @@ class Running:
         self._began_ns = monotonic_ns()
         self._ground = ground
         self._child = Child.start(reactor, ground.enter(command), self._lines.append, **environment)
+        ground.began(command, self._child)
         self.ended: Deferred[Call] = self._child.when_ended().addCallback(self._has_ended)
         self._patience_s = patience_s
         self._timer = reactor.callLater(patience_s, self._expire)

@@ -34,9 +34,10 @@ class _Few:
         """Whether this one is, and how many were not in the last second that is over and not told of yet."""
         second = at_ns // SECOND_NS
         since, count = self._seen.get(whom, (second, 0))
-        over = max(0, count - self.most) if second != since else 0
-        count = count + 1 if second == since else 1
-        self._seen[whom] = second, count
+        is_later = second > since
+        over = max(0, count - self.most) if is_later else 0
+        count = 1 if is_later else count + 1
+        self._seen[whom] = max(second, since), count
         return count <= self.most, over
 
 

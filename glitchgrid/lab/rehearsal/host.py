@@ -166,6 +166,10 @@ class RealClock:
         self._since_ns, self._ppm = now_ns, drift_ppm or 0
         self._write()
 
+    def close(self) -> None:
+        """Nobody asks any more."""
+        self._file.close()
+
     def _write(self) -> None:
         self._file.write(self._off_ns, self._since_ns, self._ppm)
 
@@ -179,6 +183,7 @@ class Processes:
     def terminate(self) -> None:
         """SIGTERM."""
         self._host.is_ending = True
+        self._host.killed_ns = time.monotonic_ns()
         self._host.tell("signal", number=int(signal.SIGTERM))
 
     def pause(self) -> None:
@@ -215,9 +220,10 @@ class Processes:
 class Host:
     """:ivar launch: starts the machine's program, and returns it.
     :ivar ended_by_itself: is told when the program ends, and nobody has asked it to.
+    :ivar guests: test commands that run there.
     :ivar is_ending: it was killed, or asked to end, and is not gone yet.
     :ivar up_since_s: since when its power is on, by the host's monotonic clock, which a machine's own begins with anew.
-    :ivar killed_ns: when all that ran there was killed last, by the monotonic clock; 0 for never.
+    :ivar killed_ns: when all that ran there was killed last, or told to end, by the monotonic clock; 0 for never.
     """
 
     reactor: Any
@@ -230,6 +236,7 @@ class Host:
     rng: RandomStream
     disk: RealDisk = field(init=False)
     child: Child | None = None
+    guests: set[Child] = field(factory=set)
     is_ending: bool = False
     killed_ns: int = 0
     up_since_s: float = field(factory=time.monotonic)
@@ -305,8 +312,8 @@ class Host:
         self.is_ending = True
         self.killed_ns = time.monotonic_ns()
         self._killings += 1
-        if self.child is not None:  # what waits for it may have been stopped with it, and would not tell of its end
-            self.child.signal(signal.SIGCONT)
+        self._cancel_restart()
+        self._let_those_go_that_wait()
 
         def gone(_: object) -> None:
             self._killings -= 1
@@ -350,15 +357,25 @@ class Host:
             self._stopped_for.discard(why)
             if not self._stopped_for:
                 self.tell("signal", number=int(signal.SIGCONT))
-                if self.child is not None:  # what waits for it has been stopped with it
-                    self.child.signal(signal.SIGCONT)
+                self._let_those_go_that_wait()
+
+    def _let_those_go_that_wait(self) -> None:
+        """What waits here for a program there has been stopped with it, and would not tell of its end."""
+        for child in (self.child, *self.guests):
+            if child is not None:
+                child.signal(signal.SIGCONT)
 
     def end(self) -> "Deferred[None]":
         """End the machine, and all that was to be done to it."""
         self.throttle(None)
+        self._cancel_restart()
+        self.clock.close()
+        return self.machine.end()
+
+    def _cancel_restart(self) -> None:
+        """Whoever has struck it says when it starts again."""
         if self._restarting is not None and self._restarting.active():
             self._restarting.cancel()
-        return self.machine.end()
 
     def calm(self) -> None:
         """Let it be well again."""

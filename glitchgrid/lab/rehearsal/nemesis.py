@@ -85,7 +85,7 @@ class PlannedNemesis:
 
     def start(self) -> None:
         self._is_on = True
-        self._began_s = self._reactor.seconds()
+        self._began_s = self._quiet_since_s = self._reactor.seconds()
         self._working = Deferred.fromCoroutine(self._work())
 
     async def stop(self) -> None:
@@ -130,10 +130,6 @@ class PlannedNemesis:
         """
         for going in self._going:
             if going.number == number:
-                lasted_ms = (monotonic_ns() - going.began_ns) // NS_PER_MS
-                self.by_hand = [
-                    evolve(each, for_ms=lasted_ms) if each is going.planned else each for each in self.by_hand
-                ]
                 self._end(going)
                 return
         raise CannotRun(f"fault {number} is over")
@@ -188,6 +184,10 @@ class PlannedNemesis:
         if going.timer is not None and going.timer.active():
             going.timer.cancel()
         self._going.remove(going)
+        lasted_ms = (monotonic_ns() - going.began_ns) // NS_PER_MS
+        self.by_hand = [
+            evolve(each, for_ms=min(each.for_ms, lasted_ms)) if each is going.planned else each for each in self.by_hand
+        ]
         lines.append(self._directory / EVENTS, ended(going.planned, going.members, self._since_s))
         going.planned.fault.end(self._stage)
         lines.append(self._directory / FAULTS, asdict(self._told(going)))

@@ -27,6 +27,8 @@ def complaints_about(path: Path) -> list[str]:
         given = _names_in(path.with_name(".env"))
     except OSError as error:
         raise CannotRun(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CannotRun(f"{path}, or .env beside it, is no text: {error}") from error
     data, services = services_of(path, text)
     return [*_of_the_whole(data, text, given), *(each for name in services for each in _of(name, services[name]))]
 
@@ -71,7 +73,10 @@ def _of_names(name: str, container: Any, host: Any) -> Iterator[str]:
 
 def _of_dependencies(name: str, wanted: Any) -> Iterator[str]:
     if isinstance(wanted, list):
-        wanted = dict.fromkeys(wanted)
+        wanted = dict.fromkeys(map(str, wanted))
+    if wanted is not None and not isinstance(wanted, dict):
+        yield f"{name}: depends_on is {wanted!r}, and no services"
+        return
     for other, how in (wanted or {}).items():
         condition = how.get("condition") if isinstance(how, dict) else None
         if condition != "service_healthy":

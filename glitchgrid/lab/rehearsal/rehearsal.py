@@ -255,7 +255,7 @@ class RealTimeline:
         given = {**self._wanted.system.environment, **entry.environment}
         environment = self._sdk() | {key: replaced(value, words, name) for key, value in given.items()}
         if self._wanted.system.clocks:
-            environment |= clocks.environment(machine.plot.directory / CLOCK)
+            environment |= clocks.environment(machine.plot.directory / CLOCK, environment)
         up_since_s = self._world.machines[name].up_since_s if self._wanted.system.clocks else None
         command = machine.entering(argv, machine.plot.disk, as_root=entry.as_root, up_since_s=up_since_s)
         return Child.start(self._reactor, command, on_line, **environment)  # type: ignore[arg-type]
@@ -323,6 +323,11 @@ class _Machines(Ground):
 
     def enter(self, command: Command) -> Sequence[str]:
         return self._of(command).machine.entering([str(command.path)], self._directory)
+
+    def began(self, command: Command, child: Child) -> None:
+        guests = self._of(command).guests
+        guests.add(child)
+        child.when_ended().addCallback(lambda _: guests.discard(child))
 
     def is_up(self, command: Command) -> bool:
         return not command.machine or self._of(command).process is not None

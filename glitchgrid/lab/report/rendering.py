@@ -42,7 +42,8 @@ def picture_of(part: Part) -> Picture:
     names = [lane for lane, _ in placed]
     members = () if part.about is None else part.about.members
     keepers = () if part.about is None else part.about.keepers
-    others = sorted({end for each in part.sent for end in (each.source, each.target)} - {*members})
+    ends = {end for each in part.sent for end in (each.source, each.target)}
+    others = sorted({*ends, *(name for each in part.faults for name in each.members)} - {*members})
     lanes = [Lane(name, LaneKind.CLIENT) for name in sorted(dict.fromkeys(names), key=by_number)]
     lanes += [Lane(name, LaneKind.CLIENT) for name in others]
     lanes += [Lane(name, LaneKind.KEEPER if name in keepers else LaneKind.SERVER) for name in members]

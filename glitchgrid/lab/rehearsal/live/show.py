@@ -238,7 +238,7 @@ class RehearsalShow(Watcher):
 
     def timeline(self, last_s: float) -> dict[str, Any]:
         """See `glitchgrid.lab.web.door.Show`."""
-        last_ns = min(int(last_s * NS_PER_S), REMEMBERED_NS)
+        last_ns = int(min(last_s, REMEMBERED_NS / NS_PER_S) * NS_PER_S)
         now_ns = monotonic_ns()
         picture = self._memory.picture(now_ns, self._headline, last_ns)
         return as_data(picture) | {"begins_s": (now_ns - picture.duration_ns) / NS_PER_S}
