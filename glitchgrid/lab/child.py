@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ProcessTerminated
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from twisted.python.procutils import which
@@ -22,6 +23,9 @@ from twisted.python.procutils import which
 from glitchgrid.lab.errors import CannotRun
 
 LINES_KEPT = 20
+LAST_WORDS_S = 0.5
+"""So long the output of what was killed is read, if somebody else keeps it open."""
+
 LINE_BYTES_MAX = 1_000_000
 """Of a longer line the end alone is told. A campaign's verdict, as JSON, is one line."""
 
@@ -43,6 +47,9 @@ class Child(ProcessProtocol):
         self.running = True
         self.how_it_ended = ""
         self._group = 0
+        self._reactor: Any = None
+        self._is_killed = False
+        self._losing: IDelayedCall | None = None
 
     @classmethod
     def start(cls, reactor: Any, argv: Sequence[str], on_line: LineReceiver, **environment: str) -> "Child":
@@ -54,6 +61,7 @@ class Child(ProcessProtocol):
         """
         guarded = [_tool("setsid"), _tool("setpriv"), "--pdeathsig", "KILL", "--", *argv]
         child = cls(on_line)
+        child._reactor = reactor
         reactor.spawnProcess(child, guarded[0], guarded, env=os.environ | environment)
         return child
 
@@ -81,10 +89,11 @@ class Child(ProcessProtocol):
                 os.kill(pid, number)
 
     def kill_group(self) -> None:
-        """Kill it and all that it has started, unless it has ended. Nothing of its output is waited for any more."""
+        """Kill it and all that it has started, unless it has ended. Whoever else has its output is not waited for."""
         self.signal_group(signal.SIGKILL)
-        if self.running and self.transport is not None:
-            self.transport.loseConnection()
+        self._is_killed = True
+        if self.running and not self.pid:
+            self._lose_output()
 
     def when_ended(self) -> Deferred[int]:
         """Fires with its exit status, or with the negative number of the signal that ended it."""
@@ -104,8 +113,19 @@ class Child(ProcessProtocol):
         for line in lines:
             self._line(childFD, line)
 
+    def processExited(self, reason: Failure) -> None:
+        """What it said last may be on its way still."""
+        if self._is_killed:
+            self._losing = self._reactor.callLater(LAST_WORDS_S, self._lose_output)
+
+    def _lose_output(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
     def processEnded(self, reason: Failure) -> None:
         self.running = False
+        if self._losing is not None and self._losing.active():
+            self._losing.cancel()
         for descriptor, rest in self._partial.items():
             if rest:
                 self._line(descriptor, rest)

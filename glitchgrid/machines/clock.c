@@ -73,7 +73,7 @@ static int read_real(clockid_t clock, struct timespec *time)
 
 static int64_t off_at(int64_t real_ns)
 {
-    static _Atomic int64_t last_ns; /* for who finds it torn again and again: its writer may have been stopped */
+    static volatile int64_t last_ns; /* for who finds it torn again and again: its writer may have been stopped */
     struct page now;
     int64_t since_ns;
     int tries;

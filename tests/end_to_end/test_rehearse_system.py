@@ -295,7 +295,7 @@ def test_templates_of_machines_are_one_with_those_of_clients(tmp_path: Path) -> 
     system = toy(
         tmp_path,
         '[machines.web]\nprogram = "sleep 1000"\ntemplates = "of-web"\n',
-        **{"templates/toy/parallel_driver_a": f"{here}; sleep 0.3", "of-web/toy/anytime_b": f"{here}; exec sleep 0.4"},
+        **{"templates/toy/parallel_driver_a": f"{here}; sleep 0.3", "of-web/toy/anytime_b": f"{here}; exec sleep 1"},
     )
     out = tmp_path / "out"
     status, said, errors = rehearse(
@@ -335,7 +335,7 @@ def test_a_program_that_takes_more_memory_than_it_may_is_killed(tmp_path: Path) 
 
 def test_what_a_command_has_left_holds_nobody_up(tmp_path: Path) -> None:
     """It has ended, and a daemon of it has its output still: once patience is over nobody waits for that."""
-    leave = {"templates/toy/parallel_driver_leave": "setsid sleep 60 &\necho left"}
+    leave = {"templates/toy/parallel_driver_leave": f"setsid tail -f {tmp_path}/system.toml &\necho left"}
     system = toy(tmp_path, '[machines.a]\nprogram = "sleep 1000"\n', **leave)
     (tmp_path / "plan.json").write_text('{"plan": 2, "faults": []}', encoding="utf-8")
     options = ("--timelines", 1, "--minutes", 0.05, "--patience", 1, "--plan", tmp_path / "plan.json")

@@ -254,12 +254,11 @@ def test_frames_that_are_late_do_not_lift_the_limit(bench: Bench) -> None:
     bench.network.slow("m1", "m2", Slowness(400 * MS_NS, 0, 0))
     for _ in range(300):
         bench.send(1, segment(ACK | PSH, b"late"))
-    bench.now_ns += 700 * MS_NS
+    bench.now_ns += 1700 * MS_NS
     bench.network.calm("m1", "m2")
     for number in range(300):
         bench.send(1, segment(ACK | PSH, b"now"))
         bench.came(2)
         if number == 150:
             bench.reactor.advance(0.4)
-    assert len([each for each in bench.seen if each[-1] == b"now"]) + len(bench.seen) <= 2 * WATCHED_A_SECOND_MAX
     assert len(bench.seen) <= WATCHED_A_SECOND_MAX

@@ -228,7 +228,7 @@ def test_what_waits_for_programs_there_goes_on_with_them(bench: Bench) -> None:
 def test_what_a_stop_has_ended_counts_as_ended_with_the_machine(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic_ns", lambda: 77)
     processes.Stop("a").begin(bench.stage)
-    assert bench.a.killed_ns == 77
+    assert (bench.a.stopped_ns, bench.a.killed_ns) == (77, 0)
 
 
 def test_whoever_was_to_be_started_again_stays_down_for_a_kill(bench: Bench) -> None:

@@ -35,8 +35,8 @@ class Ground:
         """Can it be called now? A machine that is down runs nothing."""
         return True
 
-    def was_down(self, _command: Command, _since_ns: int) -> bool:
-        """Has that machine been killed since then, and all that ran on it?"""
+    def has_ended(self, _command: Command, _since_ns: int, _status: int) -> bool:
+        """Has that machine's end since then ended the command, too, with this status?"""
         return False
 
 
@@ -120,7 +120,7 @@ class Running:
             return End.NEVER_ENDED
         if self._is_stopped:
             return End.STOPPED
-        if status and self._ground.was_down(self.command, self._began_ns):
+        if status and self._ground.has_ended(self.command, self._began_ns, status):
             return End.STOPPED
         return {0: End.PASSED, 1: End.FAILED}.get(status, End.BROKE)
 

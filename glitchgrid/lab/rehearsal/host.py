@@ -183,7 +183,7 @@ class Processes:
     def terminate(self) -> None:
         """SIGTERM."""
         self._host.is_ending = True
-        self._host.killed_ns = time.monotonic_ns()
+        self._host.stopped_ns = time.monotonic_ns()
         self._host.tell("signal", number=int(signal.SIGTERM))
 
     def pause(self) -> None:
@@ -223,7 +223,8 @@ class Host:
     :ivar guests: test commands that run there.
     :ivar is_ending: it was killed, or asked to end, and is not gone yet.
     :ivar up_since_s: since when its power is on, by the host's monotonic clock, which a machine's own begins with anew.
-    :ivar killed_ns: when all that ran there was killed last, or told to end, by the monotonic clock; 0 for never.
+    :ivar stopped_ns: when all that ran there was told to end last, as `killed_ns`.
+    :ivar killed_ns: when all that ran there was killed last, by the monotonic clock; 0 for never.
     """
 
     reactor: Any
@@ -238,6 +239,7 @@ class Host:
     child: Child | None = None
     guests: set[Child] = field(factory=set)
     is_ending: bool = False
+    stopped_ns: int = 0
     killed_ns: int = 0
     up_since_s: float = field(factory=time.monotonic)
     _killings: int = 0

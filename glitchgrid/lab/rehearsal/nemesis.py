@@ -86,6 +86,7 @@ class PlannedNemesis:
     def start(self) -> None:
         self._is_on = True
         self._began_s = self._quiet_since_s = self._reactor.seconds()
+        self._shift_s = 0.0
         self._working = Deferred.fromCoroutine(self._work())
 
     async def stop(self) -> None:
@@ -104,6 +105,8 @@ class PlannedNemesis:
         for going in self._going:
             if going.timer is not None and going.timer.active():
                 going.timer.cancel()
+            self._note_how_long(going)
+        self._going.clear()
         if self._working is not None:
             abandon(self._working)
 
@@ -184,14 +187,18 @@ class PlannedNemesis:
         if going.timer is not None and going.timer.active():
             going.timer.cancel()
         self._going.remove(going)
-        lasted_ms = (monotonic_ns() - going.began_ns) // NS_PER_MS
-        self.by_hand = [
-            evolve(each, for_ms=min(each.for_ms, lasted_ms)) if each is going.planned else each for each in self.by_hand
-        ]
+        self._note_how_long(going)
         lines.append(self._directory / EVENTS, ended(going.planned, going.members, self._since_s))
         going.planned.fault.end(self._stage)
         lines.append(self._directory / FAULTS, asdict(self._told(going)))
         self._watcher.healed(going.planned.fault, going.members)
+
+    def _note_how_long(self, going: _Going) -> None:
+        """What was done by hand has lasted until now, and not for as long as was asked for."""
+        lasted_ms = (monotonic_ns() - going.began_ns) // NS_PER_MS
+        self.by_hand = [
+            evolve(each, for_ms=min(each.for_ms, lasted_ms)) if each is going.planned else each for each in self.by_hand
+        ]
 
     def _told(self, going: _Going) -> Injected:
         fault = going.planned.fault

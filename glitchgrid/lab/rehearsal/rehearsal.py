@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
@@ -41,6 +42,7 @@ T = TypeVar("T")
 
 PCAP_BYTES_MAX = 256 << 20
 CLOCK = "clock"
+ENDED_BY_SIGTERM = frozenset({-int(signal.SIGTERM), 128 + int(signal.SIGTERM)})
 RECOVERY = "every server serves again"
 LOOK_S = 0.1
 MESSAGE_CHARS_MAX = 60
@@ -332,8 +334,10 @@ class _Machines(Ground):
     def is_up(self, command: Command) -> bool:
         return not command.machine or self._of(command).process is not None
 
-    def was_down(self, command: Command, since_ns: int) -> bool:
-        return self._of(command).killed_ns >= since_ns
+    def has_ended(self, command: Command, since_ns: int, status: int) -> bool:
+        """Whoever has heeded a SIGTERM may have had something else to say."""
+        host = self._of(command)
+        return host.killed_ns >= since_ns or (host.stopped_ns >= since_ns and status in ENDED_BY_SIGTERM)
 
     def _of(self, command: Command) -> Host:
         return self._world.machines[command.machine or CLIENTS]
