@@ -17,7 +17,7 @@ from benchmarks.wrk import Load, run_wrk
 from tests.end_to_end.processes import some_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-RUN_TIMEOUT_S = 60
+RUN_TIMEOUT_S = 180
 
 pytestmark = pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is missing: apt-get install wrk")
 
