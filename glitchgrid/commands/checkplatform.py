@@ -9,7 +9,7 @@ from attrs import frozen
 from glitchgrid.commands.ending import GOOD, VIOLATION, run_to_its_end
 from glitchgrid.lab.composer.templates import find_templates, names_in, read_template
 from glitchgrid.lab.rehearsal.platformfile import complaints_about
-from glitchgrid.lab.report.sdk import SDK_OUTPUT, read_evidence
+from glitchgrid.lab.report.sdk import SDK_OUTPUT, is_ready
 
 OUTPUT = "ANTITHESIS_OUTPUT_DIR"
 
@@ -54,5 +54,4 @@ def _setup_complete() -> str:
     directory = os.environ.get(OUTPUT)
     if directory is None:
         return f"not looked for; start the system with {OUTPUT}=DIR, and check again with the same"
-    output = Path(directory) / SDK_OUTPUT
-    return f"said in {output}" if output.exists() and read_evidence(output).ready > 0 else ""
+    return f"said in {Path(directory) / SDK_OUTPUT}" if is_ready(Path(directory)) else ""

@@ -9,11 +9,14 @@ from attrs import define, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 from glitchgrid.lab.composer.calls import ENDS_WELL, Call
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.rehearsal.counting import Operations
+
+log = Logger()
 
 LOOK_S = 0.5
 
@@ -81,13 +84,12 @@ class Printer(Watcher):
 
             loop = LoopingCall(look)
             loop.clock = reactor
-            looking = loop.start(LOOK_S)
+            loop.start(LOOK_S).addErrback(lambda failure: log.failure("the progress is not shown any more", failure))
             try:
                 yield
             finally:
                 if loop.running:
                     loop.stop()
-                looking.addErrback(lambda _: None)
                 self._going = None
 
 

@@ -31,7 +31,7 @@ from glitchgrid.lab.rehearsal.stage import Means
 from glitchgrid.lab.rehearsal.systemfile import PLAIN, SystemFile, read_system
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE, read_report
-from glitchgrid.lab.report.sdk import SDK_OUTPUT, read_evidence
+from glitchgrid.lab.report.sdk import is_ready
 from glitchgrid.machines import cgroups, clocks, means
 from glitchgrid.simulation.random_stream import RandomStream
 
@@ -103,7 +103,7 @@ async def _check(reactor: Any, settings: Settings) -> int:
             for call in calls:
                 out.line(f"{template.name}/{call.command}: {_ended(call)}", "" if call.end is End.PASSED else "red")
             failed += sum(call.end is not End.PASSED for call in calls)
-            ready = read_evidence_ready(directory / f"timeline-{number}")
+            ready = is_ready(directory / f"timeline-{number}")
             if not ready:
                 out.line(f"{template.name}: nobody has said setup_complete, which the platform waits for", "yellow")
     out.line(f"{failed} test commands have not passed" if failed else "every test command has passed, without faults")
@@ -112,12 +112,6 @@ async def _check(reactor: Any, settings: Settings) -> int:
 
 def _ended(call: Call) -> str:
     return call.end if call.end is End.PASSED or not call.words else f"{call.end}: {call.words[-1]}"
-
-
-def read_evidence_ready(directory: Path) -> bool:
-    """Has somebody said by the SDK that all is set up?"""
-    output = directory / SDK_OUTPUT
-    return output.exists() and read_evidence(output).ready > 0
 
 
 def _overridden(system: SystemFile, settings: Settings) -> SystemFile:

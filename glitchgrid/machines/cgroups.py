@@ -77,7 +77,10 @@ class Group:
     """The control groups of one machine: one for each controller in the first version, one in the second."""
 
     def __init__(self, machine: str, limits: Limits) -> None:
-        """:raises CannotBeMade: where the kernel refuses it."""
+        """:raises CannotBeMade: where `missing` says so, or the kernel refuses it."""
+        refused = missing(limits)
+        if refused:
+            raise CannotBeMade(f"{machine} cannot be limited: {refused}")
         places = dict.fromkeys(place for kind in limits.controllers if (place := _place_of(kind)) is not None)
         name = f"glitchgrid-{os.getpid()}-{next(_NUMBERS)}-{machine}"
         self._directories = [place / name for place in places]

@@ -4,6 +4,7 @@ Whether there can be any is for the machine to say, and no package: where there 
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from glitchgrid.machines import cgroups
 from glitchgrid.machines.cgroups import Group, Limits
+from glitchgrid.machines.errors import CannotBeMade
 
 BOTH = Limits(memory_mib=64, processors=0.25)
 REFUSED = cgroups.missing(BOTH)
@@ -40,6 +42,8 @@ def test_who_cannot_make_any_is_told_how_to() -> None:
 @pytest.fixture
 def group() -> Iterator[Group | None]:
     if REFUSED:
+        with pytest.raises(CannotBeMade, match=re.escape(REFUSED)):
+            Group("a", BOTH)
         yield None
         return
     made = Group("a", BOTH)
@@ -74,8 +78,8 @@ def test_what_is_not_limited_is_not_asked_for() -> None:
     assert Limits().settings == {}
 
 
-def test_nothing_is_left_of_one_whose_maker_was_killed() -> None:
-    if REFUSED:
+def test_nothing_is_left_of_one_whose_maker_was_killed(group: Group | None) -> None:
+    if group is None:
         return
     code = """
 import sys, time

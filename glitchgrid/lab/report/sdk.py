@@ -67,3 +67,12 @@ def _evidence(path: Path, lines: Iterable[str]) -> Evidence:
         if not holds:
             failures.setdefault(text, evaluated.get("details") or {})
     return Evidence(seen, failures, ready)
+
+
+def is_ready(directory: Path) -> bool:
+    """Has somebody said by the SDK that all is set up?
+
+    :raises CannotRun: as `read_evidence`.
+    """
+    output = directory / SDK_OUTPUT
+    return output.exists() and read_evidence(output).ready > 0
