@@ -37,11 +37,13 @@ ALIVE_S = 10.0
 
 
 class World:
-    """:ivar network: see `glitchgrid.machines.network.Network`; it has the same methods as the simulator's."""
+    """:ivar network: see `glitchgrid.machines.network.Network`; it has the same methods as the simulator's.
+    :ivar machines: those of a stage, by their names: each a `Host`, or what another stage has.
+    """
 
     def __init__(self, network: Any) -> None:
         self.network = network
-        self.machines: dict[str, Host] = {}
+        self.machines: dict[str, Any] = {}
 
     @property
     def now_ns(self) -> int:

@@ -203,7 +203,8 @@ class RealTimeline:
         )
 
     def _machine(self, name: str) -> Machine:
-        return self._world.machines[name].machine
+        host: Host = self._world.machines[name]
+        return host.machine
 
     def _stage(self) -> RealStage:
         hosts = self._world.machines
@@ -340,7 +341,8 @@ class _Machines(Ground):
         return host.killed_ns >= since_ns or (host.stopped_ns >= since_ns and status in ENDED_BY_SIGTERM)
 
     def _of(self, command: Command) -> Host:
-        return self._world.machines[command.machine or CLIENTS]
+        host: Host = self._world.machines[command.machine or CLIENTS]
+        return host
 
 
 def in_words(said: bytes) -> str:

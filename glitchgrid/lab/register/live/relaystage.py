@@ -1,12 +1,11 @@
 """The grid that ``up`` runs, as a stage for plans: its servers are processes here, and relays lie between them."""
 
 import signal
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults import links, processes
@@ -15,6 +14,7 @@ from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.live.stage import CannotDo, Links
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, Member
+from glitchgrid.lab.rehearsal.host import World
 from glitchgrid.lab.relay.link import Direction, Link
 from glitchgrid.simulation.network import Slowness
 
@@ -158,7 +158,7 @@ class RelayMachine:
         self.member.signal(signal.SIGCONT)
 
     def break_connections(self, other: "RelayMachine") -> int:
-        return self.world.network.reset(self.name, other.name)
+        return int(self.world.network.reset(self.name, other.name))
 
     def calm(self) -> None:
         """Let it be well again."""
@@ -175,21 +175,12 @@ class RelayMachine:
             self.member.start()
 
 
-@define(eq=False)
-class RelayWorld:
+class RelayWorld(World):
     """:ivar stays_down: members that a fault keeps down: nobody else is to start them."""
 
-    network: RelayNetwork
-    machines: dict[str, RelayMachine] = field(factory=dict)
-    stays_down: set[Member] = field(factory=set)
-
-    @property
-    def now_ns(self) -> int:
-        return time.monotonic_ns()
-
-    @property
-    def names(self) -> Any:
-        raise NotImplementedError("faults of names are refused before they begin")
+    def __init__(self, network: RelayNetwork) -> None:
+        super().__init__(network)
+        self.stays_down: set[Member] = set()
 
 
 class RelayStage:
