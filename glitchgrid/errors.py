@@ -14,9 +14,15 @@
     |   +-- NotFound             404
     |   +-- MethodNotAllowed     405
     |   +-- RequestTimeout       408  the request did not come to its end in time
+    |   +-- ListDiffers          409  the sender's list of vaults is not this grid's
+    |   +-- FenceRefused         409  a vault that rejoins is not let in by this one
     |   +-- BodyTooLarge         413
+    |   +-- ListMissing          428  a store without a list, at a vault with a roster
     |   +-- StoreFailed          500  the disk said no: nothing was acknowledged
     |   +-- InternalError        500  a bug; the log has it
+    |   +-- Forming              503  this vault's grid is not formed yet
+    |   +-- Rejoining            503  this vault's disk was replaced, and it is not taken in again yet
+    |   +-- Replaced             503  another vault has taken this one's place
     |   +-- StoreBusy            503  too many stores are waiting, or this one waits too long
     |   +-- TooManyConnections   503
     |   +-- TooManyOperations    503  so many wait in control; this one was not begun
@@ -24,6 +30,7 @@
     |   +-- DataDirectoryUnusable
     |   +-- DataDirectoryInUse
     |   +-- StoreDamaged
+    |   +-- Misfit               the list of peers, or the data directory, is not of this grid
     |   +-- CannotListen
     +-- VaultError               why one vault's answer does not count
     |   +-- VaultTimeout
@@ -34,6 +41,8 @@
     +-- BadTokenFile             a file of tokens that can't be used
     +-- BadCertificateFile       a file of certificates or of a key that can't be used
 """
+
+from collections.abc import Sequence
 
 
 def one_line(text: object) -> str:
@@ -130,6 +139,36 @@ class RequestTimeout(RequestError):
     message = "Request took too long to arrive"
 
 
+class ListDiffers(RequestError):
+    """Two lists may have two majorities that share no vault. Names the list of this grid."""
+
+    status = 409
+    code = "list-differs"
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.message = f"The vaults of this grid are {','.join(addresses)}"
+        super().__init__()
+
+
+class FenceRefused(RequestError):
+    """Why a vault that rejoins is not let in by this one."""
+
+    status = 409
+    code = "fence-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.message = f"Not let in: {reason}"
+        super().__init__()
+
+
+class ListMissing(RequestError):
+    """Whoever sends no list knows of no fences, and may count a vault that was replaced."""
+
+    status = 428
+    code = "list-missing"
+    message = "A store needs Glitchgrid-List, as control sends it"
+
+
 class BodyTooLarge(RequestError):
     status = 413
     code = "body-too-large"
@@ -146,6 +185,30 @@ class StoreFailed(RequestError):
 
 class InternalError(RequestError):
     """A bug in this program: the client is told no more than that, the log has the traceback."""
+
+
+class Forming(RequestError):
+    """Not all vaults of the grid are known to hold its roster: this one does not vote yet."""
+
+    status = 503
+    code = "forming"
+    message = "Forming"
+
+
+class Rejoining(RequestError):
+    """The vault does not know yet what the disk before its own had acknowledged."""
+
+    status = 503
+    code = "rejoining"
+    message = "Rejoining"
+
+
+class Replaced(RequestError):
+    """The vault is fenced: nobody would count its answer."""
+
+    status = 503
+    code = "replaced"
+    message = "Replaced"
 
 
 class StoreBusy(RequestError):
@@ -185,6 +248,10 @@ class DataDirectoryInUse(StartError):
 class StoreDamaged(StartError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path} is damaged: {reason}")
+
+
+class Misfit(StartError):
+    """The list of peers, or the data directory, is not of this grid. Nothing was written over."""
 
 
 class CannotListen(StartError):

@@ -3,7 +3,15 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import errors
-from glitchgrid.errors import GlitchgridError, InternalError, RequestError, ValueDecreases, ValueTooLarge
+from glitchgrid.errors import (
+    FenceRefused,
+    GlitchgridError,
+    InternalError,
+    ListDiffers,
+    RequestError,
+    ValueDecreases,
+    ValueTooLarge,
+)
 
 
 def tree(kind: type[Exception], depth: int = 0) -> list[tuple[int, str]]:
@@ -27,11 +35,17 @@ class ErrorTests(SynchronousTestCase):
 
     def test_each_refusal_has_a_line_for_its_client(self) -> None:
         for kind in RequestError.__subclasses__():
-            error = kind(9, 5) if kind in {ValueDecreases, ValueTooLarge} else kind()
+            arguments = {
+                ValueDecreases: (9, 5),
+                ValueTooLarge: (9, 5),
+                ListDiffers: (["vault1:8001", "vault2:8001"],),
+                FenceRefused: ("it has been replaced itself",),
+            }.get(kind, ())
+            error = kind(*arguments)
             self.assertTrue(error.message)
             self.assertEqual(str(error), error.message)
             self.assertNotIn("\n", error.message)
-            self.assertIn(kind.status, (400, 401, 403, 404, 405, 408, 413, 500, 503))
+            self.assertIn(kind.status, (400, 401, 403, 404, 405, 408, 409, 413, 428, 500, 503))
 
     def test_codes_are_stable(self) -> None:
         self.assertEqual(InternalError.code, "internal-error")
@@ -40,11 +54,17 @@ class ErrorTests(SynchronousTestCase):
             [
                 "bad-request",
                 "body-too-large",
+                "fence-refused",
                 "forbidden",
+                "forming",
                 "internal-error",
                 "invalid-value",
+                "list-differs",
+                "list-missing",
                 "method-not-allowed",
                 "not-found",
+                "rejoining",
+                "replaced",
                 "request-timeout",
                 "store-busy",
                 "store-failed",

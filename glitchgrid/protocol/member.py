@@ -35,7 +35,7 @@ from functools import reduce
 
 from attrs import evolve, frozen
 
-from glitchgrid.errors import StartError
+from glitchgrid.errors import Misfit
 from glitchgrid.protocol.quorum import majority
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 
@@ -91,10 +91,6 @@ class CannotFence(Exception):
     """Why a peer does not fence what it is asked to. Its text is one line for the asker's log."""
 
 
-class Misfit(StartError):
-    """The list of peers, or the data directory, is not of this grid. Nothing was written."""
-
-
 def answers_needed(vaults: int) -> int:
     """How many peers have to fence what is known for a place before the vault there votes again."""
     most = majority(vaults)
@@ -103,7 +99,7 @@ def answers_needed(vaults: int) -> int:
 
 class Member:
     """:ivar now: what is durable.
-    :ivar waits: why it does not vote, for people; empty where it does.
+    :ivar waits: what it waits for, for people; empty where it is formed, and nobody has taken its place.
 
     :raises Misfit: where the list of peers is none of those of the roster.
     """
@@ -140,7 +136,7 @@ class Member:
         self._look()
 
     def _look(self) -> None:
-        if self.votes:
+        if self.is_settled:
             self.waits = ""
 
     # Hearing what others are.

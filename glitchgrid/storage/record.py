@@ -14,6 +14,7 @@ computes it anew.
 
 import re
 import zlib
+from collections.abc import Sequence
 
 from attrs import frozen
 
@@ -76,10 +77,11 @@ def seal(covered: bytes) -> bytes:
     return covered + b"crc32 %08x\n" % zlib.crc32(covered)
 
 
-def unseal(layout: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:
+def unseal(layout: re.Pattern[bytes], text: bytes, versions: Sequence[int] = _VERSIONS_READ) -> re.Match[bytes]:
     """The groups of a sealed text whose checksum fits, and whose version is read here.
 
     :param layout: of a whole text, with the groups `covered`, `version` and `checksum` among others.
+    :param versions: those that are read.
     """
     if not text:
         raise RecordDamaged("it is empty")
@@ -89,6 +91,7 @@ def unseal(layout: re.Pattern[bytes], text: bytes) -> re.Match[bytes]:
     if zlib.crc32(match["covered"]) != int(match["checksum"], 16):
         raise RecordDamaged("its checksum does not fit")
     found = int(match["version"])
-    if found not in _VERSIONS_READ:
-        raise RecordDamaged(f"it has version {found}, and this vault reads versions 1 and 2")
+    if found not in versions:
+        known = " and ".join(map(str, versions))
+        raise RecordDamaged(f"it has version {found}, and this vault reads version{'s'[: len(versions) - 1]} {known}")
     return match

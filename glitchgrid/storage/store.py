@@ -7,7 +7,7 @@ cancelling included, changes nothing about the store: a commit, once begun, is n
 """
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import NoReturn, ParamSpec, TypeVar
 
 from antithesis.assertions import always, reachable, sometimes, unreachable
 from attrs import evolve
@@ -125,6 +125,21 @@ class Store:
         if not self._syncing:
             self._sync()
         return outcome
+
+    def keep(self, save: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[None]:
+        """Have something else of the data directory saved, by the thread that the value is saved by.
+
+        :raises StoreFailed: (in the Deferred) when the disk failed, now or since the start.
+        """
+        if self._failed:
+            return fail(StoreFailed())
+        return self._in_pool(save, *args, **kwargs).addErrback(self._keep_failed)
+
+    def _keep_failed(self, failure: Failure) -> NoReturn:
+        failure.trap(OSError)
+        if not self._failed:
+            self._save_failed(failure, [])
+        raise StoreFailed
 
     def in_progress(self) -> dict[str, int]:
         """What is going on: a count for each name. All are 0 when nobody has asked for anything for a while."""

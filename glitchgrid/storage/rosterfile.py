@@ -1,0 +1,232 @@
+"""What a vault knows of its grid, as text: on its disk, and in what it tells its peers.
+
+Lines, so that ``cat`` and ``curl`` tell what a vault knows::
+
+    glitchgrid-roster 1
+    identity 8c0f5d0e9a6d4c2f8a7b6c5d4e3f2a1b
+    phase formed
+    peer 10.0.0.1:8001
+    peer 10.0.0.2:8001
+    place 10.0.0.1:8001 8c0f5d0e9a6d4c2f8a7b6c5d4e3f2a1b
+    place 10.0.0.2:8001 0123456789abcdef0123456789abcdef
+    earlier 1 10.0.0.2:8001 ffffffffffffffffffffffffffffffff
+    fenced ffffffffffffffffffffffffffffffff
+    losses 0
+    crc32 89abcdef
+
+Who was in a place before stands behind the place's number, which is counted from 0. The checksum is that of
+`glitchgrid.storage.record`.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable
+
+from glitchgrid.errors import DataDirectoryUnusable, StoreDamaged
+from glitchgrid.protocol.member import FenceAnswer, FenceQuestion, Membership, Phase
+from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
+from glitchgrid.storage.disk import IDisk
+from glitchgrid.storage.record import RecordDamaged, seal, unseal
+from glitchgrid.storage.valuefile import VALUE_NAME
+from glitchgrid.value import encode_number, parse_number
+
+ROSTER_NAME = "roster"
+NEW_NAME = "roster.new"
+
+TEXT_BYTES_MAX = 256 * 1024
+"""A longer text is none. With the longest addresses and as many replacements as there may be it takes 200 KiB."""
+
+_VERSION = 1
+_ID = r"[0-9a-f]{32}"
+_ADDRESS = r"[\x21-\x7e]{3,280}"
+_SEALED = re.compile(
+    rb"(?P<covered>glitchgrid-(?P<kind>roster|fence) (?P<version>[0-9]{1,9})\n(?P<lines>(?:[\x20-\x7e]{1,400}\n)*))"
+    rb"crc32 (?P<checksum>[0-9a-f]{8})\n"
+)
+_LINE = re.compile(
+    rf"identity (?P<identity>{_ID})|phase (?P<phase>[a-z]+)|peer (?P<peer>{_ADDRESS})"
+    rf"|address (?P<address>{_ADDRESS})|place (?P<place>{_ADDRESS} {_ID})|fenced (?P<fenced>{_ID})"
+    rf"|earlier (?P<earlier>[0-9]{{1,2}} {_ADDRESS} {_ID})"
+    rf"|losses (?P<losses>[0-9]{{1,9}})|value (?P<value>[0-9]{{1,19}})"
+)
+
+
+def encode_membership(membership: Membership, value: int | None = None) -> bytes:
+    """:param value: what the vault holds, in its answer to a vault that rejoins."""
+    lines = [f"identity {membership.identity}", f"phase {membership.phase.value}"]
+    lines += [f"peer {each}" for each in membership.peers]
+    if membership.roster is not None:
+        lines += [f"place {each.address} {each.identity}" for each in membership.roster.places]
+        for number, place in enumerate(membership.roster.places):
+            lines += [f"earlier {number} {address} {identity}" for address, identity in place.earlier]
+        lines += [f"fenced {each}" for each in sorted(membership.roster.fenced)]
+    lines.append(f"losses {membership.losses}")
+    if value is not None:
+        lines.append(f"value {encode_number(value).decode('ascii')}")
+    return _sealed("roster", lines)
+
+
+def decode_membership(text: bytes) -> Membership:
+    """:raises RecordDamaged: for everything that `encode_membership` did not write, and where it has a value."""
+    membership, value = _decode_membership(text)
+    if value is not None:
+        raise RecordDamaged("it has a value")
+    return membership
+
+
+def decode_fence_answer(text: bytes) -> FenceAnswer:
+    """:raises RecordDamaged: for a text without a value or a roster, too."""
+    membership, value = _decode_membership(text)
+    if value is None or membership.roster is None:
+        raise RecordDamaged("it is no answer to a vault that rejoins")
+    return FenceAnswer(membership.identity, membership.roster, value)
+
+
+def encode_question(question: FenceQuestion) -> bytes:
+    lines = [f"identity {question.identity}", f"address {question.address}"]
+    lines += [f"peer {each}" for each in question.peers]
+    lines += [f"fenced {each}" for each in sorted(question.fenced)]
+    return _sealed("fence", lines)
+
+
+def decode_question(text: bytes) -> FenceQuestion:
+    """:raises RecordDamaged: for everything that `encode_question` did not write."""
+    fields = _fields(text, "fence")
+    peers, fenced = tuple(fields.get("peer", ())), frozenset(fields.get("fenced", ()))
+    question = FenceQuestion(_one(fields, "identity"), _one(fields, "address"), peers, fenced)
+    if encode_question(question) != text:
+        raise RecordDamaged("its lines are not in order")
+    return question
+
+
+def _decode_membership(text: bytes) -> tuple[Membership, int | None]:
+    fields = _fields(text, "roster")
+    phase = _one(fields, "phase")
+    if phase not in set(Phase):
+        raise RecordDamaged(f"it has the phase {phase}, which is none")
+    membership = Membership(
+        _one(fields, "identity"),
+        Phase(phase),
+        tuple(fields.get("peer", ())),
+        _roster(fields),
+        int(_one(fields, "losses")),
+    )
+    if (membership.roster is None) == (membership.phase in {Phase.LISTED, Phase.FORMED}):
+        raise RecordDamaged(f"it is {phase}, and has {'no' if membership.roster is None else 'a'} list of places")
+    value = parse_number(_one(fields, "value").encode()) if "value" in fields else None
+    if encode_membership(membership, value) != text:
+        raise RecordDamaged("its lines are not in order")
+    return membership, value
+
+
+def _roster(fields: dict[str, list[str]]) -> Roster | None:
+    if "place" not in fields:
+        return None
+    earlier: dict[int, list[tuple[str, str]]] = {}
+    for line in fields.get("earlier", ()):
+        at, address, identity = line.split(" ")
+        earlier.setdefault(int(at), []).append((address, identity))
+    places = []
+    for number, line in enumerate(fields["place"]):
+        address, identity = line.split(" ")
+        places.append(Place(address, identity, tuple(earlier.pop(number, ()))))
+    if earlier:
+        raise RecordDamaged("somebody was in a place that there is not")
+    fenced = fields.get("fenced", ())
+    if len(fenced) > FENCED_MAX:
+        raise RecordDamaged(f"it fences more than {FENCED_MAX}")
+    return Roster(tuple(places), frozenset(fenced))
+
+
+def _sealed(kind: str, lines: Iterable[str]) -> bytes:
+    return seal(f"glitchgrid-{kind} {_VERSION}\n".encode() + "".join(f"{line}\n" for line in lines).encode("ascii"))
+
+
+def _fields(text: bytes, kind: str) -> dict[str, list[str]]:
+    """The lines of a sealed text by their first words, each in order."""
+    match = unseal(_SEALED, text, (_VERSION,))
+    if match["kind"].decode() != kind:
+        raise RecordDamaged(f"it is no {kind}")
+    fields: dict[str, list[str]] = {}
+    for line in match["lines"].decode("ascii").splitlines():
+        found = _LINE.fullmatch(line)
+        if found is None or found.lastgroup is None:
+            raise RecordDamaged("it has a line that means nothing")
+        fields.setdefault(found.lastgroup, []).append(found[found.lastgroup])
+    return fields
+
+
+def _one(fields: dict[str, list[str]], name: str) -> str:
+    found = fields.get(name, [])
+    if len(found) != 1:
+        raise RecordDamaged(f"it has {len(found)} lines for {name}")
+    return found[0]
+
+
+class RosterFile:
+    """Where a vault keeps what it knows of its grid. Blocking, for the thread that its value is written by.
+
+    Used while the data directory is claimed. Each save is a new file in the place of the old one.
+    """
+
+    def __init__(self, disk: IDisk) -> None:
+        self._disk = disk
+
+    @property
+    def path(self) -> str:
+        """For messages."""
+        return os.path.join(self._disk.path, ROSTER_NAME)
+
+    def exists(self) -> bool:
+        try:
+            self._disk.open(ROSTER_NAME).close()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def recover(self, identity: str) -> Membership | None:
+        """What was saved; None where nothing was. It is written anew first, as the value is, and for the same reason.
+
+        :param identity: that of the value's file.
+        :raises StartError: when the file can't be used. Nothing is written over then.
+        """
+        try:
+            membership = self._read(identity)
+            if membership is not None:
+                self.save(membership)
+        except OSError as error:
+            raise DataDirectoryUnusable(self._disk.path, error.strerror or str(error)) from error
+        return membership
+
+    def save(self, membership: Membership) -> None:
+        """Return once it is on the disk.
+
+        :raises OSError: it may or may not be on the disk then.
+        """
+        file = self._disk.create(NEW_NAME)
+        try:
+            file.write(encode_membership(membership))
+            file.fsync()
+        finally:
+            with contextlib.suppress(OSError):
+                file.close()
+        self._disk.replace(NEW_NAME, ROSTER_NAME)
+        self._disk.fsync_directory()
+
+    def _read(self, identity: str) -> Membership | None:
+        try:
+            file = self._disk.open(ROSTER_NAME)
+        except FileNotFoundError:
+            return None
+        try:
+            text = file.read(TEXT_BYTES_MAX + 1)
+        finally:
+            file.close()
+        try:
+            membership = decode_membership(text)
+        except RecordDamaged as error:
+            raise StoreDamaged(self.path, str(error)) from error
+        if membership.identity != identity:
+            raise StoreDamaged(self.path, f"it is of another vault than {VALUE_NAME}")
+        return membership
