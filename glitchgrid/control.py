@@ -1,6 +1,7 @@
 """Control: the server that clients talk to. It keeps nothing on a disk; what state there is, is its register's."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from antithesis.assertions import always, reachable
@@ -10,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServe
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
-from glitchgrid.errors import ValueDecreases, ValueTooLarge
+from glitchgrid.errors import Misfit, ValueDecreases, ValueTooLarge
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.doors import OPEN, Doors
 from glitchgrid.http.face import Face, answer_errors, respond, routes
@@ -214,9 +215,13 @@ def control_service(
     observer = both(metrics, observer)
     ends = Ends(reactor) if doors.ends is None else doors.ends
     door = health_door(reactor, doors.health_at)
+
+    def differs(vault: VaultAddress, said: str) -> None:
+        fatal(Misfit(f"bad --vaults: it lists {','.join(map(str, vaults))}; {vault} answers: {said}"))
+
     connections = [vault_http(reactor, vault, vault_timeout_s, vault_tls) for vault in vaults]
     clients = [
-        VaultClient(http, reactor, vault, vault_timeout_s, observer)
+        VaultClient(http, reactor, vault, vault_timeout_s, observer, vaults, partial(differs, vault))
         for http, vault in zip(connections, vaults, strict=True)
     ]
     register = metrics.register = PROTOCOLS[protocol](clients, reactor, observer)

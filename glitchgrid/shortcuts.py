@@ -7,7 +7,7 @@ docs/explanation/performance.md.
 ===============  =====================================================================================================
 `plain_routes`   Klein binds and matches werkzeug's map of routes for each request, and renders in six steps. A route
                  whose path has no variables is looked up in a dictionary instead.
-`VAULT_URL`      treq parses, normalizes and encodes the URL of each request. All requests of control have one URL:
+`VaultURL`       treq parses, normalizes and encodes the URL of each request. All requests of control have one URL:
                  which vault it leads to is the connection's to know.
 `NO_COOKIES`     treq looks for cookies in each request and each answer. Vaults set none, and are sent none.
 `BytesProducer`  treq hands a body of bytes to Twisted's process-wide Cooperator, which runs on the global reactor. It
@@ -55,20 +55,25 @@ def plain_routes(app: KleinApp) -> dict[tuple[bytes, bytes], Route]:
     }
 
 
-class _VaultURL(EncodedURL):
-    """A URL that is its own normal form."""
+class VaultURL(EncodedURL):
+    """A URL of every vault, that is its own normal form.
 
-    _text = "http://vault/"
+    :param path: its parts: letters.
+    """
 
-    def to_uri(self) -> "_VaultURL":
+    def __init__(self, *path: str) -> None:
+        super().__init__("http", "vault", path)
+        self._text = f"http://vault/{'/'.join(path)}"
+
+    def to_uri(self) -> "VaultURL":
         return self
 
     def to_text(self, with_password: bool = False) -> str:
         return self._text
 
 
-VAULT_URL = _VaultURL("http", "vault", ("",))
-"""What is asked for, at every vault."""
+VAULT_URL = VaultURL("")
+"""What control asks for."""
 
 
 class _NoCookies(CookieJar):

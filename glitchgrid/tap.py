@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,15 +14,18 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 from twisted.python.components import Componentized
 
-from glitchgrid.errors import BadCertificateFile, BadTokenFile, one_line
+from glitchgrid.errors import BadAddress, BadCertificateFile, BadTokenFile, one_line
 from glitchgrid.http.access import Access
 from glitchgrid.http.doors import Doors, Place
 from glitchgrid.http.service import FaceService
 from glitchgrid.logs import FORMATS, LEVELS, LogChoice
 from glitchgrid.process import ServerProcess
+from glitchgrid.tls.asking import ClientTLS
 from glitchgrid.tls.ends import Ends
 from glitchgrid.tls.files import OptionFile
 from glitchgrid.tls.serving import ServerTLS
+from glitchgrid.tokens import first_token
+from glitchgrid.vaults.address import VaultAddress
 
 T = TypeVar("T")
 
@@ -134,6 +137,50 @@ class ServerOptions(usage.Options):
         if path == "-" and not is_in_foreground:
             raise usage.UsageError("a daemon has no standard output to log to: give twistd's --nodaemon or a --logfile")
         return LogChoice(self["log-format"] or FORMATS[0], self["log-level"] or "info", path, is_in_foreground)
+
+
+class AskingOptions(ServerOptions):
+    """Options of a server that asks vaults: what it shows them, and whom it believes."""
+
+    optParameters = [
+        ["vault-token-file", None, None, "The token that is presented to the vaults; read again on SIGHUP."],
+        ["vault-ca", None, None, "Ask the vaults by TLS, and believe certificates of these authorities alone (PEM)."],
+        ["client-cert", None, None, "The certificate that is shown to the vaults (PEM); read again on SIGHUP."],
+        ["client-key", None, None, "The key of --client-cert (PEM); read again on SIGHUP."],
+    ]
+
+    vault_token: bytes | None
+    vault_tls: ClientTLS | None
+
+    def read_vaults(self, name: str, asked: Sequence[VaultAddress]) -> None:
+        """Read what is shown to the vaults of the option `name`; UsageError where it can't be used."""
+        has_token = self["vault-token-file"] is not None
+        self.vault_token = tokens_of(self, "vault-token-file", first_token) if has_token else None
+        self.vault_tls = self._vault_tls(name, asked)
+
+    @property
+    def certificates(self) -> list[Any]:
+        return [*super().certificates, *([] if self.vault_tls is None else [self.vault_tls])]
+
+    def present_again(self, process: ServerProcess, present: Callable[[bytes | None], None]) -> None:
+        """Have the token read again when the process is told to."""
+        if self["vault-token-file"] is not None:
+            process.rereads["the vaults' tokens"] = lambda: present(first_token(self["vault-token-file"]))
+
+    def _vault_tls(self, name: str, asked: Sequence[VaultAddress]) -> ClientTLS | None:
+        certificate, key = pair(self, "client-cert", "client-key")
+        authority = file_of(self, "vault-ca")
+        if authority is None:
+            if certificate is not None:
+                raise usage.UsageError("--client-cert is for vaults with TLS: give --vault-ca, too")
+            return None
+        tls = tls_of(lambda: ClientTLS(authority, certificate, key))
+        try:
+            for vault in asked:
+                tls.connections_to(vault.host)
+        except BadAddress as error:
+            raise usage.UsageError(f"bad --{name} for TLS: {error}") from None
+        return tls
 
 
 def with_backlog(endpoint: str) -> str:

@@ -1,6 +1,7 @@
 """A vault: one durable value behind HTTP."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 from antithesis.assertions import always, reachable
@@ -13,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
-from glitchgrid.errors import StoreBusy, UnknownGuard, one_line
+from glitchgrid.errors import NotFound, StoreBusy, UnknownGuard, one_line
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.doors import OPEN, Doors
 from glitchgrid.http.face import Face, answer_errors, respond, routes
@@ -26,14 +27,19 @@ from glitchgrid.http.service import FaceService, Fatal
 from glitchgrid.http.status import Status
 from glitchgrid.observer import UNOBSERVED, Observer, both
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
+from glitchgrid.peers.client import PeerClient
+from glitchgrid.peers.membership import GridMembership
+from glitchgrid.peers.options import ALONE, Peers
 from glitchgrid.shield import shield
 from glitchgrid.storage.disk import IDisk
 from glitchgrid.storage.metrics import StoreMetrics
 from glitchgrid.storage.pool import Pulse, abandon
+from glitchgrid.storage.rosterfile import TEXT_BYTES_MAX, RosterFile
 from glitchgrid.storage.store import WAITING_STORES_MAX, Store
 from glitchgrid.tls.ends import Ends
 from glitchgrid.value import encode_number, parse_value
-from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.wire import FENCED_HEADER, GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER, LIST_HEADER
 
 STORE_TIMEOUT_S = 10.0
 """A store that is not on the disk after so long is answered 503. It is not recalled: it may still happen."""
@@ -58,14 +64,18 @@ class VaultFace:
         observer: Observer = UNOBSERVED,
         metrics: Metrics | None = None,
         ends: Ends | None = None,
+        membership: GridMembership | None = None,
     ) -> None:
         self._store = store
+        self._membership = membership
         self._clock = clock
         self._pulse = pulse
         self.metrics = Metrics() if metrics is None else metrics
         self._observer = observer
         thread = Check("disk-thread", self._fault_of_thread)
-        ready = (Check("open", self._fault_of_opening), Check("disk", self._fault_of_disk), thread)
+        ready = [Check("open", self._fault_of_opening), Check("disk", self._fault_of_disk), thread]
+        if membership is not None:
+            ready.append(Check("roster", membership.fault))
         self.health = Health(clock, (PROCESS, thread), ready)
         limits = {"waiting_stores": WAITING_STORES_MAX, "store_s": STORE_TIMEOUT_S, "disk_silent_s": DISK_SILENT_MAX_S}
         self._status = Status("vault", clock, self.health, limits, ends)
@@ -86,15 +96,28 @@ class VaultFace:
         value = {"shown": store.value, "durable": store.durable_value}
         has_failed = store.has_failed
         facts = {"identity": store.identity, "value": value, "disk_failed": has_failed, "stores": store.in_progress()}
+        facts["roster"] = None if self._membership is None else self._membership.told()
         return self._status.answer(request, facts)
 
     @app.route("/", methods=["GET"])
     def read(self, request: IRequest) -> bytes:
-        return respond(request, encode_number(self._store.value))
+        self._admit(request, stores=False)
+        return self._vote(request, self._store.value)
+
+    def _admit(self, request: IRequest, *, stores: bool) -> None:
+        if self._membership is not None:
+            self._membership.admit(request.getHeader(LIST_HEADER), stores=stores)
+
+    def _vote(self, request: IRequest, value: int, status: int = 200) -> bytes:
+        """An answer that control counts: the value, and the fences that are known by now."""
+        if self._membership is not None and self._membership.fenced:
+            request.setHeader(FENCED_HEADER, self._membership.fenced)
+        return respond(request, encode_number(value), status)
 
     @app.route("/", methods=["POST"])
     def store(self, request: IRequest) -> Deferred[bytes]:
         asked = StoreRequest(parse_value(request.content.read()), self._wants_guard(request))
+        self._admit(request, stores=True)
         self._observer.store_arrived(asked)
         stored = shield(self._store.submit(asked)).addTimeout(STORE_TIMEOUT_S, self._clock)
         return stored.addCallbacks(self._tell_outcome, self._give_up, (request, asked), {}, (asked,), {})
@@ -108,7 +131,20 @@ class VaultFace:
         if asked.guarded:
             request.setHeader(GUARD_HEADER, GUARD_INCREASE)
         status = 412 if isinstance(outcome, Refused) else 200
-        return respond(request, encode_number(outcome.value), status)
+        return self._vote(request, outcome.value, status)
+
+    @app.route("/roster", methods=["GET"])
+    def roster(self, request: IRequest) -> bytes:
+        text = None if self._membership is None else self._membership.text()
+        if text is None:
+            raise NotFound
+        return respond(request, text)
+
+    @app.route("/roster/fence", methods=["POST"])
+    def fence(self, request: IRequest) -> Deferred[bytes]:
+        if self._membership is None:
+            raise NotFound
+        return self._membership.fence(request.content.read()).addCallback(partial(respond, request))
 
     def _give_up(self, failure: Failure, asked: StoreRequest) -> NoReturn:
         failure.trap(defer.TimeoutError)
@@ -133,9 +169,11 @@ class VaultService(FaceService):
     """A vault that can be started and stopped.
 
     :ivar store: what it serves, for tests and oracles to look at.
+    :ivar membership: in its grid.
     """
 
     store: Store
+    membership: GridMembership
 
 
 def vault_service(
@@ -149,22 +187,37 @@ def vault_service(
     report_every_s: float = 0.0,
     observer: Observer = UNOBSERVED,
     doors: Doors = OPEN,
+    peers: Peers = ALONE,
 ) -> VaultService:
     """A vault over `disk` that serves at `endpoint` once its value is recovered.
 
     :param pool: the store's own; started and stopped here.
     :param new_identity: names a vault whose data directory is new: 32 hexadecimal digits.
     :param doors: how it is reached, and by whom.
+    :param peers: the vaults of its grid.
     """
     metrics = StoreMetrics(reactor)
     observer = both(metrics, observer)
     ends = Ends(reactor) if doors.ends is None else doors.ends
     door = health_door(reactor, doors.health_at)
-    store = metrics.store = Store(reactor, disk, pool, new_identity, observer)
+    roster_file = RosterFile(disk)
+    new = partial(roster_file.identity_unless_there, new_identity)
+    store = metrics.store = Store(reactor, disk, pool, new, observer)
+    membership = GridMembership(
+        reactor,
+        store,
+        roster_file,
+        [each.canonical_text for each in peers.addresses],
+        lambda address: PeerClient(reactor, VaultAddress.parse(address), peers.tls),
+        fatal,
+        allows_unlisted=peers.allows_unlisted,
+    )
+    membership.present(peers.token)
 
     async def prepare() -> Face:
         pool.start()
         await store.open()
+        await membership.open()
         _log.info(
             "vault {identity} holds {value} in {path}; serving at {endpoint}",
             identity=store.identity,
@@ -173,7 +226,8 @@ def vault_service(
             endpoint=endpoint_name,
         )
         counts = FaceCounts(routes(VaultFace.app), reactor)
-        vault = VaultFace(store, reactor, Pulse(reactor, pool), observer, Metrics(counts, metrics, ends), ends)
+        told = Metrics(counts, metrics, ends)
+        vault = VaultFace(store, reactor, Pulse(reactor, pool), observer, told, ends, membership)
         if door is not None:
             door.health = vault.health
         return Face(
@@ -183,9 +237,11 @@ def vault_service(
             observer=observer,
             counts=counts,
             doors=doors,
+            large_bodies={b"/roster/fence": TEXT_BYTES_MAX},
         )
 
     async def finish() -> None:
+        await membership.stop()
         await store.when_idle()
         store.close()
         abandon(pool)
@@ -195,11 +251,12 @@ def vault_service(
         endpoint,
         endpoint_name,
         lambda: Deferred.fromCoroutine(prepare()),
-        lambda: None,
+        membership.start,
         lambda: Deferred.fromCoroutine(finish()),
         fatal,
         report_every_s,
         door,
     )
     service.store = store
+    service.membership = membership
     return service

@@ -29,7 +29,8 @@ from glitchgrid.http.timing import TimedSite
 from glitchgrid.observer import Observer
 
 UNFINISHED_BODY_BYTES_MAX = 4096
-"""A body that is not at its end after so many bytes is too large: chunks of a byte, and fields behind the last."""
+"""A body that is not at its end after so many bytes is too large: chunks of a byte, and fields behind the last. Where
+more than a value may come, after as many more."""
 
 
 class ChannelSite(TimedSite, Protocol):
@@ -47,19 +48,23 @@ class ChannelSite(TimedSite, Protocol):
 
 
 class Channel(PacedChannel):
-    """One client's connection: idle, receiving a request, or answering it."""
+    """One client's connection: idle, receiving a request, or answering it.
+
+    :ivar body_bytes_more: by how much the limit of this request's body is above that of a value.
+    """
 
     site: ChannelSite
 
     # CPython shares the names of up to 30 attributes among the instances of a class. Twisted's are 26; with ours
     # among them every connection would have a table of its own, of 1.5 KB.
-    __slots__ = ("_body_bytes", "_draining", "_head", "_host", "_peer")
+    __slots__ = ("_body_bytes", "_draining", "_head", "_host", "_peer", "body_bytes_more")
 
     def __init__(self) -> None:
         super().__init__()
         self._head = Head()
         self._draining = False
         self._body_bytes = 0
+        self.body_bytes_more = 0
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -74,6 +79,11 @@ class Channel(PacedChannel):
         self.site.channels.pop(self, None)
         super().connectionLost(reason)
         self.site.channel_closed()
+
+    @property
+    def target(self) -> bytes:
+        """Of the request whose body is to come, as its first line has it."""
+        return bytes(getattr(self, "_path", b""))  # Twisted's
 
     def getPeer(self) -> Any:
         return self._peer  # every request asks, and the socket would ask the kernel
@@ -119,11 +129,12 @@ class Channel(PacedChannel):
         Twisted would read all that has come, chunk by chunk, whatever has been said of the first ones; and it keeps
         64 KiB of fields behind the last one, an object or two for each: two megabytes for a connection.
         """
-        room = UNFINISHED_BODY_BYTES_MAX - self._body_bytes
+        most = UNFINISHED_BODY_BYTES_MAX + self.body_bytes_more
+        room = most - self._body_bytes
         self._buffer = data[room:] + self._buffer  # of the next requests, if this one ends before
         self._body_bytes += len(data[:room])
         super().rawDataReceived(data[:room])
-        if self._body_bytes >= UNFINISHED_BODY_BYTES_MAX and not self._refused:
+        if self._body_bytes >= most and not self._refused:
             self.refuse(BodyTooLarge())
 
     def allContentReceived(self) -> None:

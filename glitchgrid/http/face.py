@@ -5,6 +5,7 @@ its answers, and `Face` makes it a site.
 """
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -162,6 +163,7 @@ class Face(Site):
     :param answer_headers: go out with every answer, refusals and errors too.
     :param counts: what it counts into.
     :param doors: how it is reached, and by whom.
+    :param large_bodies: the most bytes of a body, by the paths that take more than a value.
     :ivar accepting: is to be told what takes its connections.
     """
 
@@ -177,6 +179,7 @@ class Face(Site):
         observer: Observer = UNOBSERVED,
         counts: FaceCounts | None = None,
         doors: Doors = OPEN,
+        large_bodies: Mapping[bytes, int] | None = None,
     ) -> None:
         super().__init__(
             _Root(app),
@@ -186,6 +189,7 @@ class Face(Site):
             parsePOSTFormSubmission=False,
         )
         self.answer_headers = answer_headers or {}
+        self.large_bodies = large_bodies or {}
         self.observer = observer
         self._routes = plain_routes(app)
         self._access = doors.access

@@ -1,7 +1,7 @@
 """One request: a bounded body, a target in one form, and an answer that is written in one piece."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Protocol
 
@@ -30,6 +30,9 @@ class RequestSite(ChannelSite, Protocol):
     def answer_to(self, request: "Request", failure: Failure) -> bytes: ...
 
     def date(self) -> bytes: ...
+
+    @property
+    def large_bodies(self) -> Mapping[bytes, int]: ...
 
 
 class Request(server.Request):
@@ -105,13 +108,15 @@ class Request(server.Request):
         self.content = BytesIO()
         for name, value in self.channel.site.answer_headers.items():
             self.responseHeaders.setRawHeaders(name, [value])
-        if length is not None and length > BODY_BYTES_MAX:
+        most = self.channel.site.large_bodies.get(self.channel.target, BODY_BYTES_MAX)
+        self.channel.body_bytes_more = most - BODY_BYTES_MAX
+        if length is not None and length > most:
             self.channel.refuse(BodyTooLarge())
         else:
             self.channel.send_continue()
 
     def handleContentChunk(self, data: bytes) -> None:
-        if self.content.tell() + len(data) > BODY_BYTES_MAX:
+        if self.content.tell() + len(data) > BODY_BYTES_MAX + self.channel.body_bytes_more:
             self.channel.refuse(BodyTooLarge())
         else:
             self.content.write(data)

@@ -28,11 +28,14 @@ rests      waits, undecided: resting is no failure             `rested`, or a ro
 A vault rests after a failure, for one kind of request. One that has missed a store is *behind*: it is sent the
 floor when it frees, with what waits or by itself.
 
+Votes are by identity. One whose data directory was replaced is *fenced*: the vaults that vote in its grid say so with
+each answer, and from then on it has no vote in any round.
+
 The floor is the largest value that is known to be committed. It is unknown at first, and any read tells it; writes
 wait for that (they are *parked*), so that a decrease can be refused before anything is sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from antithesis.assertions import always, reachable, sometimes, unreachable
@@ -73,6 +76,7 @@ class Coordinator(Generic[T]):
         self._healing: Healing[T] = Healing(self._emit, self._queue, self._store_ended)
         self._exact = 0
         """The largest value that a read has returned, or that a write has committed with no voter holding more."""
+        self._fenced: frozenset[str] = frozenset()
         self._effects: list[Effect[T]] = []
 
     def take(self) -> list[Effect[T]]:
@@ -128,9 +132,41 @@ class Coordinator(Generic[T]):
 
     # What vaults answer.
 
+    def fence(self, identities: frozenset[str]) -> None:
+        """An answer names identities that were replaced. To be called before that answer is counted."""
+        fenced = identities - self._fenced
+        if not fenced:
+            return
+        self._fenced |= fenced
+        for vault in self._vaults:
+            vault.stores.doubtful, vault.reads.doubtful = vault.stores.busy, vault.reads.busy
+            if vault.voter in fenced:
+                vault.voter, vault.held, vault.behind = None, 0, True
+        again = {round_: round_.fence(fenced) for round_ in self._undecided()}
+        for round_, numbers in again.items():
+            for number in numbers:
+                reachable("control: the vote of a replaced vault is taken back")
+                if isinstance(round_, StoreRound):
+                    self._vaults[number].stores.add(round_)
+                else:
+                    self._vaults[number].reads.add(round_)
+        self._wake_stores([each for each in again if isinstance(each, StoreRound)])
+        self._wake_reads([each for each in again if isinstance(each, ReadRound)])
+        self._ask()
+
+    def _undecided(self) -> list[StoreRound[T] | ReadRound[T]]:
+        """The rounds that may have votes: each is at a vault, or heals."""
+        queues: list[RequestQueue[Any]] = [queue for vault in self._vaults for queue in (vault.stores, vault.reads)]
+        found = [round_ for queue in queues for round_ in (*queue.carried, *queue.pending)]
+        found += self._healing.reads
+        return [each for each in dict.fromkeys(found) if each.outcome is None]
+
     def store_answered(self, number: int, voter: str, answer: StoreOutcome) -> None:
         """A vault has answered the store that it was sent."""
         vault = self._vaults[number]
+        if voter in self._fenced:
+            self._disregard(vault.stores, self.store_failed, number)
+            return
         held = acknowledged_value(vault.sent, answer)
         if held is None:
             self.store_failed(number)
@@ -158,6 +194,9 @@ class Coordinator(Generic[T]):
     def read_answered(self, number: int, voter: str, value: int) -> None:
         """A vault has answered what it holds."""
         vault = self._vaults[number]
+        if voter in self._fenced:
+            self._disregard(vault.reads, self.read_failed, number)
+            return
         self._heard_from(vault, voter, value, vault.reads)
         if not self._reaches_floor(value):
             vault.behind = True
@@ -176,6 +215,16 @@ class Coordinator(Generic[T]):
         for round_ in carried:
             self._read_went_on(round_, round_.fail(number))
         self._wake_reads([*carried, *vault.reads.pending])
+        self._ask()
+
+    def _disregard(self, queue: RequestQueue[Any], fail: Callable[[int], None], number: int) -> None:
+        """A vault that was replaced has answered. Where that was not known when it was asked, ask who is there now."""
+        if not queue.doubtful:
+            fail(number)
+            return
+        for round_ in queue.unload():
+            if round_.outcome is None:
+                queue.add(round_)
         self._ask()
 
     def rested(self, number: int, kind: RoundKind) -> None:

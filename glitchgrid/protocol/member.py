@@ -41,15 +41,21 @@ from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 
 
 class Phase(StrEnum):
-    """How far a vault is. Those that vote are `UNLISTED` and `FORMED`."""
+    """How far a vault is. Those that vote are unlisted, enrolled and formed."""
 
     NEW = "new"
     """It has never voted."""
     UNLISTED = "unlisted"
     """It holds a value from before its grid had a roster, and votes as it always did."""
     LISTED = "listed"
+    ENROLLED = "enrolled"
+    """Listed, and it was unlisted before: it votes as it always did. A disk that is lost meanwhile comes back empty
+    among vaults that hold values, and that is no birth."""
     FORMED = "formed"
     REJOINING = "rejoining"
+
+
+WITH_ROSTER = frozenset({Phase.LISTED, Phase.ENROLLED, Phase.FORMED})
 
 
 @frozen
@@ -118,7 +124,7 @@ class Member:
     @property
     def votes(self) -> bool:
         """Do its answers to reads and stores count?"""
-        return self.now.phase in {Phase.UNLISTED, Phase.FORMED} and not self._is_fenced
+        return self.now.phase in {Phase.UNLISTED, Phase.ENROLLED, Phase.FORMED} and not self._is_fenced
 
     @property
     def fenced(self) -> frozenset[str]:
@@ -162,7 +168,7 @@ class Member:
         match self.now.phase:
             case Phase.NEW | Phase.UNLISTED:
                 after = self._enter(rosters) if rosters else self._be_born(me, others)
-            case Phase.LISTED:
+            case Phase.LISTED | Phase.ENROLLED:
                 after = self._form(me, others)
             case Phase.FORMED:
                 self._check_grid(rosters)
@@ -212,7 +218,7 @@ class Member:
         Two disks that are lost one after the other during the birth may leave both at once.
         """
         if all(self.now.identity in roster.identities for roster in rosters):
-            return evolve(self.now, phase=Phase.LISTED, roster=rosters[0])
+            return self._listed(rosters[0])
         if self.now.phase is Phase.UNLISTED:
             raise Misfit(
                 "this data directory is of another grid: it holds a value, and its identity is not in the peers' roster"
@@ -240,7 +246,11 @@ class Member:
         if len(set(identities.values())) < len(identities):
             raise Misfit("bad --peers: two of the addresses lead to one vault")
         places = tuple(Place(address, identities[address]) for address in self.now.peers)
-        return evolve(self.now, phase=Phase.LISTED, roster=Roster(places))
+        return self._listed(Roster(places))
+
+    def _listed(self, roster: Roster) -> Membership:
+        phase = Phase.ENROLLED if self.now.phase is Phase.UNLISTED else Phase.LISTED
+        return evolve(self.now, phase=phase, roster=roster)
 
     def _form(self, me: str, others: Mapping[str, Membership]) -> Membership | None:
         """Listed: do all the others hold the same list?"""
@@ -303,7 +313,7 @@ class Member:
         :raises CannotFence: where the asker is not let in.
         """
         mine = self.now.roster
-        if mine is None or self.now.phase not in {Phase.LISTED, Phase.FORMED}:
+        if mine is None or self.now.phase not in WITH_ROSTER:
             raise CannotFence(f"this vault is {self.now.phase}: it has no roster of its own")
         if self._is_fenced:
             raise CannotFence("this vault has been replaced itself")
@@ -327,7 +337,7 @@ def _holds(peer: Membership | None, identities: tuple[str, ...]) -> bool:
     return (
         peer is not None
         and peer.roster is not None
-        and peer.phase in {Phase.LISTED, Phase.FORMED}
+        and peer.phase in WITH_ROSTER
         and peer.roster.identities == identities
     )
 

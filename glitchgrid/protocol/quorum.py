@@ -27,6 +27,7 @@ class Vote:
     address: str
     identity: str | None
     value: int
+    fenced: frozenset[str] = frozenset()
 
     @property
     def voter(self) -> str:

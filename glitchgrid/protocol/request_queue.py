@@ -13,7 +13,7 @@ PENDING_PRUNED_AT = 16
 class RequestQueue(Generic[R]):
     """Requests of one kind to one vault: the rounds that the one in flight carries, and those behind it."""
 
-    __slots__ = ("_pruned_at", "_vault", "busy", "carried", "failures", "pending", "resting", "skipped")
+    __slots__ = ("_pruned_at", "_vault", "busy", "carried", "doubtful", "failures", "pending", "resting", "skipped")
 
     def __init__(self, vault: int) -> None:
         self._vault = vault
@@ -23,6 +23,8 @@ class RequestQueue(Generic[R]):
         self.pending: list[R] = []
         self.resting = False
         self.failures = 0
+        self.doubtful = False
+        """Has anybody been fenced since the request in flight was sent?"""
         self.skipped = False
         """Has a round been decided while it waited here? Then this vault has never heard of it."""
 
@@ -39,6 +41,7 @@ class RequestQueue(Generic[R]):
         self._prune()
         self.carried, self.pending = self.pending, []
         self.busy = bool(self.carried)
+        self.doubtful = False
         return self.carried
 
     def unload(self) -> list[R]:

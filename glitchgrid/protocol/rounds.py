@@ -17,6 +17,9 @@ lacking, 2 is "acknowledged" by the 8. But at no time was 2 the largest value th
 majorities shows that nothing larger had been committed before a value was written: one in which each vault was seen
 to hold just that value (`exact`), or one that holds no more than what was committed before it was asked.
 
+An identity that is *fenced* was replaced (`glitchgrid.protocol.member`): its votes are taken out of every round that is
+not decided yet, and the vault that they came from is asked again.
+
 The methods that feed a round return its outcome at the moment when it is decided, and None before and afterwards.
 
 Vaults are numbers here: places in control's list of addresses. Voters are names: a vault that tells its identity
@@ -26,7 +29,8 @@ Source: Attiya, Bar-Noy and Dolev, "Sharing memory robustly in message-passing s
 its own timestamp.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from antithesis.assertions import always, reachable, sometimes
@@ -35,6 +39,8 @@ from glitchgrid.outcome import Committed, Holds, Inconsistent, ReadOutcome, Refu
 from glitchgrid.protocol.quorum import majority
 
 T = TypeVar("T")
+
+NOBODY: Mapping[str, int] = MappingProxyType({})
 
 
 def acknowledged_value(sent: int, answer: StoreOutcome) -> int | None:
@@ -56,14 +62,14 @@ class StoreRound(Generic[T]):
     :param vaults: how many are configured.
     :param ask: the vaults whose answers are awaited.
     :param value: what to begin with; 1 or more where there are no writes to come.
-    :param holders: voters that are known to hold `value` already.
+    :param holders: voters that are known to hold `value` already, and the vault as which each has answered.
     """
 
     __slots__ = ("_vaults", "_voters", "exact", "heals", "open", "outcome", "value", "writes")
 
-    def __init__(self, vaults: int, ask: Iterable[int], value: int = 0, holders: Iterable[str] = ()) -> None:
+    def __init__(self, vaults: int, ask: Iterable[int], value: int = 0, holders: Mapping[str, int] = NOBODY) -> None:
         self._vaults = vaults
-        self._voters = set(holders)
+        self._voters = dict(holders)
         self.open = set(ask)
         self.value = value
         self.exact = True
@@ -91,7 +97,7 @@ class StoreRound(Generic[T]):
         """`voter`, who answered as `vault`, holds `held` durably."""
         self.open.discard(vault)
         if held >= self.value:
-            self._voters.add(voter)
+            self._voters[voter] = vault
             self.exact = self.exact and (held == self.value or self.outcome is not None)
         return self._decide()
 
@@ -99,6 +105,14 @@ class StoreRound(Generic[T]):
         """`vault` gave no answer that counts. It may hold the value all the same, now or later."""
         self.open.discard(vault)
         return self._decide()
+
+    def fence(self, fenced: frozenset[str]) -> set[int]:
+        """These votes do not count. Returns the vaults that are to be asked again: another may answer there by now."""
+        if self.outcome is not None or fenced.isdisjoint(self._voters):
+            return set()
+        again = {self._voters.pop(voter) for voter in fenced.intersection(self._voters)}
+        self.open |= again
+        return again
 
     def expire(self) -> Undecided | None:
         """End the round as it stands."""
@@ -159,6 +173,21 @@ class ReadRound(Generic[T]):
         self.open.discard(vault)
         return self._decide()
 
+    def fence(self, fenced: frozenset[str]) -> set[int]:
+        """These votes do not count. Returns the vaults that are to be asked again; of a round that heals none.
+
+        That one ends by the majority that holds what it stores, each of which has told so since the read began.
+        """
+        if self.outcome is not None or fenced.isdisjoint(self._votes):
+            return set()
+        again = {vault for vault, voter in self._voter_of.items() if voter in fenced}
+        self._votes = {voter: value for voter, value in self._votes.items() if voter not in fenced}
+        self._voter_of = {vault: voter for vault, voter in self._voter_of.items() if voter not in fenced}
+        if self.healing is not None:
+            return set()
+        self.open |= again
+        return again
+
     def end(self, outcome: ReadOutcome) -> ReadOutcome | None:
         """End the round with this outcome, whatever it still waits for."""
         if self.outcome is not None:
@@ -205,7 +234,8 @@ class ReadRound(Generic[T]):
                 self.outcome = Holds(value)
             else:
                 lacking = (each for each in range(self._vaults) if self._voter_of.get(each) not in holders)
-                self.healing = StoreRound(self._vaults, lacking, value, holders)
+                have = {voter: vault for vault, voter in self._voter_of.items() if voter in holders}
+                self.healing = StoreRound(self._vaults, lacking, value, have)
                 self.healing.heals = self
         elif len(self._votes) + len(self.open) < needed:
             self.outcome = Inconsistent()

@@ -39,7 +39,7 @@ from glitchgrid.protocol.quorum import Vote
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.register.doubles import Doubles
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, OPERATIONS_MAX, IRegister
-from glitchgrid.vaults.client import GuardedAnswer, VaultClient
+from glitchgrid.vaults.client import NOBODY_FENCED, GuardedAnswer, VaultClient
 
 REST_FIRST_S = 0.05
 REST_MAX_S = 0.5
@@ -81,6 +81,7 @@ class AtomicRegister:
         self._observer = observer
         self._clock = clock
         self._coordinator: Coordinator[_Ticket] = Coordinator(len(vaults))
+        self._fenced = [NOBODY_FENCED] * len(vaults)
         self._acting = False
         self._stopped = False
         self._waiting = 0
@@ -196,11 +197,19 @@ class AtomicRegister:
         answer.addCallbacks(answered, self._failed, (number, asked), {}, (number, kind), {})
 
     def _stored(self, answer: GuardedAnswer, number: int, asked: _Asked) -> None:
+        self._heed(number, answer.fenced)
         self._coordinator.store_answered(number, answer.voter, answer.outcome)
         self._act()
         asked.answered_at_s = self._clock.seconds()
 
+    def _heed(self, number: int, fenced: frozenset[str]) -> None:
+        """Before an answer is counted: whose votes it says do not count."""
+        if fenced is not self._fenced[number]:  # as long as it stays the same, it is one object
+            self._fenced[number] = fenced
+            self._coordinator.fence(fenced)
+
     def _was_read(self, vote: Vote, number: int, asked: _Asked) -> None:
+        self._heed(number, vote.fenced)
         self._coordinator.read_answered(number, vote.voter, vote.value)
         self._act()
         asked.answered_at_s = self._clock.seconds()

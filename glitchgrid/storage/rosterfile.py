@@ -21,10 +21,10 @@ Who was in a place before stands behind the place's number, which is counted fro
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from glitchgrid.errors import DataDirectoryUnusable, StoreDamaged
-from glitchgrid.protocol.member import FenceAnswer, FenceQuestion, Membership, Phase
+from glitchgrid.protocol.member import WITH_ROSTER, FenceAnswer, FenceQuestion, Membership, Phase
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 from glitchgrid.storage.disk import IDisk
 from glitchgrid.storage.record import RecordDamaged, seal, unseal
@@ -112,7 +112,7 @@ def _decode_membership(text: bytes) -> tuple[Membership, int | None]:
         _roster(fields),
         int(_one(fields, "losses")),
     )
-    if (membership.roster is None) == (membership.phase in {Phase.LISTED, Phase.FORMED}):
+    if (membership.roster is None) == (membership.phase in WITH_ROSTER):
         raise RecordDamaged(f"it is {phase}, and has {'no' if membership.roster is None else 'a'} list of places")
     value = parse_number(_one(fields, "value").encode()) if "value" in fields else None
     if encode_membership(membership, value) != text:
@@ -184,6 +184,18 @@ class RosterFile:
         except FileNotFoundError:
             return False
         return True
+
+    def identity_unless_there(self, new_identity: Callable[[], str]) -> str:
+        """A new vault's identity, where there is no value.
+
+        :raises DataDirectoryUnusable: where there is a roster, so that the vault is not new.
+        """
+        if self.exists():
+            raise DataDirectoryUnusable(
+                self._disk.path,
+                f"{VALUE_NAME} is missing, and {ROSTER_NAME} is there: to have the vault rejoin, empty the directory",
+            )
+        return new_identity()
 
     def recover(self, identity: str) -> Membership | None:
         """What was saved; None where nothing was. It is written anew first, as the value is, and for the same reason.

@@ -135,6 +135,10 @@ class Store:
             return fail(StoreFailed())
         return self._in_pool(save, *args, **kwargs).addErrback(self._keep_failed)
 
+    def look(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Deferred[_T]:
+        """Have something else of the data directory recovered by that thread; StartError in the Deferred."""
+        return self._in_pool(work, *args, **kwargs)
+
     def _keep_failed(self, failure: Failure) -> NoReturn:
         failure.trap(OSError)
         if not self._failed:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from antithesis.assertions import always, unreachable
 
-from glitchgrid.errors import DataDirectoryUnusable, StoreDamaged
+from glitchgrid.errors import DataDirectoryUnusable, StartError, StoreDamaged
 from glitchgrid.storage.disk import IDisk, IFile
 from glitchgrid.storage.record import Record, RecordDamaged
 from glitchgrid.storage.slots import FILE_BYTES, Contents, Slot, decode_file, encode_file
@@ -67,8 +67,9 @@ class ValueFile:
         except OSError as error:
             self.close()
             raise DataDirectoryUnusable(self._disk.path, _with_cure(error)) from error
-        except StoreDamaged:
-            unreachable("vault: neither of its slots is whole")
+        except StartError as error:
+            if isinstance(error, StoreDamaged):
+                unreachable("vault: neither of its slots is whole")
             self.close()
             raise
         return contents

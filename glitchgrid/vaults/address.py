@@ -44,7 +44,12 @@ class VaultAddress:
         return cls(host, int(port))
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return _bracketed(self.host, self.port)
+
+    @property
+    def canonical_text(self) -> str:
+        """One text for all spellings of an address, as far as `canonical` knows them."""
+        return _bracketed(*self.canonical())
 
     @property
     def is_ip_literal(self) -> bool:
@@ -60,6 +65,10 @@ class VaultAddress:
             mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
             host = str(mapped or ip)
         return host, self.port
+
+
+def _bracketed(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def parse_vaults(text: str) -> tuple[VaultAddress, ...]:

@@ -12,6 +12,7 @@ with a number. Everything else, a time-out too, is a VaultError: the vault may h
 """
 
 import re
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,32 +21,45 @@ from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import FORBIDDEN, OK, PRECONDITION_FAILED, UNAUTHORIZED
+from twisted.web.http import CONFLICT, FORBIDDEN, OK, PRECONDITION_FAILED, SERVICE_UNAVAILABLE, UNAUTHORIZED
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused
+from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused, one_line
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, Stored, StoreOutcome
 from glitchgrid.protocol.quorum import Vote, identity_of
+from glitchgrid.protocol.roster import list_digest
 from glitchgrid.protocol.rounds import acknowledged_value
 from glitchgrid.value import encode_number, parse_number
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import IN_FLIGHT_MAX, VaultHTTP
 from glitchgrid.vaults.exchange import Exchange, Question
-from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER, TRACEPARENT_HEADER
+from glitchgrid.wire import (
+    FENCED_HEADER,
+    GUARD_HEADER,
+    GUARD_INCREASE,
+    IDENTITY_HEADER,
+    LIST_HEADER,
+    TRACEPARENT_HEADER,
+)
 
 _Answer = TypeVar("_Answer", Vote, "GuardedAnswer")
 
 _IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
+_FENCED = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{32})*")
+
+
+NOBODY_FENCED: frozenset[str] = frozenset()
 
 
 @frozen
 class GuardedAnswer:
-    """What a vault said to a guarded store, and under which name it counts."""
+    """What a vault said to a guarded store, under which name it counts, and who, as it knows, does not count."""
 
     voter: str
     outcome: StoreOutcome
+    fenced: frozenset[str] = NOBODY_FENCED
 
 
 @frozen
@@ -68,6 +82,8 @@ class VaultClient:
 
     :param http: leads to this vault alone, whatever the URL (see `glitchgrid.vaults.connections`).
     :param timeout_s: covers everything: waiting for a free connection, connecting, head and body, a second try.
+    :param vaults: all that the asker has, so that the vault can see whether that is its grid's list.
+    :param list_differs: is told what the vault says where it is not.
     """
 
     _log = Logger()
@@ -79,8 +95,13 @@ class VaultClient:
         address: VaultAddress,
         timeout_s: float,
         observer: Observer = UNOBSERVED,
+        vaults: Sequence[VaultAddress] = (),
+        list_differs: Callable[[str], object] = str,
     ) -> None:
         self._http = http
+        self._list = list_digest(each.canonical_text for each in vaults).encode("ascii") if vaults else None
+        self._list_differs = list_differs
+        self._fences = b"", NOBODY_FENCED
         self._clock = clock
         self._timeout_s = timeout_s
         self._free = DeferredSemaphore(IN_FLIGHT_MAX)
@@ -96,6 +117,8 @@ class VaultClient:
         fields = {b"Host": [self.name.encode("ascii")]}
         if token is not None:
             fields[b"Authorization"] = [b"Bearer " + token]
+        if self._list is not None:
+            fields[LIST_HEADER] = [self._list]
         self._headers = Headers(fields)
         self._guarded_headers = Headers({**fields, GUARD_HEADER: [GUARD_INCREASE]})
         self._read_question = Question("GET", None, self._headers, self._vote, repeatable=True)
@@ -152,15 +175,38 @@ class VaultClient:
 
     def _vote(self, response: IResponse, body: bytes) -> Vote:
         if response.code != OK:
-            raise _refusal(response)
-        return Vote(self.name, _identity(response), _number(body))
+            raise self._refusal(response, body)
+        return Vote(self.name, _identity(response), _number(body), self._fenced(response))
 
     def _guarded_answer(self, response: IResponse, body: bytes) -> GuardedAnswer:
         if response.code not in {OK, PRECONDITION_FAILED}:
-            raise _refusal(response)
+            raise self._refusal(response, body)
         number = _number(body)
         voter = Vote(self.name, _identity(response), number).voter
-        return GuardedAnswer(voter, Stored(number) if response.code == OK else Refused(number))
+        outcome = Stored(number) if response.code == OK else Refused(number)
+        return GuardedAnswer(voter, outcome, self._fenced(response))
+
+    def _fenced(self, response: IResponse) -> frozenset[str]:
+        """Who does not count, as the vault knows: the same object as long as it says the same."""
+        values = response.headers.getRawHeaders(FENCED_HEADER)
+        if values is None:
+            return NOBODY_FENCED
+        said, fenced = self._fences
+        if values != [said]:
+            if len(values) != 1 or not _FENCED.fullmatch(values[0]):
+                raise VaultAnswerInvalid("the list of those that do not count is malformed")
+            said, fenced = values[0], frozenset(str(values[0], "ascii").split(" "))
+            self._fences = said, fenced
+        return fenced
+
+    def _refusal(self, response: IResponse, body: bytes) -> VaultRefused:
+        if response.code == CONFLICT:
+            said = one_line(body.decode("utf-8", "replace"))
+            self._list_differs(said)
+            return VaultRefused(f"it has another list of vaults: {said}")
+        cure = ": it wants another token (--vault-token-file)" if response.code in {UNAUTHORIZED, FORBIDDEN} else ""
+        reason = f" ({one_line(body.decode('utf-8', 'replace'))})" if response.code == SERVICE_UNAVAILABLE else ""
+        return VaultRefused(f"it answered {response.code}{reason}{cure}")
 
     def _ask(self, question: Question[_Answer]) -> Deferred[_Answer]:
         answer = Exchange(self._http, self._clock, question, self._free, self._repeats).begin(self._timeout_s)
@@ -187,11 +233,6 @@ class VaultClient:
         if not self._guard_ignored:
             self._log.warn("vault {vault} ignores the guard: a late store may undo newer ones there", vault=self.name)
         self._guard_ignored = True
-
-
-def _refusal(response: IResponse) -> VaultRefused:
-    cure = ": it wants another token (--vault-token-file)" if response.code in {UNAUTHORIZED, FORBIDDEN} else ""
-    return VaultRefused(f"it answered {response.code}{cure}")
 
 
 def _traced(headers: Headers, trace: bytes | None) -> Headers:

@@ -115,13 +115,14 @@ def _endpoint(reactor: Any, address: VaultAddress, timeout_s: float) -> IStreamC
 
 
 class _BoundedBody(Protocol):
-    """Collects an answer's body, up to `BODY_BYTES_MAX`. Whatever ends it early closes the connection.
+    """Collects an answer's body, up to a limit. Whatever ends it early closes the connection.
 
     :param version: of HTTP, as its answer has it.
     """
 
-    def __init__(self, version: tuple[Any, ...]) -> None:
+    def __init__(self, version: tuple[Any, ...], bytes_max: int) -> None:
         self._version = version
+        self._bytes_max = bytes_max
         self.done: Deferred[bytes] = Deferred(lambda _: self._give_up(CancelledError()))
         self._body = b""
 
@@ -129,7 +130,7 @@ class _BoundedBody(Protocol):
         if self.done.called:
             return
         self._body += data
-        if len(self._body) > BODY_BYTES_MAX:
+        if len(self._body) > self._bytes_max:
             self._give_up(VaultAnswerInvalid("its body is too long"))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -160,13 +161,13 @@ class _BoundedBody(Protocol):
             self.transport.loseConnection()
 
 
-def read_body(response: IResponse) -> Deferred[bytes]:
+def read_body(response: IResponse, bytes_max: int = BODY_BYTES_MAX) -> Deferred[bytes]:
     """An answer's body; cancelling this closes the connection.
 
-    :raises VaultAnswerInvalid: (in the Deferred) when it is longer than `BODY_BYTES_MAX`, or when nothing tells
+    :raises VaultAnswerInvalid: (in the Deferred) when it is longer than `bytes_max`, or when nothing tells
         where it ends: from HTTP/1.1 on a server says that (RFC 9112, section 6.3).
     """
-    body = _BoundedBody(response.version)
+    body = _BoundedBody(response.version, bytes_max)
     response.deliverBody(body)
     return body.done
 

@@ -14,12 +14,14 @@ from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.python.failure import Failure
 from twisted.web._newclient import ParseError  # what agents fail with, and no public module has it
+from twisted.web.http import CONFLICT
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from glitchgrid.errors import VaultTimeout, VaultUnreachable
-from glitchgrid.shortcuts import NO_COOKIES, VAULT_URL
+from glitchgrid.shortcuts import NO_COOKIES, VAULT_URL, VaultURL
 from glitchgrid.tls.problems import in_words
+from glitchgrid.value import BODY_BYTES_MAX
 from glitchgrid.vaults.connections import (
     CONNECTION_ERRORS,
     VaultHTTP,
@@ -30,12 +32,17 @@ from glitchgrid.wire import GUARD_HEADER
 
 T = TypeVar("T")
 
+LIST_BYTES_MAX = 32 * 1024
+"""Of a refusal that has the grid's list of vaults."""
+
 
 @frozen
 class Question(Generic[T]):
     """A request, and what makes sense of its answer: `parse` raises a VaultError for one that does not count.
 
     One that is `repeatable` may reach the vault twice, and late.
+
+    :ivar answer_bytes_max: a longer answer's body is none.
     """
 
     method: str
@@ -43,6 +50,8 @@ class Question(Generic[T]):
     headers: Headers
     parse: Callable[[IResponse, bytes], T]
     repeatable: bool
+    url: VaultURL = VAULT_URL
+    answer_bytes_max: int = BODY_BYTES_MAX
 
 
 class Exchange(Generic[T]):
@@ -99,11 +108,12 @@ class Exchange(Generic[T]):
     def _send(self, http: HTTPClient, *, again: bool = False) -> Deferred[T]:
         question = self._question
         if again:
-            is_safe = question.method == "GET" or question.headers.hasHeader(GUARD_HEADER)
+            is_store = question.method != "GET" and question.url is VAULT_URL
+            is_safe = not is_store or question.headers.hasHeader(GUARD_HEADER)
             always(is_safe, "control: what is sent a second time is a read or a guarded store")
         response: Deferred[Any] = http.request(
             question.method,
-            VAULT_URL,
+            question.url,
             headers=question.headers,
             data=question.body,
             cookies=NO_COOKIES,
@@ -114,7 +124,10 @@ class Exchange(Generic[T]):
         return response.addCallback(self._read)
 
     def _read(self, response: IResponse) -> Deferred[T]:
-        return read_body(response).addCallback(partial(self._question.parse, response))
+        most = self._question.answer_bytes_max
+        if response.code == CONFLICT:  # a vault tells its list of vaults
+            most = max(most, LIST_BYTES_MAX)
+        return read_body(response, most).addCallback(partial(self._question.parse, response))
 
     def _settle(self, result: T | Failure) -> None:
         """The chain has come to its end: a VaultError, a bug, which whoever asks is to see, or an answer."""

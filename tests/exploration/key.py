@@ -94,7 +94,7 @@ def renumber(core: Core, order: Order) -> None:
     for round_ in rounds_of(core):
         round_.open = {order[vault] for vault in round_.open}
         if isinstance(round_, StoreRound):
-            round_._voters = {names[voter] for voter in round_._voters}
+            round_._voters = {names[voter]: order[vault] for voter, vault in round_._voters.items()}
         else:
             round_._votes = {names[voter]: value for voter, value in round_._votes.items()}
             round_._voter_of = {order[vault]: names[voter] for vault, voter in round_._voter_of.items()}

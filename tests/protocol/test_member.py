@@ -78,7 +78,13 @@ class BirthTests(SynchronousTestCase):
         old = [new(each, Phase.UNLISTED) for each in (A, B, C)]
         member = Member(old[0])
         self.assertTrue(member.votes)
-        self.assertEqual(member.hear(grid(*old)), listed(A))
+        after = member.hear(grid(*old))
+        self.assertEqual(after, formed(A, phase=Phase.ENROLLED))
+        assert after is not None
+        member.adopt(after)
+        self.assertTrue(member.votes)
+        others = (formed(B, phase=Phase.ENROLLED), formed(C))
+        self.assertEqual(member.hear(grid(after, *others)), formed(A))
 
     def test_an_empty_vault_among_such_is_not_taken_for_a_new_one(self) -> None:
         heard = grid(new(A), new(B, Phase.UNLISTED), new(C, Phase.UNLISTED))

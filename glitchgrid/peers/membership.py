@@ -1,0 +1,345 @@
+"""A vault's membership in its grid, carried out: `glitchgrid.protocol.member` decides, this asks, writes and tells.
+
+Until its grid is formed, or it has been taken in again, it asks all its peers several times a second. After that it
+asks now and then, to learn whether somebody has taken its place. Whatever it becomes is on its disk before anybody is
+told.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from antithesis.assertions import always, reachable
+from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, gatherResults
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from glitchgrid.errors import (
+    FenceRefused,
+    Forming,
+    ListDiffers,
+    ListMissing,
+    Misfit,
+    Rejoining,
+    Replaced,
+    RequestError,
+    StoreFailed,
+    VaultError,
+    one_line,
+)
+from glitchgrid.outcome import StoreRequest
+from glitchgrid.peers.client import PeerClient
+from glitchgrid.protocol.member import CannotFence, FenceQuestion, Member, Membership, Phase
+from glitchgrid.shield import shield
+from glitchgrid.storage.record import RecordDamaged
+from glitchgrid.storage.rosterfile import RosterFile, decode_question, encode_membership
+from glitchgrid.storage.store import Store
+from glitchgrid.waiting import settled
+
+AGAIN_S = 0.2
+"""How long a vault that does not vote waits before it asks its peers again."""
+
+LOOK_S = 10.0
+"""How often a vault that votes asks whether another has taken its place."""
+
+_T = TypeVar("_T")
+
+
+class GridMembership:
+    """:param clients: one for each of `--peers`, the vault's own address among them; none of them for a vault that was
+        started without, which knows its peers if it has a roster.
+    :param make_client: for an address that its roster has.
+    :param allows_unlisted: take stores that come without a list.
+    :param fatal: is told of what the vault can't go on with.
+    """
+
+    _log = Logger()
+    _member: Member
+
+    def __init__(
+        self,
+        reactor: Any,
+        store: Store,
+        file: RosterFile,
+        peers: Sequence[str],
+        make_client: Callable[[str], PeerClient],
+        fatal: Callable[[Misfit], None],
+        *,
+        allows_unlisted: bool = False,
+    ) -> None:
+        self._reactor = reactor
+        self._store = store
+        self._file = file
+        self._peers = tuple(sorted(peers))
+        self._make_client = make_client
+        self._fatal = fatal
+        self._allows_unlisted = allows_unlisted
+        self._clients: dict[str, PeerClient] = {}
+        self._token: bytes | None = None
+        self._writing = DeferredLock()
+        self._asking: Deferred[Any] | None = None
+        self._again: IDelayedCall | None = None
+        self._stopped = False
+        self._digest = b""
+        self._former: frozenset[bytes] = frozenset()
+        self._warned: set[bytes] = set()
+        self._said = ""
+        self._problems: dict[str, str] = {}
+        self.exists = False
+        """Has it peers, or a roster? Else it is on its own, and all of this lets everything pass."""
+        self.fenced = b""
+        """What its answers to reads and stores have to name; empty for nobody."""
+
+    # Its life.
+
+    async def open(self) -> None:
+        """Recover what is on the disk. Only for a store that is open.
+
+        :raises StartError: when the roster can't be used, or is not of these peers.
+        """
+        known = await self._store.look(self._file.recover, self._store.identity)
+        if known is None and not self._peers:
+            self._log.info(
+                "without --peers: if its disk is replaced, or a control has another list of vaults, the grid may lose"
+                " what it has acknowledged"
+            )
+            return
+        if known is None:
+            phase = Phase.UNLISTED if self._store.value else Phase.NEW
+            known = Membership(self._store.identity, phase, self._peers)
+        elif self._peers:
+            known = evolve(known, peers=self._peers)
+        self.exists = True
+        self._member = Member(known)
+        self._clients = {each: self._make_client(each) for each in known.peers}
+        self.present(self._token)
+        self._look()
+
+    def present(self, token: bytes | None) -> None:
+        """Present a token to the peers from now on."""
+        self._token = token
+        for client in self._clients.values():
+            client.present(token)
+
+    def start(self) -> None:
+        """Begin to ask, once the vault listens: it has to find itself among its peers."""
+        if self.exists:
+            self._ask()
+
+    async def stop(self) -> None:
+        """Ask no more; returns when nothing is being written."""
+        self._stopped = True
+        if self._again is not None and self._again.active():
+            self._again.cancel()
+        if self._asking is not None:
+            self._asking.cancel()
+        await self._writing.acquire()
+        await gatherResults([client.close() for client in self._clients.values()])
+
+    # What the vault asks of it for each request.
+
+    def admit(self, listed: bytes | None, *, stores: bool) -> None:
+        """May a request be answered?
+
+        :param listed: the digest of its sender's list of vaults; None where it sends none.
+        :raises RequestError: where not: with a vault that does not vote, or a list that is not this grid's.
+        """
+        if not self.exists:
+            return
+        if not self._member.votes:
+            raise self._refusal()
+        if listed == self._digest or not self._digest:
+            return
+        if listed is None:
+            if stores and not self._allows_unlisted:
+                raise ListMissing
+        elif listed not in self._former:
+            reachable("vault: a list of vaults that is not this grid's is refused")
+            raise ListDiffers(self._addresses)
+        elif listed not in self._warned:
+            self._warned.add(listed)
+            self._log.warn(
+                "a control's list has an address from before: the grid's vaults are {now}",
+                now=", ".join(self._addresses),
+            )
+
+    def _refusal(self) -> RequestError:
+        match self._member.now.phase:
+            case Phase.REJOINING:
+                return Rejoining()
+            case Phase.NEW | Phase.LISTED:
+                return Forming()
+        return Replaced()
+
+    @property
+    def _addresses(self) -> Sequence[str]:
+        roster = self._member.now.roster
+        return self._member.now.peers if roster is None else roster.addresses
+
+    # What it tells.
+
+    def fault(self) -> str | None:
+        """Why it does not vote; None where it does."""
+        return self._member.waits if self.exists and not self._member.votes else None
+
+    def told(self) -> dict[str, Any] | None:
+        """For the status; None for a vault on its own."""
+        if not self.exists:
+            return None
+        now = self._member.now
+        places = () if now.roster is None else now.roster.places
+        return {
+            "phase": now.phase.value,
+            "votes": self._member.votes,
+            "waits": self._member.waits or None,
+            "peers": list(now.peers),
+            "places": [{"address": each.address, "identity": each.identity} for each in places],
+            "fenced": sorted(self._member.fenced),
+            "losses": now.losses,
+        }
+
+    def text(self) -> bytes | None:
+        """For peers; None for a vault on its own."""
+        return encode_membership(self._member.now) if self.exists else None
+
+    def fence(self, text: bytes) -> Deferred[bytes]:
+        """Answer a vault that rejoins, once what it asks for is on the disk.
+
+        :raises FenceRefused: (in the Deferred) where it is not let in.
+        :raises StoreFailed: (in the Deferred) when the disk failed, now or since the start.
+        """
+        return self._alone(partial(self._fence, text))
+
+    async def _fence(self, text: bytes) -> bytes:
+        if not self.exists:
+            raise FenceRefused("this vault was started without --peers, and has no roster")
+        try:
+            question = decode_question(text)
+            after = self._member.fence(question)
+        except RecordDamaged as error:
+            raise FenceRefused(f"the question is damaged: {error}") from None
+        except CannotFence as error:
+            raise FenceRefused(str(error)) from None
+        if after != self._member.now:
+            await self._write(after)
+            reachable("vault: a peer's replaced disk is fenced")
+            self._log.warn(
+                "the vault in the place of {address} is {identity} now; whoever was there before is fenced",
+                address=question.address,
+                identity=question.identity,
+            )
+        # The value is taken after the fence: what was acknowledged before it is in it.
+        return encode_membership(self._member.now, self._store.value)
+
+    # What it asks.
+
+    def _ask(self) -> None:
+        self._again = None
+        self._asking = Deferred.fromCoroutine(self._ask_all())
+        self._asking.addCallbacks(self._ask_again, self._failed)
+
+    def _ask_again(self, has_changed: bool) -> None:
+        self._asking = None
+        if not self._stopped:
+            delay_s = 0 if has_changed else LOOK_S if self._member.is_settled else AGAIN_S
+            self._again = self._reactor.callLater(delay_s, self._ask)
+
+    def _failed(self, failure: Failure) -> None:
+        self._asking = None
+        if self._stopped or failure.check(CancelledError):
+            return
+        if failure.check(Misfit):
+            self._stopped = True
+            self._fatal(failure.value)  # type: ignore[arg-type]
+            return
+        if not failure.check(StoreFailed):  # of that the log has a line
+            self._log.failure("bug while peers are asked", failure)
+        self._ask_again(has_changed=False)
+
+    async def _ask_all(self) -> bool:
+        """Ask all peers what they are, and to be let in where this vault rejoins. Returns whether it has changed."""
+        before = self._member.now
+        heard = await self._of_all(PeerClient.membership)
+        await self._alone(partial(self._hear, heard))
+        question = self._member.question()
+        if question is not None:
+            await self._ask_to_be_let_in(question)
+        has_changed = self._member.now != before
+        if not has_changed:
+            self._say()
+        return has_changed
+
+    async def _hear(self, heard: dict[str, Membership]) -> None:
+        after = self._member.hear(heard)
+        if after is not None:
+            await self._write(after)
+
+    async def _ask_to_be_let_in(self, question: FenceQuestion) -> None:
+        asked = {address: client for address, client in self._clients.items() if address != question.address}
+        answers = await self._of(asked, lambda client: client.fence(question))
+        for answer in answers.values():
+            self._member.hear_fence(answer)
+        await self._alone(self._join)
+
+    async def _join(self) -> None:
+        joined = self._member.join()
+        if joined is None:
+            return
+        value, after = joined
+        if value > self._store.value:
+            await self._store.submit(StoreRequest(value, guarded=True))
+        always(self._store.value >= value, "vault: it holds what its peers held before it votes")
+        await self._write(after)
+        reachable("vault: a replaced disk is taken in again")
+
+    async def _write(self, after: Membership) -> None:
+        await self._store.keep(self._file.save, after)
+        before = self._member.now
+        self._member.adopt(after)
+        self._look()
+        if after.phase is not before.phase:
+            self._log.info("this vault is {phase}", phase=after.phase.value)
+
+    def _alone(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> Deferred[_T]:
+        """Do one thing at a time that decides and writes. It is not cancelled halfway."""
+        done: Deferred[_T] = self._writing.run(lambda: Deferred.fromCoroutine(work()))
+        return shield(done)
+
+    async def _of_all(self, ask: Callable[[PeerClient], Deferred[_T]]) -> dict[str, _T]:
+        return await self._of(self._clients, ask)
+
+    async def _of(self, asked: dict[str, PeerClient], ask: Callable[[PeerClient], Deferred[_T]]) -> dict[str, _T]:
+        """The answers that count, by address. Why others do not is logged once."""
+        results = await settled([ask(client) for client in asked.values()])
+        answers: dict[str, _T] = {}
+        for address, (is_well, result) in zip(asked, results, strict=True):
+            if is_well:
+                answers[address] = result
+                self._problems.pop(address, None)
+            elif result.check(VaultError):
+                self._note_problem(address, result.getErrorMessage())
+            else:
+                self._log.failure("bug while {peer} is asked", result, peer=address)
+        return answers
+
+    def _note_problem(self, address: str, reason: str) -> None:
+        if self._problems.get(address) != reason:
+            self._problems[address] = reason
+            self._log.info("peer {peer} does not answer as it should: {reason}", peer=address, reason=one_line(reason))
+
+    def _say(self) -> None:
+        """Log what is waited for, once as long as it stays the same."""
+        if self._member.waits != self._said:
+            self._said = self._member.waits
+            if self._said:
+                self._log.warn("{reason}", reason=self._said)
+
+    def _look(self) -> None:
+        """What follows from what is known now, kept so that requests need not look."""
+        roster = self._member.now.roster
+        self.fenced = " ".join(sorted(self._member.fenced)).encode("ascii")
+        if roster is not None:
+            now, former = roster.digests()
+            self._digest, self._former = now.encode("ascii"), frozenset(each.encode("ascii") for each in former)

@@ -1,0 +1,25 @@
+"""What an operator says of a vault's peers."""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from glitchgrid.tls.asking import ClientTLS
+from glitchgrid.vaults.address import VaultAddress
+
+
+@frozen
+class Peers:
+    """:ivar addresses: of all vaults of the grid, the vault itself among them; none for a vault on its own.
+    :ivar token: what is presented to them.
+    :ivar tls: how they are asked by TLS; None to ask them without.
+    :ivar allows_unlisted: take stores that come without a list of vaults.
+    """
+
+    addresses: Sequence[VaultAddress] = ()
+    token: bytes | None = None
+    tls: ClientTLS | None = None
+    allows_unlisted: bool = False
+
+
+ALONE = Peers()
