@@ -217,7 +217,7 @@ def control_service(
     door = health_door(reactor, doors.health_at)
 
     def differs(vault: VaultAddress, said: str) -> None:
-        fatal(Misfit(f"bad --vaults: it lists {','.join(map(str, vaults))}; {vault} answers: {said}"))
+        fatal(Misfit(f"bad --vaults: it lists {','.join(map(str, vaults))}. {vault} says: {said}"))
 
     connections = [vault_http(reactor, vault, vault_timeout_s, vault_tls) for vault in vaults]
     clients = [

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.iweb import IRequest
 
-from glitchgrid.errors import NotFound, StoreBusy, UnknownGuard, one_line
+from glitchgrid.errors import NotFound, StartError, StoreBusy, UnknownGuard, one_line
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.doors import OPEN, Doors
 from glitchgrid.http.face import Face, answer_errors, respond, routes
@@ -203,12 +203,13 @@ def vault_service(
     roster_file = RosterFile(disk)
     new = partial(roster_file.identity_unless_there, new_identity)
     store = metrics.store = Store(reactor, disk, pool, new, observer)
+    spelled = {each.canonical_text: each for each in peers.addresses}  # as certificates may name them
     membership = GridMembership(
         reactor,
         store,
         roster_file,
-        [each.canonical_text for each in peers.addresses],
-        lambda address: PeerClient(reactor, VaultAddress.parse(address), peers.tls),
+        list(spelled),
+        lambda address: PeerClient(reactor, spelled.get(address) or VaultAddress.parse(address), peers.tls),
         fatal,
         allows_unlisted=peers.allows_unlisted,
     )
@@ -217,7 +218,11 @@ def vault_service(
     async def prepare() -> Face:
         pool.start()
         await store.open()
-        await membership.open()
+        try:
+            await membership.open()
+        except StartError:
+            store.close()
+            raise
         _log.info(
             "vault {identity} holds {value} in {path}; serving at {endpoint}",
             identity=store.identity,

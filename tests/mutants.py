@@ -390,7 +390,7 @@ def of_make_test(log: Log, mutants: Sequence[Mutant]) -> str:
     "--least",
     type=click.IntRange(0, 99),
     default=0,
-    help="Fail where simulation finds so few that one draw in a hundred would be as poor if it found this share of all.",
+    help="Fail where it finds so few that one draw in a hundred would be as poor if it found this share of all.",
 )
 def of_laboratory(
     seed: int, count: int, results: Path, until: str, jobs: int, page: Path | None, least: int, *, lists: bool

@@ -150,6 +150,7 @@ class StatusTests(VaultTestCase):
         self.assertEqual(status, {
             "form": 1, "server": "vault", "uptime_s": 2.5, "answered": 1, "identity": IDENTITY,
             "value": {"shown": 5, "durable": 5}, "disk_failed": False, "stores": {"waiting stores": 0, "syncs": 0},
+            "roster": None,
         })  # fmt: skip
 
     def test_while_a_store_is_being_synced_and_another_waits(self) -> None:
@@ -398,15 +399,17 @@ class ServiceTests(SynchronousTestCase):
         self.disk.put(VALUE_NAME, Record(IDENTITY, 7).encode())
         self.service.startService()
         self.assertEqual((self.pool.started, self.reactor.tcpServers), (1, []))
-        self.pool.finish()
+        self.pool.finish_all()
         face = self.reactor.tcpServers[0][1]
         answer = RawClient(face, self.reactor).ask(get())
         self.assertEqual((answer.text, answer.headers["glitchgrid-vault"]), ("7", IDENTITY))
-        self.assertEqual(log.infos, [f"vault {IDENTITY} holds 7 in /data; serving at tcp:8001"])
+        alone, serving = log.infos
+        self.assertIn("without --peers", alone)
+        self.assertEqual(serving, f"vault {IDENTITY} holds 7 in /data; serving at tcp:8001")
 
     def test_its_connections_have_the_limits(self) -> None:
         self.service.startService()
-        self.pool.finish()
+        self.pool.finish_all()
         client = RawClient(self.reactor.tcpServers[0][1], self.reactor)
         client.send(post(b"5" * 65))
         self.assertEqual(parse_answers(client.wire.value())[0].status, 413)
@@ -414,7 +417,7 @@ class ServiceTests(SynchronousTestCase):
     def test_a_damaged_file_is_fatal_and_nothing_is_served(self) -> None:
         self.disk.put(VALUE_NAME, b"")
         self.service.startService()
-        self.pool.finish()
+        self.pool.finish_all()
         self.assertEqual([type(error) for error in self.fatal], [StoreDamaged])
         self.assertEqual(str(self.fatal[0]), "/data/value is damaged: it is empty")
         self.assertEqual(self.reactor.tcpServers, [])
@@ -422,12 +425,12 @@ class ServiceTests(SynchronousTestCase):
     def test_a_directory_in_use_is_fatal(self) -> None:
         self.disk.claim()
         self.service.startService()
-        self.pool.finish()
+        self.pool.finish_all()
         self.assertEqual([type(error) for error in self.fatal], [DataDirectoryInUse])
 
     def test_a_stop_waits_for_the_store_in_progress_and_answers_it(self) -> None:
         self.service.startService()
-        self.pool.finish()
+        self.pool.finish_all()
         client = RawClient(self.reactor.tcpServers[0][1], self.reactor)
         client.send(post(b"5"))
         stopped = self.service.stopService()
@@ -442,7 +445,7 @@ class ServiceTests(SynchronousTestCase):
 
     def test_a_stop_waits_for_a_store_whose_client_has_left(self) -> None:
         self.service.startService()
-        self.pool.finish()
+        self.pool.finish_all()
         client = RawClient(self.reactor.tcpServers[0][1], self.reactor)
         client.send(post(b"5"))
         client.vanish()
@@ -457,7 +460,7 @@ class ServiceTests(SynchronousTestCase):
     def test_a_stop_does_not_wait_for_a_hanging_disk_longer_than_5_s(self) -> None:
         log = CaughtLog(self)
         self.service.startService()
-        self.pool.finish()
+        self.pool.finish_all()
         client = RawClient(self.reactor.tcpServers[0][1], self.reactor)
         client.send(post(b"5"))
         stopped = self.service.stopService()

@@ -12,6 +12,7 @@ this module           all of it together: one client's connection, its requests 
 Clients that break a limit are answered in the same plain form as everybody else.
 """
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from antithesis.assertions import reachable
@@ -37,6 +38,7 @@ class ChannelSite(TimedSite, Protocol):
     """What a channel needs of the site that it belongs to."""
 
     answer_headers: dict[bytes, bytes]
+    large_bodies: Mapping[bytes, int]
     channels: "dict[Channel, None]"
     observer: Observer
     request_log: RequestLog

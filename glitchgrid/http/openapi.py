@@ -5,7 +5,7 @@ by a fuzzer that reads it (tests/end_to_end/test_fuzz.py); docs/reference/wire.m
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -13,8 +13,13 @@ from glitchgrid import __version__
 from glitchgrid.errors import (
     BodyTooLarge,
     Forbidden,
+    Forming,
     InternalError,
     InvalidValue,
+    ListMissing,
+    NotFound,
+    Rejoining,
+    Replaced,
     RequestError,
     RequestTimeout,
     StoreBusy,
@@ -26,7 +31,7 @@ from glitchgrid.errors import (
 )
 from glitchgrid.http.naming import REQUEST_ID_HEADER
 from glitchgrid.value import BODY_BYTES_MAX, VALUE_MAX
-from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
+from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER, LIST_HEADER
 
 Server = Literal["control", "vault"]
 Document = dict[str, Any]
@@ -43,6 +48,15 @@ _VALUE = {
     "description": f"From 1 to {VALUE_MAX}, in ASCII digits; leading zeros and white space around it are nothing.",
 }
 _NAMED = {REQUEST_ID_HEADER.decode("ascii"): {"schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}}}
+_ROSTER = {"type": "string", "pattern": "^glitchgrid-roster 1\n"}
+_LISTED = {"type": "string", "pattern": "^The vaults of this grid are "}
+_LIST = {
+    "name": LIST_HEADER.decode("ascii"),
+    "in": "header",
+    "description": "The digest of the sender's list of vaults. A vault with a roster takes no store without.",
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+}
+_DO_NOT_VOTE: tuple[type[RequestError], ...] = (Forming, Rejoining, Replaced)
 _SENT = {"type": "string", "pattern": "^Sent updates to [0-9]+/[0-9]+ vaults$"}
 
 
@@ -61,6 +75,9 @@ def _document(server: Server) -> Document:
         "/metrics": {"get": _told("What it counts.", {TEXT: {"type": "string"}, OPENMETRICS: {"type": "string"}})},
         "/openapi.json": {"get": _told("This document.", {JSON: {"type": "object"}})},
     }
+    if server == "vault":
+        paths["/roster"] = {"get": _roster()}
+        paths["/roster/fence"] = {"post": _fence()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -112,8 +129,9 @@ def _read(server: Server) -> Document:
     if server == "control":
         answers["500"] = _text("No majority of the vaults can say.", {"const": "-1"}, _NAMED)
         return _operation("Read the register.", answers | _refusals((Unauthorized, RequestTimeout, TooManyOperations)))
-    refusals = (Unauthorized, RequestTimeout, TooManyConnections)
-    return _operation("What this vault holds.", answers | _refusals(refusals))
+    answers["409"] = _text("The sender's list of vaults is not this grid's.", _LISTED, _NAMED)
+    refusals: Sequence[type[RequestError]] = (Unauthorized, RequestTimeout, *_DO_NOT_VOTE, TooManyConnections)
+    return _operation("What this vault holds.", answers | _refusals(refusals), parameters=[_LIST])
 
 
 def _write(server: Server) -> Document:
@@ -130,6 +148,7 @@ def _write(server: Server) -> Document:
         return _operation("Write to the register.", answers | _refusals((*common, TooManyOperations)), requestBody=body)
     answers = {
         "200": _text("It is on the disk.", _NUMBER, _identity(server)),
+        "409": _text("The sender's list of vaults is not this grid's.", _LISTED, _NAMED),
         "412": _text("The guard has refused a decrease: what the vault holds.", _NUMBER, _identity(server) | _NAMED),
     }
     guard = {
@@ -138,8 +157,25 @@ def _write(server: Server) -> Document:
         "description": "Store unless that would be a decrease.",
         "schema": {"type": "string", "enum": [GUARD_INCREASE.decode("ascii")]},
     }
-    refusals = (*common, InvalidValue, UnknownGuard, StoreFailed, InternalError, StoreBusy)
-    return _operation("Store a value.", answers | _refusals(refusals), requestBody=body, parameters=[guard])
+    refusals = (*common, InvalidValue, UnknownGuard, ListMissing, StoreFailed, InternalError, *_DO_NOT_VOTE, StoreBusy)
+    return _operation("Store a value.", answers | _refusals(refusals), requestBody=body, parameters=[guard, _LIST])
+
+
+def _roster() -> Document:
+    answers = {"200": _text("What it knows of its grid, a line each.", _ROSTER)}
+    refusals = (Unauthorized, NotFound, RequestTimeout, TooManyConnections)
+    return _operation("The roster, for peers. 404 from a vault without --peers.", answers | _refusals(refusals))
+
+
+def _fence() -> Document:
+    body = {"required": True, "content": {TEXT: {"schema": {"type": "string"}}}}
+    answers = {
+        "200": _text("It is on the disk: the roster as it is then, and the value.", _ROSTER),
+        "409": _text("The asker is not let in.", {"type": "string", "pattern": "^Not let in: "}, _NAMED),
+    }
+    refusals = (Unauthorized, Forbidden, NotFound, RequestTimeout, BodyTooLarge, StoreFailed)
+    summary = "Have the votes of those count no more whose place a vault takes, for that vault to ask."
+    return _operation(summary, answers | _refusals(refusals), requestBody=body)
 
 
 def _identity(server: Server) -> Document:

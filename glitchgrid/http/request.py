@@ -1,7 +1,7 @@
 """One request: a bounded body, a target in one form, and an answer that is written in one piece."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from io import BytesIO
 from typing import Protocol
 
@@ -30,9 +30,6 @@ class RequestSite(ChannelSite, Protocol):
     def answer_to(self, request: "Request", failure: Failure) -> bytes: ...
 
     def date(self) -> bytes: ...
-
-    @property
-    def large_bodies(self) -> Mapping[bytes, int]: ...
 
 
 class Request(server.Request):

@@ -7,7 +7,7 @@ told.
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from antithesis.assertions import always, reachable
 from attrs import evolve
@@ -30,8 +30,7 @@ from glitchgrid.errors import (
     one_line,
 )
 from glitchgrid.outcome import StoreRequest
-from glitchgrid.peers.client import PeerClient
-from glitchgrid.protocol.member import CannotFence, FenceQuestion, Member, Membership, Phase
+from glitchgrid.protocol.member import CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Phase
 from glitchgrid.shield import shield
 from glitchgrid.storage.record import RecordDamaged
 from glitchgrid.storage.rosterfile import RosterFile, decode_question, encode_membership
@@ -45,6 +44,18 @@ LOOK_S = 10.0
 """How often a vault that votes asks whether another has taken its place."""
 
 _T = TypeVar("_T")
+
+
+class Peer(Protocol):
+    """A peer, as it is asked: a `glitchgrid.peers.client.PeerClient`."""
+
+    def present(self, token: bytes | None) -> None: ...
+
+    def membership(self) -> Deferred[Membership]: ...
+
+    def fence(self, question: FenceQuestion) -> Deferred[FenceAnswer]: ...
+
+    def close(self) -> Deferred[None]: ...
 
 
 class GridMembership:
@@ -64,7 +75,7 @@ class GridMembership:
         store: Store,
         file: RosterFile,
         peers: Sequence[str],
-        make_client: Callable[[str], PeerClient],
+        make_client: Callable[[str], Peer],
         fatal: Callable[[Misfit], None],
         *,
         allows_unlisted: bool = False,
@@ -76,7 +87,7 @@ class GridMembership:
         self._make_client = make_client
         self._fatal = fatal
         self._allows_unlisted = allows_unlisted
-        self._clients: dict[str, PeerClient] = {}
+        self._clients: dict[str, Peer] = {}
         self._token: bytes | None = None
         self._writing = DeferredLock()
         self._asking: Deferred[Any] | None = None
@@ -261,7 +272,7 @@ class GridMembership:
     async def _ask_all(self) -> bool:
         """Ask all peers what they are, and to be let in where this vault rejoins. Returns whether it has changed."""
         before = self._member.now
-        heard = await self._of_all(PeerClient.membership)
+        heard = await self._of(self._clients, lambda client: client.membership())
         await self._alone(partial(self._hear, heard))
         question = self._member.question()
         if question is not None:
@@ -307,10 +318,7 @@ class GridMembership:
         done: Deferred[_T] = self._writing.run(lambda: Deferred.fromCoroutine(work()))
         return shield(done)
 
-    async def _of_all(self, ask: Callable[[PeerClient], Deferred[_T]]) -> dict[str, _T]:
-        return await self._of(self._clients, ask)
-
-    async def _of(self, asked: dict[str, PeerClient], ask: Callable[[PeerClient], Deferred[_T]]) -> dict[str, _T]:
+    async def _of(self, asked: dict[str, Peer], ask: Callable[[Peer], Deferred[_T]]) -> dict[str, _T]:
         """The answers that count, by address. Why others do not is logged once."""
         results = await settled([ask(client) for client in asked.values()])
         answers: dict[str, _T] = {}

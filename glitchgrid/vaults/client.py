@@ -21,11 +21,20 @@ from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import CONFLICT, FORBIDDEN, OK, PRECONDITION_FAILED, SERVICE_UNAVAILABLE, UNAUTHORIZED
+from twisted.web.http import CONFLICT, FORBIDDEN, OK, PRECONDITION_FAILED, UNAUTHORIZED
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from glitchgrid.errors import InvalidValue, VaultAnswerInvalid, VaultRefused, one_line
+from glitchgrid.errors import (
+    Forming,
+    InvalidValue,
+    ListDiffers,
+    ListMissing,
+    Rejoining,
+    Replaced,
+    VaultAnswerInvalid,
+    VaultRefused,
+)
 from glitchgrid.observer import UNOBSERVED, Observer
 from glitchgrid.outcome import Refused, Stored, StoreOutcome
 from glitchgrid.protocol.quorum import Vote, identity_of
@@ -48,6 +57,9 @@ _Answer = TypeVar("_Answer", Vote, "GuardedAnswer")
 
 _IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
 _FENCED = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{32})*")
+_THEIRS = re.compile(ListDiffers([]).message + r"[\x21-\x7e]+")
+_REASONS = frozenset({Forming.message, Rejoining.message, Replaced.message, ListMissing.message})
+"""Why a vault with peers does not count: an operator has to know."""
 
 
 NOBODY_FENCED: frozenset[str] = frozenset()
@@ -200,12 +212,12 @@ class VaultClient:
         return fenced
 
     def _refusal(self, response: IResponse, body: bytes) -> VaultRefused:
-        if response.code == CONFLICT:
-            said = one_line(body.decode("utf-8", "replace"))
-            self._list_differs(said)
-            return VaultRefused(f"it has another list of vaults: {said}")
+        text = body.decode("utf-8", "replace")
+        if response.code == CONFLICT and _THEIRS.fullmatch(text):
+            self._list_differs(text)
+            return VaultRefused(f"its list of vaults is another one: {text}")
         cure = ": it wants another token (--vault-token-file)" if response.code in {UNAUTHORIZED, FORBIDDEN} else ""
-        reason = f" ({one_line(body.decode('utf-8', 'replace'))})" if response.code == SERVICE_UNAVAILABLE else ""
+        reason = f": {text}" if text in _REASONS else ""
         return VaultRefused(f"it answered {response.code}{reason}{cure}")
 
     def _ask(self, question: Question[_Answer]) -> Deferred[_Answer]:

@@ -130,9 +130,9 @@ class StoreRoundTests(SynchronousTestCase):
         self.assertEqual(round_.acknowledge(1, posing, 7), Committed(2, 3))
 
     def test_those_that_hold_it_already_count(self) -> None:
-        round_: StoreRound[str] = StoreRound(3, [1, 2], 7, [voter(0)])
+        round_: StoreRound[str] = StoreRound(3, [1, 2], 7, {voter(0): 0})
         self.assertEqual(round_.acknowledge(2, voter(2), 7), Committed(2, 3))
-        round_ = StoreRound(3, [1, 2], 7, [voter(0)])
+        round_ = StoreRound(3, [1, 2], 7, {voter(0): 0})
         self.assertIsNone(round_.fail(1))
         self.assertEqual(round_.fail(2), Undecided(1, 3))
 

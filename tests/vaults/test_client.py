@@ -14,9 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid.errors import VaultAnswerInvalid, VaultError, VaultRefused, VaultTimeout, VaultUnreachable
 from glitchgrid.outcome import Refused, Stored
 from glitchgrid.protocol.quorum import Vote
+from glitchgrid.protocol.roster import list_digest
 from glitchgrid.shortcuts import BytesProducer
 from glitchgrid.vaults import client as vaultclient
-from glitchgrid.vaults.client import GuardedAnswer, VaultSight
+from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.vaults.client import GuardedAnswer, VaultClient, VaultSight
 from glitchgrid.vaults.connections import IN_FLIGHT_MAX
 from tests.fakes import CaughtLog
 from tests.vault_network import ADDRESS, VaultEnd, VaultNetwork
@@ -679,3 +681,70 @@ class BytesProducerTests(SynchronousTestCase):
         self.assertEqual(producer.length, 2)
         self.successResultOf(producer.startProducing(consumer))
         self.assertEqual(written, [b"42"])
+
+
+class GridTests(ClientTestCase):
+    """What a client that has a list of vaults tells of it, and what vaults with a roster answer."""
+
+    GUARD = b"Glitchgrid-Guard: increase"
+    ONE, OTHER = "1" * 32, "2" * 32
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.differing: list[str] = []
+        vaults = [VaultAddress.parse(each) for each in (ADDRESS, "[::FFFF:10.0.0.2]:8001", "Vault.:1")]
+        self.client = VaultClient(
+            self.network.http, self.clock, vaults[0], 1.0, vaults=vaults, list_differs=self.differing.append
+        )
+
+    def test_the_list_is_named_with_each_request(self) -> None:
+        digest = list_digest([ADDRESS, "10.0.0.2:8001", "vault:1"])
+        for ask in (self.client.read, lambda: self.client.store_guarded(42), lambda: self.client.store(42)):
+            ask()
+            self.assertIn(f"Glitchgrid-List: {digest}".encode(), self.network.accept().received.split(b"\r\n"))
+
+    def test_another_list_is_told(self) -> None:
+        said = b"The vaults of this grid are a:1,b:1"
+        for ask in (self.client.read, lambda: self.client.store_guarded(42)):
+            answer = ask()
+            self.network.accept().answer(said, b"Connection: close", status=b"409 Conflict")
+            error = self.failureResultOf(answer, VaultRefused).value
+            self.assertEqual(str(error), f"its list of vaults is another one: {said.decode()}")
+        self.assertEqual(self.differing, [said.decode()] * 2)
+
+    def test_a_long_list_is_read(self) -> None:
+        answer = self.client.read()
+        said = b"The vaults of this grid are " + b",".join([b"x" * 250 + b":8001"] * 64)
+        self.network.accept().answer(said, b"Connection: close", status=b"409 Conflict")
+        self.failureResultOf(answer, VaultRefused)
+        self.assertEqual(self.differing, [said.decode()])
+
+    def test_why_a_vault_does_not_vote_is_told(self) -> None:
+        for said in ("Forming", "Rejoining", "Replaced"):
+            answer = self.client.read()
+            self.network.accept().answer(said.encode(, b"Connection: close"), status=b"503 Service Unavailable")
+            self.assertEqual(str(self.failureResultOf(answer, VaultRefused).value), f"it answered 503: {said}")
+        self.assertEqual(self.differing, [])
+
+    def fenced(self, said: bytes) -> Deferred[Any]:
+        answer = self.client.store_guarded(42)
+        self.network.accept().answer(b"42", b"Connection: close", self.GUARD, b"Glitchgrid-Fenced: " + said)
+        return answer
+
+    def test_who_does_not_count_comes_with_the_answer(self) -> None:
+        both = f"{self.ONE} {self.OTHER}".encode()
+        self.assertEqual(self.successResultOf(self.fenced(both)).fenced, {self.ONE, self.OTHER})
+        vote = self.client.read()
+        self.network.accept().answer(b"42", b"Connection: close", b"Glitchgrid-Fenced: " + self.ONE.encode())
+        self.assertEqual(self.successResultOf(vote).fenced, {self.ONE})
+        vote = self.client.read()
+        self.network.accept().answer(b"42", b"Connection: close")
+        self.assertEqual(self.successResultOf(vote).fenced, set())
+
+    def test_as_long_as_it_stays_the_same_it_is_one_object(self) -> None:
+        first, second = (self.successResultOf(self.fenced(self.ONE.encode())).fenced for _ in range(2))
+        self.assertIs(first, second)
+
+    def test_an_answer_with_anything_else_there_does_not_count(self) -> None:
+        for said in (b"", b"x", b"1" * 31, b"1" * 32 + b"  " + b"2" * 32, b"A" * 32):
+            self.failureResultOf(self.fenced(said), VaultAnswerInvalid)
