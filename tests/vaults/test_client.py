@@ -722,7 +722,7 @@ class GridTests(ClientTestCase):
     def test_why_a_vault_does_not_vote_is_told(self) -> None:
         for said in ("Forming", "Rejoining", "Replaced"):
             answer = self.client.read()
-            self.network.accept().answer(said.encode(, b"Connection: close"), status=b"503 Service Unavailable")
+            self.network.accept().answer(said.encode(), b"Connection: close", status=b"503 Service Unavailable")
             self.assertEqual(str(self.failureResultOf(answer, VaultRefused).value), f"it answered 503: {said}")
         self.assertEqual(self.differing, [])
 
