@@ -25,6 +25,7 @@ from glitchgrid.errors import (
     Rejoining,
     Replaced,
     RequestError,
+    StoreBusy,
     StoreFailed,
     VaultError,
     one_line,
@@ -40,7 +41,7 @@ from glitchgrid.waiting import settled
 AGAIN_S = 0.2
 """How long a vault that does not vote waits before it asks its peers again."""
 
-LOOK_S = 10.0
+LOOK_S = 30.0
 """How often a vault that votes asks whether another has taken its place."""
 
 _T = TypeVar("_T")
@@ -100,6 +101,8 @@ class GridMembership:
         self._problems: dict[str, str] = {}
         self.exists = False
         """Has it peers, or a roster? Else it is on its own, and all of this lets everything pass."""
+        self.is_open = False
+        """Is it known what it is?"""
         self.fenced = b""
         """What its answers to reads and stores have to name; empty for nobody."""
 
@@ -116,6 +119,7 @@ class GridMembership:
                 "without --peers: if its disk is replaced, or a control has another list of vaults, the grid may lose"
                 " what it has acknowledged"
             )
+            self.is_open = True
             return
         if known is None:
             phase = Phase.UNLISTED if self._store.value else Phase.NEW
@@ -127,6 +131,7 @@ class GridMembership:
         self._clients = {each: self._make_client(each) for each in known.peers}
         self.present(self._token)
         self._look()
+        self.is_open = True
 
     def present(self, token: bytes | None) -> None:
         """Present a token to the peers from now on."""
@@ -191,6 +196,11 @@ class GridMembership:
 
     # What it tells.
 
+    @property
+    def asks(self) -> bool:
+        """Is it asking its peers just now?"""
+        return self._asking is not None
+
     def fault(self) -> str | None:
         """Why it does not vote; None where it does."""
         return self._member.waits if self.exists and not self._member.votes else None
@@ -220,6 +230,7 @@ class GridMembership:
 
         :raises FenceRefused: (in the Deferred) where it is not let in.
         :raises StoreFailed: (in the Deferred) when the disk failed, now or since the start.
+        :raises StoreBusy: (in the Deferred) when there was no room for it.
         """
         return self._alone(partial(self._fence, text))
 
@@ -253,9 +264,14 @@ class GridMembership:
 
     def _ask_again(self, has_changed: bool) -> None:
         self._asking = None
-        if not self._stopped:
-            delay_s = 0 if has_changed else LOOK_S if self._member.is_settled else AGAIN_S
-            self._again = self._reactor.callLater(delay_s, self._ask)
+        if self._stopped:
+            return
+        delay_s = 0.0 if has_changed else AGAIN_S
+        if self._member.is_settled and not has_changed:
+            delay_s = LOOK_S
+            for client in self._clients.values():  # nobody needs them for that long
+                client.close()
+        self._again = self._reactor.callLater(delay_s, self._ask)
 
     def _failed(self, failure: Failure) -> None:
         self._asking = None
@@ -265,7 +281,7 @@ class GridMembership:
             self._stopped = True
             self._fatal(failure.value)  # type: ignore[arg-type]
             return
-        if not failure.check(StoreFailed):  # of that the log has a line
+        if not failure.check(StoreFailed, StoreBusy):  # of the first the log has a line
             self._log.failure("bug while peers are asked", failure)
         self._ask_again(has_changed=False)
 
@@ -342,7 +358,7 @@ class GridMembership:
         if self._member.waits != self._said:
             self._said = self._member.waits
             if self._said:
-                self._log.warn("{reason}", reason=self._said)
+                self._log.warn("membership: {reason}", reason=self._said)
 
     def _look(self) -> None:
         """What follows from what is known now, kept so that requests need not look."""

@@ -23,10 +23,10 @@ import os
 import re
 from collections.abc import Callable, Iterable
 
-from glitchgrid.errors import DataDirectoryUnusable, StoreDamaged
+from glitchgrid.errors import DataDirectoryUnusable, StoreBusy, StoreDamaged
 from glitchgrid.protocol.member import WITH_ROSTER, FenceAnswer, FenceQuestion, Membership, Phase
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
-from glitchgrid.storage.disk import IDisk
+from glitchgrid.storage.disk import IDisk, IFile
 from glitchgrid.storage.record import RecordDamaged, seal, unseal
 from glitchgrid.storage.valuefile import VALUE_NAME
 from glitchgrid.value import encode_number, parse_number
@@ -207,24 +207,38 @@ class RosterFile:
             membership = self._read(identity)
             if membership is not None:
                 self.save(membership)
-        except OSError as error:
-            raise DataDirectoryUnusable(self._disk.path, error.strerror or str(error)) from error
+        except (OSError, StoreBusy) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            raise DataDirectoryUnusable(self._disk.path, getattr(cause, "strerror", None) or str(cause)) from error
         return membership
 
     def save(self, membership: Membership) -> None:
         """Return once it is on the disk.
 
+        :raises StoreBusy: when there was no room or no descriptor for it: then the disk has what it had.
         :raises OSError: it may or may not be on the disk then.
         """
-        file = self._disk.create(NEW_NAME)
+        file = self._new_file(encode_membership(membership))
         try:
-            file.write(encode_membership(membership))
             file.fsync()
         finally:
             with contextlib.suppress(OSError):
                 file.close()
         self._disk.replace(NEW_NAME, ROSTER_NAME)
         self._disk.fsync_directory()
+
+    def _new_file(self, text: bytes) -> IFile:
+        try:
+            file = self._disk.create(NEW_NAME)
+        except OSError as error:
+            raise StoreBusy from error
+        try:
+            file.write(text)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                file.close()
+            raise StoreBusy from error
+        return file
 
     def _read(self, identity: str) -> Membership | None:
         try:

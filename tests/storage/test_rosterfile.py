@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.errors import StoreDamaged
+from glitchgrid.errors import DataDirectoryUnusable, StoreBusy, StoreDamaged
 from glitchgrid.protocol.member import FenceAnswer, FenceQuestion, Membership, Phase
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 from glitchgrid.storage.record import RecordDamaged, seal
@@ -121,11 +121,23 @@ class FileTests(SynchronousTestCase):
         """A save whose sync failed may be in the kernel's cache alone: what is read there is written anew."""
         disk = MemoryDisk()
         RosterFile(disk).save(KNOWN)
-        disk.fail_at = {len(disk.steps) + 5}
+        disk.fail_at = {len(disk.steps) + 5}  # the directory's sync
         self.assertRaises(OSError, RosterFile(disk).save, evolve(KNOWN, losses=1))
         found = RosterFile(disk).recover(IDENTITY)
         for after in disk.after_power_losses():
             self.assertEqual(RosterFile(after).recover(IDENTITY), found)
+
+    def test_where_there_is_no_room_for_it_the_one_before_stays(self) -> None:
+        for step in (1, 2):  # create, write
+            disk = MemoryDisk()
+            RosterFile(disk).save(KNOWN)
+            disk.fail_at = {len(disk.steps) + step}
+            self.assertRaises(StoreBusy, RosterFile(disk).save, evolve(KNOWN, losses=1))
+            for after in disk.after_crashes():
+                self.assertEqual(RosterFile(after).recover(IDENTITY), KNOWN)
+            disk.fail_at = {len(disk.steps) + step + 3}
+            error = self.assertRaises(DataDirectoryUnusable, RosterFile(disk).recover, IDENTITY)
+            self.assertIn("/data cannot be used", str(error))
 
     def test_a_damaged_one_is_named_and_left(self) -> None:
         disk = MemoryDisk()

@@ -1,8 +1,9 @@
-"""Faults that break what the register rests on. A run with one of them may lose values, and is expected to.
+"""Faults that concern what the register rests on. A run with one that breaks it may lose values, and is expected to.
 
 docs/explanation/correctness.md has the assumptions. A plan says beforehand which of them its faults break.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 from attrs import field, frozen
@@ -10,7 +11,7 @@ from attrs import field, frozen
 from glitchgrid.lab.faults.fault import OfKeeper, Stage
 from glitchgrid.lab.faults.processes import PowerLoss
 from glitchgrid.lab.layout import Layout
-from glitchgrid.lab.limits import whole
+from glitchgrid.lab.limits import text, whole
 from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.value import VALUE_MAX
@@ -21,6 +22,12 @@ class Register(Stage, Protocol):
 
     def store_by_hand(self, vault: Machine, value: int) -> None:
         """Send a store to a vault, past all controls and without the guard."""
+
+    def may_lose_disk(self, vault: Machine) -> bool:
+        """Has it peers that can take it in again?"""
+
+    def lose_disk(self, vault: Machine) -> None:
+        """Put an empty disk into a machine without power."""
 
 
 SMALL_VALUE_MAX = 5
@@ -51,12 +58,52 @@ class StoreByHand(OfKeeper):
 
 @frozen
 class LostDisk(OfKeeper, PowerLoss):
-    """A vault's disk is replaced by an empty one, and the vault comes back with it."""
+    """A vault's disk is replaced by an empty one, and its peers take the vault in again.
+
+    Not while another waits for that. It breaks no assumption, where the vaults know their peers.
+    """
 
     kind = "lost disk"
-    breaks = "a vault whose disk was replaced does not come back with an empty one"
 
     def begin(self, stage: Any) -> bool:
+        register: Register = stage
+        machine = stage.world.machines[self.machine]
+        if not register.may_lose_disk(machine):
+            return False
         super().begin(stage)
-        stage.world.machines[self.machine].disk.replace()
+        register.lose_disk(machine)
         return True
+
+
+@frozen
+class LostDisks(PowerLoss, OfKeeper):
+    """Two vaults' disks are replaced at once: of three vaults, a majority."""
+
+    kind = "two lost disks"
+    breaks = "a majority of the vaults keep their disks"
+    other: str = field(validator=text)
+
+    @classmethod
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        first = rng.pick(layout.keepers)
+        return cls(first, rng.pick([each for each in layout.keepers if each != first] or [first]))
+
+    @property
+    def machines(self) -> Sequence[str]:
+        return tuple(dict.fromkeys((self.machine, self.other)))
+
+    @property
+    def keepers(self) -> Sequence[str]:
+        return self.machines
+
+    def begin(self, stage: Any) -> bool:
+        register: Register = stage
+        for name in self.machines:
+            stage.world.machines[name].cut_power()
+            register.lose_disk(stage.world.machines[name])
+        return True
+
+    def end(self, stage: Stage) -> bool:
+        for name in self.machines:
+            stage.start(stage.world.machines[name])
+        return False

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.web.http_headers import Headers
 
 import glitchgrid.control
+import glitchgrid.protocol.member
 import glitchgrid.protocol.rounds
 import glitchgrid.storage.store
 import glitchgrid.vault
@@ -26,11 +27,14 @@ from glitchgrid.http.service import FaceService
 from glitchgrid.lab import glitch
 from glitchgrid.lab.glitch import Glitch, Make, Override
 from glitchgrid.outcome import Holds, Refused, StoreRequest
+from glitchgrid.peers.membership import GridMembership
 from glitchgrid.protocol.coordinator import Coordinator
+from glitchgrid.protocol.member import Member, Phase
 from glitchgrid.protocol.quorum import Vote
 from glitchgrid.protocol.rounds import ReadRound, StoreRound
 from glitchgrid.register.atomic import AtomicRegister
 from glitchgrid.storage.disk import LocalFile
+from glitchgrid.storage.rosterfile import decode_question, encode_membership
 from glitchgrid.storage.slots import Slot, encode_file
 from glitchgrid.storage.store import Store
 from glitchgrid.storage.valuefile import VALUE_NAME, ValueFile
@@ -229,6 +233,61 @@ def _cancel_commit(_original: Any) -> Any:
         return work
 
     return shield
+
+
+# A replaced disk.
+
+
+@_glitch(
+    "empty-disk-votes",
+    Member,
+    "votes",
+    what="A vault whose disk was replaced answers with the empty one while it asks to be taken in.",
+    so="A majority with it need not have heard of what was acknowledged.",
+)
+def _empty_disk_votes(original: Any) -> Any:
+    return property(lambda self: self.now.phase is Phase.REJOINING or original.fget(self))
+
+
+@_glitch(
+    "joins-without-storing",
+    GridMembership,
+    "_join",
+    what="A replaced vault asks its peers for the largest value, and votes without having stored it.",
+    so="Its disk is as empty as before: what the one before it had acknowledged has one holder less.",
+)
+def _joins_without_storing(_original: Any) -> Any:
+    async def join(self: Any) -> None:
+        joined = self._member.join()
+        if joined is not None:
+            await self._write(joined[1])
+
+    return join
+
+
+@_glitch(
+    "one-peer-is-enough",
+    glitchgrid.protocol.member,
+    "answers_needed",
+    what="A replaced vault votes as soon as one peer has let it in.",
+    so="That peer may be the one that has missed what the replaced disk had acknowledged.",
+)
+def _one_peer_is_enough(_original: Any) -> Any:
+    return lambda vaults: min(vaults - 1, 1)
+
+
+@_glitch(
+    "fences-nobody-writes-down",
+    GridMembership,
+    "_fence",
+    what="A peer lets a replaced vault in, and does not write down who does not count any more.",
+    so="A control goes on counting what the replaced disk had acknowledged before it was lost.",
+)
+def _fences_nobody_writes_down(_original: Any) -> Any:
+    async def fence(self: Any, text: bytes) -> bytes:
+        return encode_membership(self._member.fence(decode_question(text)), self._store.value)
+
+    return fence
 
 
 # Control's counting.

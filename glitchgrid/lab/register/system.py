@@ -16,7 +16,7 @@ from glitchgrid.lab.register.oracles.names import ORACLES
 from glitchgrid.lab.register.oracles.wire import HOSTILE
 from glitchgrid.lab.register.plans import PLANS, SIMPLER
 from glitchgrid.lab.register.simulated import aftermath, hostile
-from glitchgrid.lab.register.simulated.deployment import MAJORITY, JudgedGrid
+from glitchgrid.lab.register.simulated.deployment import MAJORITY, REFUSED, JudgedGrid
 from glitchgrid.lab.register.simulated.exercises import turns
 from glitchgrid.lab.register.simulated.exercises.bench import BENCH
 from glitchgrid.lab.system import SHOWED, Acts, Deployment, Run, System, fault_lines
@@ -36,6 +36,7 @@ class Register(System):
     lines = (
         *EVENTS,
         SHOWED,
+        REFUSED,
         availability.JUDGED,
         hostile.JUDGED,
         *aftermath.LINES,

@@ -12,8 +12,8 @@ from glitchgrid.vault import VaultService
 LISTENING = 1
 """One server, one port."""
 
-OF_VAULT = {"threads": 1, "open files": 3}
-"""The one in which it stores; its data directory, the lock in it, and the value."""
+OF_VAULT = {"threads": 1, "open files": 3, "timers": 1}
+"""The one in which it stores; its data directory, the lock in it, and the value; when it asks its peers again."""
 
 
 def too_many(machine: Machine, service: IService, connections: int | None = 0) -> list[str]:
@@ -29,7 +29,7 @@ def too_many(machine: Machine, service: IService, connections: int | None = 0) -
     counts = [
         ("connections", held.connections, allowed),
         ("listening sockets", held.listening, LISTENING),
-        ("timers", timers(machine), allowed),
+        ("timers", timers(machine), allowed + of_it.get("timers", 0)),
         ("threads", held.threads, of_it.get("threads", 0)),
         ("open files", held.files, of_it.get("open files", 0)),
         *((name, count, 0) for name, count in _own(service)),

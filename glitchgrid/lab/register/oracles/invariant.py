@@ -7,12 +7,16 @@ the vaults has at least one whose V is S or more, and no larger number has this 
 ===================  ==================================================================================
 D was written        by somebody: a client has called for it, or it is 0
 V <= D               nothing is shown before it is durable; V = D where nothing is being stored
+a replaced vault     votes when as many others as it takes have on their disks that its old disk does not
 a vault's answer     200 or 412: says no more than D
-D never falls        except to the value of an unguarded store (a replaced disk breaks this)
+D never falls        except to the value of an unguarded store, or with a disk that is replaced
 S never falls        what a read may return does not go back
-a write of v         was acknowledged: by its return S had reached v
+a write of v         was acknowledged: by its return every majority of those that vote showed v
 a read of m          S had not passed m at its call, and M had reached m by its return
 ===================  ==================================================================================
+
+A vault whose disk was replaced does not vote until it has been taken in again. Until then it counts as one that shows 0
+for S, which does not fall for that: what every majority has shown its peers know, and so it will.
 
 The last three hold where every store is guarded, and are asked for under the atomic protocol alone.
 
@@ -26,15 +30,21 @@ from attrs import define, field, frozen
 from glitchgrid.lab.register.oracles.contract import majority
 from glitchgrid.observer import Observer
 from glitchgrid.outcome import StoreOutcome, StoreRequest
+from glitchgrid.peers.membership import GridMembership
+from glitchgrid.protocol.member import Phase, answers_needed
 from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.kernel.process import Process
 from glitchgrid.storage.record import RecordDamaged
+from glitchgrid.storage.rosterfile import decode_membership
 from glitchgrid.storage.slots import decode_file
 from glitchgrid.storage.store import Store
 from glitchgrid.value import NOTHING_STORED
 
 VALUE = "/data/value"
 """Where each vault keeps its value."""
+
+ROSTER = "/data/roster"
+"""Where it keeps what it knows of its grid."""
 
 
 @frozen
@@ -75,6 +85,10 @@ class _Seen:
     """What the disk certainly held when it was last looked at."""
     is_idle: bool = True
     """Nothing is being stored."""
+    membership: GridMembership | None = None
+    votes: bool = True
+    lost: set[str] = field(factory=set)
+    """The identities that have voted in its place, and whose disk was replaced."""
     unguarded: set[int] = field(factory=set)
     """What was stored without the guard: it may be less than what was there."""
 
@@ -93,7 +107,11 @@ class Invariant:
     written: set[int] = field(factory=lambda: {NOTHING_STORED})
     """What somebody has called for."""
     durable_majority: int = NOTHING_STORED
+    durable_reached: int = NOTHING_STORED
+    """The largest that M has been."""
     shown_majority: int = NOTHING_STORED
+    voters_show: int = NOTHING_STORED
+    """What every majority of those that vote shows."""
 
     @classmethod
     def of(
@@ -110,10 +128,22 @@ class Invariant:
         """What a vault that runs there has to tell."""
         return _Listener(self, self._seen(machine))
 
-    def watch(self, machine: Machine, store: Store, process: Process) -> None:
+    def watch(self, machine: Machine, store: Store, membership: GridMembership, process: Process) -> None:
         """A vault has started: its values are that store's from now on."""
         seen = self._seen(machine)
-        seen.store, seen.process, seen.is_idle = store, process, True
+        seen.store, seen.membership, seen.process, seen.is_idle = store, membership, process, True
+
+    def replace_disk(self, machine: Machine) -> None:
+        """Put an empty disk into a vault, which is down: what it held and showed is gone, and so is its vote."""
+        seen = self._seen(machine)
+        lost = durable_identity(machine)
+        if lost is not None and seen.votes:
+            seen.lost.add(lost.decode("ascii"))
+        machine.disk.replace()
+        seen.durable = seen.shown = NOTHING_STORED
+        seen.store, seen.data, seen.votes, seen.changes = None, None, False, machine.disk.changes
+        self._compare()
+        self._keep()
 
     def _seen(self, machine: Machine) -> _Seen:
         return next(each for each in self.vaults if each.machine is machine)
@@ -149,8 +179,8 @@ class Invariant:
 
     def acknowledged(self, value: int) -> None:
         """A write has returned."""
-        if self.all_are_guarded and self.shown_majority < value:
-            self.find(f"a write of {value} was acknowledged, and a majority may still show {self.shown_majority}")
+        if self.all_are_guarded and self.voters_show < value:
+            self.find(f"a write of {value} was acknowledged, and a majority may still show {self.voters_show}")
 
     def was_read(self, value: int, shown_at_call: int) -> None:
         """A read has returned."""
@@ -158,8 +188,8 @@ class Invariant:
             return
         if value < shown_at_call:
             self.find(f"a read returned {value}; when it was called every majority showed {shown_at_call}")
-        if value > self.durable_majority:
-            self.find(f"a read returned {value}, and no majority holds more than {self.durable_majority}")
+        if value > self.durable_reached:
+            self.find(f"a read returned {value}, and no majority holds more than {self.durable_reached}")
 
     def _look(self, seen: _Seen) -> bool:
         disk = seen.machine.disk
@@ -180,16 +210,38 @@ class Invariant:
             shown = seen.store.value
             changed = changed or shown != seen.shown
             seen.shown = shown
+            changed = self._look_at_vote(seen) or changed
             if shown != seen.durable and seen.is_idle:
                 self.find(f"{seen.machine.name} is idle, shows {shown} and holds {seen.durable} durably")
         if seen.shown > seen.durable and seen.durable not in seen.unguarded:
             self.find(f"{seen.machine.name} shows {seen.shown} and holds {seen.durable} durably")
         return changed
 
+    def _look_at_vote(self, seen: _Seen) -> bool:
+        votes = seen.votes
+        if seen.membership is not None and seen.membership.is_open:
+            seen.votes = seen.membership.fault() is None
+        if seen.votes and not votes and seen.lost:
+            self._look_at_fences(seen)
+        return seen.votes != votes
+
+    def _look_at_fences(self, seen: _Seen) -> None:
+        """A replaced vault votes again: enough of the others have it on their disks that its old votes do not count."""
+        others = [fenced_by(each.machine).decode("ascii").split() for each in self.vaults if each is not seen]
+        fencing = sum(seen.lost <= set(fenced) for fenced in others)
+        if fencing < answers_needed(len(self.vaults)):
+            self.find(f"{seen.machine.name} votes with a new disk, and {fencing} others know that its old one does not")
+
     def _compare(self) -> None:
         most = majority(len(self.vaults))
         self.durable_majority = sorted((seen.durable for seen in self.vaults), reverse=True)[most - 1]
-        shown = sorted(seen.shown for seen in self.vaults)[most - 1]
+        self.durable_reached = max(self.durable_reached, self.durable_majority)
+        voters = sorted(seen.shown for seen in self.vaults if seen.votes)
+        if len(voters) >= most:
+            self.voters_show = voters[most - 1]
+        shown = sorted(seen.shown if seen.votes else NOTHING_STORED for seen in self.vaults)[most - 1]
+        if len(voters) < len(self.vaults):
+            shown = max(shown, self.shown_majority)
         if self.all_are_guarded and shown < self.shown_majority:
             self.find(f"what every majority shows fell from {self.shown_majority} to {shown}")
         self.shown_majority = shown
@@ -233,6 +285,25 @@ def durable_identity(machine: Machine) -> bytes | None:
         return None if data is None else decode_file(data).record.identity.encode("ascii")
     except RecordDamaged:
         return None
+
+
+def is_formed(machine: Machine) -> bool:
+    """Is a vault one of its grid for good, as its disk certainly has it?"""
+    data = machine.disk.durable(ROSTER)
+    try:
+        return data is not None and decode_membership(data).phase is Phase.FORMED
+    except RecordDamaged:
+        return False
+
+
+def fenced_by(machine: Machine) -> bytes:
+    """Whom a vault's answers name, as its disk has it, in the form of the wire."""
+    data = machine.disk.durable(ROSTER)
+    try:
+        roster = None if data is None else decode_membership(data).roster
+    except RecordDamaged:
+        return b""
+    return b"" if roster is None else " ".join(sorted(roster.fenced)).encode("ascii")
 
 
 def _held(data: bytes | None) -> int:

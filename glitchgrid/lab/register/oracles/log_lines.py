@@ -24,6 +24,9 @@ REQUEST = "{client} {method} {path}: "
 OPEN = "whoever reaches {endpoint} can read and store: "
 """At each start: the servers of simulated grids have no tokens, and listen on every interface."""
 
+ALONE = "without --peers: "
+"""At each start of a vault that has none: those of the exercises."""
+
 LEVELS: Mapping[str, LogLevel] = {
     "control serves ": LogLevel.info,
     "vault {identity} holds ": LogLevel.info,
@@ -42,6 +45,12 @@ LEVELS: Mapping[str, LogLevel] = {
     REQUEST: LogLevel.warn,
     "{unsaid} more requests have failed": LogLevel.warn,
     OPEN: LogLevel.warn,
+    ALONE: LogLevel.info,
+    "this vault is {phase}": LogLevel.info,
+    "membership: ": LogLevel.warn,
+    "peer {peer} does not answer ": LogLevel.info,
+    "the vault in the place of ": LogLevel.warn,
+    "a control's list has ": LogLevel.warn,
     "{line}": LogLevel.critical,
 }
 """The lines that control and the vaults log, by their beginnings, and their levels."""
@@ -74,7 +83,7 @@ class Lines:
         self._begun: set[Process] = set()
         self._open: set[Process] = set()
         self.heard: dict[str, list[str]] = {}
-        """By the names of machines: where somebody wants to know every line of theirs, but for `REQUEST` and `OPEN`."""
+        """By the names of machines: where somebody wants to know every line of theirs but for those three."""
 
     def logged(self, event: Mapping[str, Any], process: Process) -> None:
         """A line, and which server's it is."""
@@ -83,7 +92,7 @@ class Lines:
             return
         begin = next((each for each in LEVELS if text.startswith(each)), None)
         heard = self.heard.get(process.host.name)
-        if heard is not None and begin not in {REQUEST, OPEN}:
+        if heard is not None and begin not in {REQUEST, OPEN, ALONE}:
             heard.append(formatEvent(dict(event)))
         if begin is None:
             if text.startswith(TWISTDS):

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from glitchgrid.lab.register.oracles.contract import majority
 from glitchgrid.simulation.clock import SECOND_NS
-from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
+from glitchgrid.wire import FENCED_HEADER, GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER
 
 TEXT = b"text/plain; charset=utf-8"
 ALLOWED = b"GET, HEAD, POST"
@@ -47,6 +47,7 @@ class Known:
     :ivar value: what the whole grid holds; 1 or more.
     :ivar vaults: how many there are.
     :ivar identity: of a vault; None for a control.
+    :ivar fenced: whom a vault names beside its value; empty for nobody.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class Known:
     vaults: int
     identity: bytes | None
     wall_s: Callable[[], float]
+    fenced: bytes = b""
 
 
 @frozen
@@ -73,6 +75,21 @@ class Expected:
     version: bytes = b"HTTP/1.1"
     or_body: tuple[bytes, ...] = ()
 
+    @property
+    def is_vote(self) -> bool:
+        """Does a vault say what it holds?"""
+        return self.status in {200, 412} and self.body.isdigit()
+
+    def _fields(self, body: bytes, known: Known) -> dict[bytes, bytes]:
+        fields = {b"content-type": TEXT, b"content-length": b"%d" % len(body)} | self.fields
+        if known.identity is not None:
+            fields[IDENTITY_HEADER.lower()] = known.identity
+        if known.fenced and self.is_vote:
+            fields[FENCED_HEADER.lower()] = known.fenced
+        if self.is_refusal:
+            fields[b"connection"] = b"close"
+        return fields
+
     def problem(self, found: "Answered", known: Known) -> str | None:
         """How an answer differs, in words."""
         phrase = HTTPStatus(self.status).phrase.encode("ascii")
@@ -80,11 +97,7 @@ class Expected:
         if found.line != line:
             return f"it begins with {_text(found.line)}, and not with {_text(line)}"
         body = found.body if found.body in self.or_body else self.body
-        fields = {b"content-type": TEXT, b"content-length": b"%d" % len(body)} | self.fields
-        if known.identity is not None:
-            fields[IDENTITY_HEADER.lower()] = known.identity
-        if self.is_refusal:
-            fields[b"connection"] = b"close"
+        fields = self._fields(body, known)
         rest = [(name, value) for name, value in found.fields if name not in _OWN]
         if self.status >= FAILS_FROM:
             named = [(name, value) for name, value in rest if name == REQUEST_ID]
@@ -221,7 +234,7 @@ def _decrease(known: Known) -> Expected:
 
 
 def _ready(known: Known) -> Expected:
-    checks = (b"open", b"disk", b"disk-thread") if known.kind == VAULT else (b"majority",)
+    checks = (b"open", b"disk", b"disk-thread", b"roster") if known.kind == VAULT else (b"majority",)
     return Expected(200, b"".join(b"[+]%b ok\n" % check for check in checks) + b"readyz check passed\n")
 
 

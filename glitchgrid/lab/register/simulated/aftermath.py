@@ -286,6 +286,7 @@ class Aftermath:
 
     def _holds_no_more(self, when: str, connections: int | None) -> bool:
         is_well = True
+        self._go_on(SECOND_NS, lambda: not self._grid.is_any_vault_asking())
         for machine in self._grid.servers:
             if machine.process is None:
                 self._find("holdings", f"{machine.name} has ended by itself")

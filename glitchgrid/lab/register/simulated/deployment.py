@@ -8,6 +8,7 @@ from glitchgrid.lab.history.format import read_history
 from glitchgrid.lab.picture.model import DURABLE, SHOWN, Stair
 from glitchgrid.lab.register.layout import ATOMIC
 from glitchgrid.lab.register.oracles.contract import majority
+from glitchgrid.lab.register.oracles.invariant import is_formed
 from glitchgrid.lab.register.oracles.names import HISTORY, INVARIANT
 from glitchgrid.lab.register.plans import CALM, POWER_LOSS
 from glitchgrid.lab.register.simulated.aftermath import Aftermath
@@ -23,6 +24,8 @@ SERVES_AGAIN_S = 20
 
 ACKNOWLEDGED_PERCENT_MIN = 10
 """This share of the writes must be acknowledged, and as many reads answered; else a run proves nothing."""
+
+REFUSED = "a grid that has lost too many disks at once did not answer"
 
 MAJORITY = "majority"
 """The lane of M and S: what a majority holds durably, and what every majority shows."""
@@ -52,11 +55,16 @@ class JudgedGrid(Grid):
             self._turns.run(plan.seed, run.let_pass)
 
     def _let_a_majority_be_well(self) -> None:
-        """Start a majority of the vaults and all controls; the other vaults stay dead."""
+        """Start a majority of the vaults and all controls; the other vaults stay dead.
+
+        All vaults, where some of them are not of the grid yet: for its birth it takes all of them, and to be taken in
+        again may take more than a majority.
+        """
         self.availability.pace = None
         rng = self.world.rng("liveness")
         well = list(self.vaults)
-        while len(well) > majority(len(self.vaults)):
+        enough = majority(len(well)) if self.layout.protocol != ATOMIC or all(map(is_formed, well)) else len(well)
+        while len(well) > enough:
             well.remove(rng.pick(well))
         for machine in self.servers:
             machine.calm()
@@ -79,10 +87,18 @@ class JudgedGrid(Grid):
         for prober in probers:
             process.run(prober.startService)
         self.run.go_on(SERVES_AGAIN_S * SECOND_NS, lambda: all(prober.served for prober in probers))
+        if self._has_too_few_disks():
+            self.run.reached[REFUSED] += not any(prober.served for prober in probers)
+            return
         for prober in probers:
             if not prober.served:
                 late = f"{SERVES_AGAIN_S} s after a majority is well"
                 self.run.find(LIVENESS, f"{prober.control.name} does not serve {late}")
+
+    def _has_too_few_disks(self) -> bool:
+        """Have so many lost their disks at once that the others may not go on without them?"""
+        voters = [vault for vault in self.invariant.vaults if vault.votes]
+        return bool(self.run.plan.breaks) and len(voters) < majority(len(self.vaults))
 
     def judge(self) -> Judgement:
         broken = [Finding(INVARIANT, each.what, each.at_ns) for each in self.invariant.broken[:1]]

@@ -17,7 +17,15 @@ from glitchgrid.lab.plan.plan import Environment
 from glitchgrid.lab.register.layout import ATOMIC, CONTROL_PORT, VAULT_PORT
 from glitchgrid.lab.register.oracles.availability import Availability, Pace
 from glitchgrid.lab.register.oracles.coverage import Coverage
-from glitchgrid.lab.register.oracles.invariant import Invariant, durable_identity, shown
+from glitchgrid.lab.register.oracles.invariant import (
+    ROSTER,
+    VALUE,
+    Invariant,
+    durable_identity,
+    fenced_by,
+    is_formed,
+    shown,
+)
 from glitchgrid.lab.register.oracles.log_lines import Lines
 from glitchgrid.lab.register.oracles.wellness import Wellness
 from glitchgrid.lab.register.oracles.wire import CONTROL, VAULT, Known
@@ -34,13 +42,28 @@ from glitchgrid.lab.register.simulated.programs import (
 from glitchgrid.lab.system import Deployment, Run
 from glitchgrid.lab.verdict import LOG
 from glitchgrid.observer import Observers
+from glitchgrid.protocol.member import Membership, Phase
+from glitchgrid.protocol.roster import Place, Roster
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.kernel.machine import Machine
 from glitchgrid.simulation.kernel.process import Process
+from glitchgrid.storage.record import Record
+from glitchgrid.storage.rosterfile import encode_membership
+from glitchgrid.storage.slots import Slot, encode_file
+from glitchgrid.value import NOTHING_STORED
+
+FIRST_SLOT = 2
+"""A new vault's."""
 
 UP_S = 2
 """In a run without faults, the clients begin this long after the servers: by then the grid is up."""
 
+
+BIRTHS_EVERY = 4
+"""One run in so many sees the grid's birth. In the others it was before: with enough faults it might never end."""
+
+BORN_S = 3
+"""In any other run they wait for the grid's birth, and so long at most: faults may keep it from that."""
 
 CANNOT_START = "twistd vault: "
 """What a vault that does not start logs, by its beginning."""
@@ -84,7 +107,8 @@ class Grid(Deployment):
 
     def launch(self, machine: Machine) -> Process:
         if machine in self.vaults:
-            return self.twistd(machine, *vault_arguments())
+            peers = self._addresses() if self.layout.protocol == ATOMIC else ()
+            return self.twistd(machine, *vault_arguments(peers))
         return self.twistd(machine, *control_arguments(self._addresses(), self.layout.protocol))
 
     def attached(self) -> AbstractContextManager[object]:
@@ -92,10 +116,22 @@ class Grid(Deployment):
 
     def surround(self, environment: Environment) -> None:
         super().surround(environment)
+        if self.layout.protocol == ATOMIC and self.world.rng("birth").below(BIRTHS_EVERY) > 0:
+            self._be_born()
         if self.layout.protocol == ATOMIC and not self.run.plan.breaks:  # a value that was lost is no matter of time
             self.availability.pace = Pace.of(
                 environment.latency_us, environment.loss_per_mille, environment.disk_slowness
             )
+
+    def _be_born(self) -> None:
+        """Lay on the disks what is there after a birth."""
+        peers = tuple(sorted(f"{address}:{VAULT_PORT}" for address in self._addresses()))
+        identities = [f"{self.world.rng(f'identity of {peer}').below(1 << 128):032x}" for peer in peers]
+        roster = Roster(tuple(map(Place, peers, identities)))
+        for vault, address in zip(self.vaults, self._addresses(), strict=True):
+            identity = identities[peers.index(f"{address}:{VAULT_PORT}")]
+            vault.disk.put(VALUE, encode_file(Slot(FIRST_SLOT, Record(identity, NOTHING_STORED))))
+            vault.disk.put(ROSTER, encode_membership(Membership(identity, Phase.FORMED, peers, roster)))
 
     def known(self, machine: Machine) -> Known:
         """What the answers of a server depend on, where the whole grid holds one value."""
@@ -108,11 +144,25 @@ class Grid(Deployment):
             len(self.vaults),
             identity,
             lambda: machine.clock.wall_ns(self.world.now_ns) / SECOND_NS,
+            fenced_by(machine) if is_vault else b"",
         )
 
     def store_by_hand(self, vault: Machine, value: int) -> None:
         """Send a store to a vault, past all controls and without the guard."""
         self.talkers.run(lambda: store_by_hand(self.talkers, self.workload, vault, value))
+
+    def is_any_vault_asking(self) -> bool:
+        """Does a vault that runs ask its peers just now?"""
+        services: list[Any] = [self.services.get(vault.name) for vault in self.vaults if vault.process is not None]
+        return any(service.membership.asks for service in services if service is not None)
+
+    def may_lose_disk(self, vault: Machine) -> bool:
+        """Is every other vault one of the grid for good? Two without their disks could be waited for in vain."""
+        return all(is_formed(each) for each in self.vaults if each is not vault)
+
+    def lose_disk(self, vault: Machine) -> None:
+        """Put an empty disk into a machine without power."""
+        self.invariant.replace_disk(vault)
 
     def _addresses(self) -> Sequence[str]:
         """What controls are told of the vaults."""
@@ -120,7 +170,7 @@ class Grid(Deployment):
 
     def _of_vault(self, vault: Machine) -> Attachment:
         def served(service: Any, process: Process) -> None:
-            self.invariant.watch(vault, service.store, process)
+            self.invariant.watch(vault, service.store, service.membership, process)
             self._keep(service, process)
 
         observer = Observers(self.observer, self.invariant.observer(vault))
@@ -137,9 +187,11 @@ class Grid(Deployment):
     # The clients.
 
     def before_clients(self) -> None:
-        """All that happens in a run without faults is judged, from when the grid is up."""
+        """All that happens in a run without faults is judged, from when the grid is up. Others begin at its birth."""
         if not self.run.plan.faults and self.availability.pace is not None:
             self.run.go_on(UP_S * SECOND_NS, lambda: False)
+        elif self.layout.protocol == ATOMIC:
+            self.run.go_on(BORN_S * SECOND_NS, lambda: all(map(is_formed, self.vaults)))
 
     def clients_program(self, process: Inside) -> IService:
         service = MultiService()

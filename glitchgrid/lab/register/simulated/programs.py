@@ -31,9 +31,18 @@ DATA = "/data"
 VALUE = f"{DATA}/value"
 
 
-def vault_arguments() -> Sequence[str]:
-    """What comes behind ``twistd``."""
-    return "vault", "--port", str(VAULT_PORT), "--data-dir", DATA
+def vault_arguments(peers: Sequence[str] = ()) -> Sequence[str]:
+    """What comes behind ``twistd``.
+
+    :param peers: the names or addresses of all vaults, for vaults with a roster. Whoever asks them without a list of
+        vaults is let in: strangers and hands, whose rows of the wire's table know of none.
+    """
+    alone = "vault", "--port", str(VAULT_PORT), "--data-dir", DATA
+    return (*alone, "--peers", _listed(peers), "--allow-unlisted") if peers else alone
+
+
+def _listed(vaults: Sequence[str]) -> str:
+    return ",".join(f"{vault}:{VAULT_PORT}" for vault in vaults)
 
 
 def control_arguments(vaults: Sequence[str], protocol: str) -> Sequence[str]:
@@ -41,7 +50,7 @@ def control_arguments(vaults: Sequence[str], protocol: str) -> Sequence[str]:
 
     :param vaults: their names or addresses.
     """
-    there = ",".join(f"{vault}:{VAULT_PORT}" for vault in vaults)
+    there = _listed(vaults)
     return "control", "--port", str(CONTROL_PORT), "--vaults", there, "--protocol", protocol
 
 
