@@ -86,7 +86,7 @@ class VaultTests(SynchronousTestCase):
             observer=self.heard,
         )
         self.service.startService()
-        self.pool.finish()
+        self.pool.finish_all()
         self.face = self.reactor.tcpServers[0][1]
 
     def client(self) -> RawClient:

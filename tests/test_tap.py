@@ -228,7 +228,7 @@ class VaultTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> Any:
             given.extend(arguments)
-            self.assertEqual(list(options), ["doors"])
+            self.assertEqual(list(options), ["doors", "peers"])
             return vault_service(*arguments, **options)
 
         self.patch(vault_tap, "vault_service", service)

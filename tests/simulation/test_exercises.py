@@ -134,7 +134,7 @@ def _for_all_that_wait(self: Any, number: int, voter: str, answer: Any) -> None:
 
 CHANGES: tuple[tuple[str, Any, str, Any], ...] = (
     ("vaults that are behind", coordinator.Coordinator, "_reaches_floor", lambda _self, _value: True),
-    ("strange answers", connections, "BODY_BYTES_MAX", 10**6),
+    ("strange answers", exchange, "read_body", lambda response, _most: connections.read_body(response, 10**6)),
     ("two addresses of one vault", Doubles, "report", lambda *_: None),
     ("vaults that have forgotten", ReadRound, "has_lost", False),
     ("connections that break", exchange, "connection_broke", lambda _failure: False),

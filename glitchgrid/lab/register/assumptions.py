@@ -20,7 +20,7 @@ from glitchgrid.value import VALUE_MAX
 class Register(Stage, Protocol):
     """Vaults that somebody can reach past all controls."""
 
-    def store_by_hand(self, vault: Machine, value: int) -> None:
+    def store_by_hand(self, vault: Machine, value: int) -> bool:
         """Send a store to a vault, past all controls and without the guard."""
 
     def may_lose_disk(self, vault: Machine) -> bool:
@@ -48,8 +48,7 @@ class StoreByHand(OfKeeper):
 
     def begin(self, stage: Any) -> bool:
         register: Register = stage
-        register.store_by_hand(stage.world.machines[self.machine], self.value)
-        return True
+        return register.store_by_hand(stage.world.machines[self.machine], self.value)
 
     def end(self, stage: Stage) -> bool:
         """What was stored stays."""

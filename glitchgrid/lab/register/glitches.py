@@ -38,6 +38,7 @@ from glitchgrid.storage.rosterfile import decode_question, encode_membership
 from glitchgrid.storage.slots import Slot, encode_file
 from glitchgrid.storage.store import Store
 from glitchgrid.storage.valuefile import VALUE_NAME, ValueFile
+from glitchgrid.value import NOTHING_STORED
 from glitchgrid.vaults.exchange import Exchange
 from glitchgrid.vaults.names import Name, ThreadResolver, _Lookup
 from glitchgrid.wire import GUARD_HEADER
@@ -145,8 +146,12 @@ def _torn_write(_original: Any) -> Any:
     what="A vault begins with nothing whenever it starts, as the original ones did.",
     so="Restarts of a majority, one after another, and the register has forgotten everything.",
 )
-def _forget_on_restart(_original: Any) -> Any:
-    return lambda _self: None
+def _forget_on_restart(original: Any) -> Any:
+    def read(self: Any) -> Any:
+        found = original(self)  # its name it keeps: a vault without one would be taken for a new one, and let in
+        return found and evolve(found, record=evolve(found.record, value=NOTHING_STORED))
+
+    return read
 
 
 # The vault's store.

@@ -147,9 +147,12 @@ class Grid(Deployment):
             fenced_by(machine) if is_vault else b"",
         )
 
-    def store_by_hand(self, vault: Machine, value: int) -> None:
-        """Send a store to a vault, past all controls and without the guard."""
+    def store_by_hand(self, vault: Machine, value: int) -> bool:
+        """Send a store to a vault, past all controls and without the guard; False before there is anybody to do so."""
+        if self.clients.process is None:
+            return False
         self.talkers.run(lambda: store_by_hand(self.talkers, self.workload, vault, value))
+        return True
 
     def is_any_vault_asking(self) -> bool:
         """Does a vault that runs ask its peers just now?"""
