@@ -26,7 +26,7 @@ STEPS = {
     "fences-not-passed-on": 14,
     "fenced-peer-counts": 13,
     "latest-alone": 13,
-    "formed-at-once": 13,
+    "formed-at-once": 16,
     "value-not-stored": 8,
 }
 """How long the shortest story of each break is."""
@@ -90,9 +90,9 @@ def test_a_birth_that_never_ends_has_two_lists_and_no_fences() -> None:
     for state in ends(world, search(world)).dead:
         if any(world.folded(action.state) != state for action in world.progress(state)):
             continue
-        rosters = {each.membership.roster for each in world.at(state)}
+        rosters = {each.membership.roster for each in world.at(state)} - {None}
         assert len(rosters) == 2
-        assert all(roster is not None and not roster.fenced for roster in rosters)
+        assert not any(roster.fenced for roster in rosters if roster is not None)
 
 
 def some_states(instance: Instance, number: int) -> tuple[World, list[State]]:

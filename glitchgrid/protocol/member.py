@@ -167,7 +167,7 @@ class Member:
         self._named = self._named.union(*(self._known_here(roster) for roster in rosters))
         match self.now.phase:
             case Phase.NEW | Phase.UNLISTED:
-                after = self._enter(rosters) if rosters else self._be_born(me, others)
+                after = self._enter(me, others) if rosters else self._be_born(me, others)
             case Phase.LISTED | Phase.ENROLLED:
                 after = self._form(me, others)
             case Phase.FORMED:
@@ -212,13 +212,22 @@ class Member:
         number = None if self._address is None else roster.place_for(self._address, self.now.peers)
         return frozenset() if number is None else roster.places[number].identities - {self.now.identity}
 
-    def _enter(self, rosters: list[Roster]) -> Membership:
+    def _enter(self, me: str, others: Mapping[str, Membership]) -> Membership | None:
         """There is a roster already: this vault is in it, or comes in the place of one that was.
 
-        Two disks that are lost one after the other during the birth may leave both at once.
+        Disks that are lost one after the other during the birth may leave both at once, so it takes all peers to know:
+        one that has not answered may have another vault in this one's place, and that one may have voted.
         """
+        rosters = [each.roster for each in others.values() if each.roster is not None]
         if all(self.now.identity in roster.identities for roster in rosters):
-            return self._listed(rosters[0])
+            together = reduce(Roster.merged, rosters)
+            if len(others) < len(self.now.peers) - 1:
+                self.waits = f"the grid is not formed: it waits for {self._missing({me: None, **others})}"
+            elif not together.is_certain:
+                self.waits = "the grid is not formed: its vaults hold two lists; to begin anew, empty all directories"
+            else:
+                return self._listed(together)
+            return None
         if self.now.phase is Phase.UNLISTED:
             raise Misfit(
                 "this data directory is of another grid: it holds a value, and its identity is not in the peers' roster"

@@ -91,6 +91,11 @@ class Roster:
         """Everybody who is or was in some place."""
         return frozenset().union(self.fenced, *(place.identities for place in self.places))
 
+    @property
+    def is_certain(self) -> bool:
+        """Is there one in each place who is not fenced?"""
+        return all(len(place.identities - self.fenced) == 1 for place in self.places)
+
     def unmatched(self, addresses: Iterable[str]) -> tuple[list[int], list[str]]:
         """The places that none of these addresses leads or led to, and the addresses that never led to any."""
         left, free = [], dict(enumerate(self.places))

@@ -63,7 +63,18 @@ class BirthTests(SynchronousTestCase):
 
     def test_a_new_vault_in_the_list_of_all_who_have_one_takes_that(self) -> None:
         member = Member(new(A))
-        self.assertEqual(member.hear({"a:1": new(A), "c:1": listed(C)}), listed(A))
+        self.assertIsNone(member.hear({"a:1": new(A), "c:1": listed(C)}))
+        self.assertIn("it waits for b:1", member.waits)
+        for other in (new(B), listed(B)):
+            self.assertEqual(member.hear(grid(new(A), other, listed(C))), listed(A))
+
+    def test_it_takes_none_of_two(self) -> None:
+        member = Member(new(A))
+        self.assertIsNone(member.hear(grid(new(A), listed(B, roster(A, B, C2)), listed(C))))
+        self.assertIn("two lists", member.waits)
+        taken = BORN.taken(1, B2, "b:1", ())
+        after = member.hear(grid(new(A), formed(B2, taken), listed(C)))
+        self.assertEqual(after, listed(A, taken))
 
     def test_a_vault_alone_is_a_grid(self) -> None:
         member = Member(new(A, peers=("a:1",)))

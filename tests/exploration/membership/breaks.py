@@ -121,7 +121,7 @@ class Break:
 _ONE = Instance(losses=1)
 _TWO = Instance(losses=2)
 _GHOSTS = Instance(losses=2, ghosts=True)
-_BIRTH = Instance(losses=1, starts=Phase.NEW)
+_BIRTH = Instance(losses=2, starts=Phase.NEW)
 
 BREAKS = {
     "no-fence": Break("a replacement reads the others, and nobody fences", _ONE, Rules(NoFence)),

@@ -29,7 +29,7 @@ NEW_ADDRESS = "X"
 class Instance:
     """:ivar starts: how all vaults are at first: formed, new, or unlisted.
     :ivar lose: the places whose disks may be lost; any, where it is empty.
-    :ivar loses_all: even the last vault of a formed grid that has a roster may lose its disk.
+    :ivar loses_all: even the last vault that has a roster may lose its disk.
     :ivar ghosts: a replaced disk lives on, at no address.
     :ivar late: questions and answers may be late.
     :ivar moves: the first that is replaced comes up at another address, or at its own.
@@ -205,7 +205,7 @@ class World:
         if self.instance.lose and vault.place not in self.instance.lose:
             return False
         know = [each for each in vaults if each.membership.roster is not None]
-        return self.instance.loses_all or self.instance.starts is not Phase.FORMED or know != [vault]
+        return self.instance.loses_all or know != [vault]
 
     def _addresses_after(self, vault: Vault, vaults: list[Vault]) -> list[str]:
         may_move = self.instance.moves and all(each.address != NEW_ADDRESS for each in vaults)
