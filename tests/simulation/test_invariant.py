@@ -5,9 +5,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from glitchgrid.lab.register.oracles.invariant import Invariant
+from glitchgrid.lab.register.oracles.invariant import VALUE, Invariant
 from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
+from glitchgrid.protocol.member import Membership, Phase
+from glitchgrid.protocol.roster import Place, Roster
 from glitchgrid.storage.record import Record
+from glitchgrid.storage.rosterfile import encode_membership
 from glitchgrid.storage.slots import Slot, encode_file
 
 IDENTITY = "0" * 32
@@ -35,12 +38,26 @@ class Vault:
         self.data: bytes | None = None
         self.store: Any = SimpleNamespace(is_open=True, value=0)
         self.process: Any = SimpleNamespace(alive=True)
-        disk = SimpleNamespace(changes=0, durable=lambda _name: self.data)
+        self.waits: str | None = None
+        self.fenced: frozenset[str] = frozenset()
+        self.membership: Any = SimpleNamespace(is_open=True, fault=lambda: self.waits)
+        disk = SimpleNamespace(changes=0, durable=self._durable, replace=self._replace)
         self.machine: Any = BusyMachine(name, disk)
+
+    def _durable(self, name: str) -> bytes | None:
+        if name == VALUE:
+            return self.data
+        peers = ("a:1", "b:1", "c:1")
+        places = tuple(Place(each, f"{number:032x}") for number, each in enumerate(peers))
+        return encode_membership(Membership(IDENTITY, Phase.FORMED, peers, Roster(places, self.fenced)))
+
+    def _replace(self) -> None:
+        self.data = None
+        self.machine.disk.changes += 1
 
     def begin(self, invariant: Invariant) -> None:
         """Start, and begin to store something."""
-        invariant.watch(self.machine, self.store, self.process)
+        invariant.watch(self.machine, self.store, self.membership, self.process)
         self.observer = invariant.observer(self.machine)
         self.observer.sync_began(1, stores=1)
 
@@ -163,13 +180,54 @@ class InvariantTests(SynchronousTestCase):
         self.vaults[0].store.value = 3
         self.assert_broken("every majority", "fell from 5 to 3")
 
-    def test_a_disk_that_was_replaced(self) -> None:
+    def test_a_disk_that_is_gone(self) -> None:
         self.hold(5, 5, 5)
         self.vaults[0].machine.process = None
         self.vaults[0].data = None
         self.vaults[0].machine.disk.changes += 1
         self.invariant.check()
         self.assertIn("fell from 5 to 0", self.invariant.broken[0].what)
+
+    def replace(self, *held: int) -> Vault:
+        """The first of three vaults that hold these has a new disk, and runs with it."""
+        self.hold(*held)
+        first = self.vaults[0]
+        first.store.value = 0
+        self.invariant.replace_disk(first.machine)
+        first.waits = "its disk was replaced"
+        self.invariant.check()
+        self.assertEqual(self.invariant.broken, [])
+        return first
+
+    def rejoin(self, first: Vault, value: int, *fencing: int) -> list[str]:
+        for number in fencing:
+            self.vaults[number].fenced = frozenset({IDENTITY})
+        first.begin(self.invariant)
+        first.make_durable(value)
+        first.store.value, first.waits = value, None
+        self.invariant.written.add(value)
+        self.invariant.check()
+        return [each.what for each in self.invariant.broken]
+
+    def test_a_disk_that_was_replaced_and_its_vault_taken_in_again(self) -> None:
+        first = self.replace(5, 5, 3)
+        self.assertEqual(self.invariant.shown_majority, 5)
+        self.assertEqual(self.rejoin(first, 5, 1, 2), [])
+
+    def test_taken_in_with_less_than_its_peers_had_shown(self) -> None:
+        (broken,) = self.rejoin(self.replace(3, 5, 3), 4, 1, 2)
+        self.assertIn("votes with a new disk and 4, and its peers had shown 5", broken)
+
+    def test_taken_in_by_too_few(self) -> None:
+        (broken,) = self.rejoin(self.replace(5, 5, 5), 5, 1)
+        self.assertIn("1 others know that its old one does not", broken)
+
+    def test_what_is_acknowledged_while_one_does_not_vote_is_shown_by_the_others(self) -> None:
+        self.replace(5, 5, 3)
+        self.invariant.acknowledged(5)
+        self.assertEqual(self.invariant.broken, [])
+        self.invariant.acknowledged(6)
+        self.assertIn("a majority may still show 5", self.invariant.broken[0].what)
 
     def test_a_vault_that_is_down_shows_what_it_showed(self) -> None:
         self.hold(5, 5, 5)

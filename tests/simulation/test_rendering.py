@@ -116,7 +116,7 @@ class LivesAndFindingsTests(SynchronousTestCase):
 
     def test_what_is_wrong_is_marked_where_it_showed(self) -> None:
         with switched_on("join-the-running-round"):
-            for seed in map(str, range(40)):
+            for seed in map(str, range(120)):
                 result = run_seed(seed, Wanted().layout(seed), keep_trace=True)
                 finding = next((each for each in result.findings if each.oracle == "checker"), None)
                 if finding is not None:

@@ -25,11 +25,12 @@ from glitchgrid.lab.place.changes import replaced
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import Environment, Plan, Planned
 from glitchgrid.lab.plan.swarm import LOADING_MS, draw_plan
-from glitchgrid.lab.register.assumptions import LostDisk, StoreByHand
+from glitchgrid.lab.register.assumptions import LostDisk, LostDisks, StoreByHand
 from glitchgrid.lab.register.habits import ClientHabits
 from glitchgrid.lab.register.layout import GridLayout, Wanted
 from glitchgrid.lab.register.oracles.names import ORACLES
 from glitchgrid.lab.register.plans import grid_of, habits_of
+from glitchgrid.lab.register.simulated.deployment import REFUSED
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict
 from glitchgrid.outcome import Holds
@@ -38,7 +39,7 @@ from glitchgrid.storage.store import Store
 
 ROOT = Path(__file__).parents[2]
 GLITCHGRID = str(Path(sys.executable).with_name("glitchgrid"))
-NOT_SO_SOON = {"fault: store by hand", "fault: lost disk"}
+NOT_SO_SOON = {"fault: store by hand", "fault: two lost disks", REFUSED}
 """Faults that break an assumption are rare."""
 
 SEEDS_UNTIL_FOUND = 30
@@ -163,13 +164,18 @@ class BrokenAssumptionTests(SynchronousTestCase):
         self.assertEqual(result.reached["fault: store by hand"], 10)
         self.assertEqual(result.reached["a broken assumption showed"], 1)
 
-    def test_lost_disks(self) -> None:
+    def test_a_grid_that_loses_a_majority_of_its_disks_at_once_answers_no_more(self) -> None:
+        result = self.run_with(LostDisks("vault1", "vault2"))
+        self.assertEqual(result.plan.breaks, ["a majority of the vaults keep their disks"])
+        self.assertEqual((result.findings, result.reached[REFUSED]), ((), 1))
+
+    def test_disks_that_are_lost_one_after_the_other_break_nothing(self) -> None:
         result = self.run_with(LostDisk("vault1"), LostDisk("vault2"))
-        self.assertEqual(result.verdict, Verdict.EXPECTED_BROKEN)
-        self.assertIn("to 0", result.findings[0].message)
+        self.assertEqual((result.verdict, result.plan.breaks), (Verdict.PASSED, []))
+        self.assertGreater(result.reached["fault: lost disk"], 3)
 
     def test_a_property_that_had_to_break_is_no_failure_of_it(self) -> None:
-        result = self.run_with(LostDisk("vault1"), LostDisk("vault2"))
+        result = self.run_with(StoreByHand("vault1", 1), Kill("control1"), vaults=1)
         stated = Counter({("it holds", True): 5, ("it holds", False): 2})
         broken = Summary(REGISTER).and_also(evolve(result, stated=stated)).stated
         self.assertEqual((broken["it holds", True], broken["it holds", False]), (5, 0))

@@ -60,6 +60,8 @@ def _parts(line: str) -> tuple[int, str, str]:
 
 def _messages(recording: Recording, read: Reader, client_at: Mapping[int, str]) -> Iterator[Message]:
     for flow in recording.flows:
+        if flow.source[0] == flow.target[0]:
+            continue  # what a machine says to itself goes over no link
         source, target = (
             client_at.get(port, CLIENTS) if machine == CLIENTS else machine
             for machine, port in (flow.source, flow.target)

@@ -7,7 +7,7 @@ the vaults has at least one whose V is S or more, and no larger number has this 
 ===================  ==================================================================================
 D was written        by somebody: a client has called for it, or it is 0
 V <= D               nothing is shown before it is durable; V = D where nothing is being stored
-a replaced vault     votes when as many others as it takes have on their disks that its old disk does not
+a replaced vault     votes when it holds what they showed, and as many others as it takes have the fence on their disks
 a vault's answer     200 or 412: says no more than D
 D never falls        except to the value of an unguarded store, or with a disk that is replaced
 S never falls        what a read may return does not go back
@@ -89,6 +89,8 @@ class _Seen:
     votes: bool = True
     lost: set[str] = field(factory=set)
     """The identities that have voted in its place, and whose disk was replaced."""
+    owes: int = NOTHING_STORED
+    """What it has to hold before it votes again: as many others as it takes to let it in showed no less."""
     unguarded: set[int] = field(factory=set)
     """What was stored without the guard: it may be less than what was there."""
 
@@ -110,6 +112,8 @@ class Invariant:
     durable_reached: int = NOTHING_STORED
     """The largest that M has been."""
     shown_majority: int = NOTHING_STORED
+    _lowered: list[tuple[int, int]] = field(factory=list)
+    """What S was and became, where a disk was lost that alone had shown it."""
     voters_show: int = NOTHING_STORED
     """What every majority of those that vote shows."""
 
@@ -140,6 +144,13 @@ class Invariant:
         if lost is not None and seen.votes:
             seen.lost.add(lost.decode("ascii"))
         machine.disk.replace()
+        others = sorted(each.shown for each in self.vaults if each is not seen)
+        needed = answers_needed(len(self.vaults))
+        seen.owes = max(seen.owes, others[needed - 1] if needed else NOTHING_STORED)
+        if seen.owes < self.shown_majority:
+            # Of two vaults one may be all that shows S: it was not committed.
+            self._lowered.append((self.shown_majority, seen.owes))
+            self.shown_majority = seen.owes
         seen.durable = seen.shown = NOTHING_STORED
         seen.store, seen.data, seen.votes, seen.changes = None, None, False, machine.disk.changes
         self._compare()
@@ -186,6 +197,9 @@ class Invariant:
         """A read has returned."""
         if not self.all_are_guarded:
             return
+        for before, after in self._lowered:
+            if after < shown_at_call <= before:
+                shown_at_call = after
         if value < shown_at_call:
             self.find(f"a read returned {value}; when it was called every majority showed {shown_at_call}")
         if value > self.durable_reached:
@@ -222,15 +236,18 @@ class Invariant:
         if seen.membership is not None and seen.membership.is_open:
             seen.votes = seen.membership.fault() is None
         if seen.votes and not votes and seen.lost:
-            self._look_at_fences(seen)
+            self._look_at_rejoined(seen)
         return seen.votes != votes
 
-    def _look_at_fences(self, seen: _Seen) -> None:
-        """A replaced vault votes again: enough of the others have it on their disks that its old votes do not count."""
+    def _look_at_rejoined(self, seen: _Seen) -> None:
+        """A replaced vault votes again: it holds what the others showed, and they know that its old disk does not."""
+        name = seen.machine.name
+        if seen.shown < seen.owes:
+            self.find(f"{name} votes with a new disk and {seen.shown}, and its peers had shown {seen.owes}")
         others = [fenced_by(each.machine).decode("ascii").split() for each in self.vaults if each is not seen]
         fencing = sum(seen.lost <= set(fenced) for fenced in others)
         if fencing < answers_needed(len(self.vaults)):
-            self.find(f"{seen.machine.name} votes with a new disk, and {fencing} others know that its old one does not")
+            self.find(f"{name} votes with a new disk, and {fencing} others know that its old one does not")
 
     def _compare(self) -> None:
         most = majority(len(self.vaults))
