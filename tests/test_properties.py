@@ -31,7 +31,7 @@ OF_SERVERS = [row for row in ROWS if not row["text"].startswith("test: ")]
 STATED = (*of_servers(), *of_test_commands(find_templates()))
 LEAST = 25
 CONSTANT = re.compile(r"\b(?:always|sometimes)[a-z_]*\(\s*(?:not )?(?:True|False|0|1)\s*,")
-SEEDS = 120
+SEEDS = 130
 
 
 class CatalogueTests(SynchronousTestCase):

@@ -41,6 +41,9 @@ from glitchgrid.waiting import settled
 AGAIN_S = 0.2
 """How long a vault that does not vote waits before it asks its peers again."""
 
+AT_ONCE_S = 0.02
+"""How long it waits where something has changed."""
+
 LOOK_S = 30.0
 """How often a vault that votes asks whether another has taken its place."""
 
@@ -98,6 +101,7 @@ class GridMembership:
         self._former: frozenset[bytes] = frozenset()
         self._warned: set[bytes] = set()
         self._said = ""
+        self._heard: dict[str, Membership] = {}
         self._problems: dict[str, str] = {}
         self.exists = False
         """Has it peers, or a roster? Else it is on its own, and all of this lets everything pass."""
@@ -262,12 +266,12 @@ class GridMembership:
         self._asking = Deferred.fromCoroutine(self._ask_all())
         self._asking.addCallbacks(self._ask_again, self._failed)
 
-    def _ask_again(self, has_changed: bool) -> None:
+    def _ask_again(self, at_once: bool) -> None:
         self._asking = None
         if self._stopped:
             return
-        delay_s = 0.0 if has_changed else AGAIN_S
-        if self._member.is_settled and not has_changed:
+        delay_s = AT_ONCE_S if at_once else AGAIN_S
+        if self._member.is_settled and not at_once:
             delay_s = LOOK_S
             for client in self._clients.values():  # nobody needs them for that long
                 client.close()
@@ -283,12 +287,19 @@ class GridMembership:
             return
         if not failure.check(StoreFailed, StoreBusy):  # of the first the log has a line
             self._log.failure("bug while peers are asked", failure)
-        self._ask_again(has_changed=False)
+        self._ask_again(at_once=False)
 
     async def _ask_all(self) -> bool:
-        """Ask all peers what they are, and to be let in where this vault rejoins. Returns whether it has changed."""
-        before = self._member.now
-        heard = await self._of(self._clients, lambda client: client.membership())
+        """Ask all peers what they are, and to be let in where this vault rejoins. Returns whether to ask again at once.
+
+        Source: Afek et al., "Atomic snapshots of shared memory" (1993), for the double collect.
+        """
+        before, heard_before = self._member.now, self._heard
+        heard = self._heard = await self._of(self._clients, lambda client: client.membership())
+        if heard != heard_before:
+            return True
+        # Twice the same, one round after the other: so it was between the two, all of it at one moment. Answers of one
+        # round may be of different moments, and a grid as some of them have it, and others, may never have been.
         await self._alone(partial(self._hear, heard))
         question = self._member.question()
         if question is not None:

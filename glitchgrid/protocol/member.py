@@ -150,7 +150,7 @@ class Member:
     def hear(self, heard: Mapping[str, Membership]) -> Membership | None:
         """What this vault becomes by what all who answered are, itself among them; None where it stays what it is.
 
-        :param heard: by the address at which each was asked.
+        :param heard: by the address at which each was asked; all of it has to have been so at one moment.
         :raises Misfit: where it can't be a member.
         """
         me = self._find_itself(heard)

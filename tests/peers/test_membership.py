@@ -25,7 +25,7 @@ from glitchgrid.errors import (
     VaultUnreachable,
 )
 from glitchgrid.outcome import StoreRequest
-from glitchgrid.peers.membership import AGAIN_S, LOOK_S, GridMembership
+from glitchgrid.peers.membership import AGAIN_S, AT_ONCE_S, LOOK_S, GridMembership
 from glitchgrid.protocol.member import FenceAnswer, FenceQuestion, Membership
 from glitchgrid.protocol.roster import list_digest
 from glitchgrid.storage.rosterfile import (
@@ -159,10 +159,11 @@ class Grid:
 
     def go_on(self, seconds: float = AGAIN_S, times: int = 6) -> None:
         for _ in range(times):
-            for vault in self.at.values():
-                if vault.is_up:
-                    vault.pool.finish_all()
-            self.reactor.advance(seconds)
+            for step_s in (0, AT_ONCE_S, AT_ONCE_S, seconds):
+                for vault in self.at.values():
+                    if vault.is_up:
+                        vault.pool.finish_all()
+                self.reactor.advance(step_s)
 
     def is_born(self) -> "Grid":
         for vault in self.at.values():
@@ -206,6 +207,23 @@ class BirthTests(SynchronousTestCase):
             grid.go_on()
             self.assertEqual({vault.phase for vault in grid.at.values()}, {"formed"}, steps)
             self.assertEqual([vault.fenced for vault in grid.at.values()], [[], [], []], steps)
+
+    def test_answers_of_different_moments_are_not_taken_together(self) -> None:
+        """All others are new in every round, and each round some of them is another one."""
+        grid = Grid()
+        first, second, third = grid.at.values()
+        first.serve()
+        for turn in range(6):
+            for vault in (second, third)[turn % 2 :][:1]:
+                vault.lose_disk()
+                vault.serve()
+                Deferred.fromCoroutine(vault.membership.stop())
+            grid.reactor.advance(AGAIN_S if turn == 0 else AT_ONCE_S)
+            first.pool.finish_all()
+        self.assertEqual(first.phase, "new")
+        grid.reactor.advance(AT_ONCE_S)
+        first.pool.finish_all()
+        self.assertEqual(first.phase, "listed")
 
     def test_it_says_once_what_it_waits_for(self) -> None:
         log = CaughtLog(self)

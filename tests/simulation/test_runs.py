@@ -39,7 +39,7 @@ from glitchgrid.storage.store import Store
 
 ROOT = Path(__file__).parents[2]
 GLITCHGRID = str(Path(sys.executable).with_name("glitchgrid"))
-NOT_SO_SOON = {"fault: store by hand", "fault: two lost disks", REFUSED}
+NOT_SO_SOON = {"fault: store by hand", "fault: two lost disks", "fault: another list", REFUSED}
 """Faults that break an assumption are rare."""
 
 SEEDS_UNTIL_FOUND = 30

@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from attrs import field, frozen
 
-from glitchgrid.lab.faults.fault import OfKeeper, Stage
+from glitchgrid.lab.faults.fault import OfKeeper, OfServer, Stage
 from glitchgrid.lab.faults.processes import PowerLoss
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.limits import text, whole
@@ -22,6 +22,9 @@ class Register(Stage, Protocol):
 
     def store_by_hand(self, vault: Machine, value: int) -> bool:
         """Send a store to a vault, past all controls and without the guard."""
+
+    def mislead(self, control: Machine, *, on: bool) -> bool:
+        """Start a control anew, with a list of vaults that is not the others', or with theirs again."""
 
     def may_lose_disk(self, vault: Machine) -> bool:
         """Has it peers that can take it in again?"""
@@ -52,6 +55,31 @@ class StoreByHand(OfKeeper):
 
     def end(self, stage: Stage) -> bool:
         """What was stored stays."""
+        return False
+
+
+@frozen
+class OtherList(OfServer):
+    """A control is started with an address in its list that is no vault's, and with the right list again.
+
+    Vaults that know their grid refuse it, and it stops. Others believe it, and its majorities are no longer theirs.
+    """
+
+    kind = "another list"
+    breaks = "every control has the same list of vaults"
+
+    @classmethod
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        keepers = set(layout.keepers)
+        return cls(rng.pick([each for each in layout.servers if each not in keepers]))
+
+    def begin(self, stage: Any) -> bool:
+        register: Register = stage
+        return register.mislead(stage.world.machines[self.machine], on=True)
+
+    def end(self, stage: Any) -> bool:
+        register: Register = stage
+        register.mislead(stage.world.machines[self.machine], on=False)
         return False
 
 

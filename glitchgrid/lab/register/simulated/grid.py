@@ -65,6 +65,12 @@ BIRTHS_EVERY = 4
 BORN_S = 3
 """In any other run they wait for the grid's birth, and so long at most: faults may keep it from that."""
 
+OTHER_LIST = "twistd control: bad --vaults: "
+"""What a control says that has another list than the vaults."""
+
+NO_VAULT = "10.255.255.1"
+"""Nobody is there."""
+
 CANNOT_START = "twistd vault: "
 """What a vault that does not start logs, by its beginning."""
 
@@ -97,6 +103,8 @@ class Grid(Deployment):
         self.lines = Lines(lambda message: run.find(LOG, message), self._was_refused)
         self.services: dict[str, IService] = {}
         self.hostile: list[Hostile] = []
+        self._misled: set[Machine] = set()
+        self._were_misled: set[Machine] = set()
         self.observer = Coverage(run.reached)
         self.attachments: Attachments = {
             **{vault.name: self._of_vault(vault) for vault in self.vaults},
@@ -109,7 +117,10 @@ class Grid(Deployment):
         if machine in self.vaults:
             peers = self._addresses() if self.layout.protocol == ATOMIC else ()
             return self.twistd(machine, *vault_arguments(peers))
-        return self.twistd(machine, *control_arguments(self._addresses(), self.layout.protocol))
+        vaults = self._addresses()
+        if machine in self._misled:
+            vaults = [*vaults[:-1], NO_VAULT]
+        return self.twistd(machine, *control_arguments(vaults, self.layout.protocol))
 
     def attached(self) -> AbstractContextManager[object]:
         return attached(self.attachments)
@@ -158,6 +169,16 @@ class Grid(Deployment):
         """Does a vault that runs ask its peers just now?"""
         services: list[Any] = [self.services.get(vault.name) for vault in self.vaults if vault.process is not None]
         return any(service.membership.asks for service in services if service is not None)
+
+    def mislead(self, control: Machine, *, on: bool) -> bool:
+        """Start a control anew, with an address in its list that is no vault's, or with the right list."""
+        if control not in self.controls or (on and control.process is None):
+            return False
+        control.kill()
+        (self._misled.add if on else self._misled.discard)(control)
+        self._were_misled.add(control)
+        self.start(control)
+        return True
 
     def may_lose_disk(self, vault: Machine) -> bool:
         """Is every other vault one of the grid for good? Two without their disks could be waited for in vain."""
@@ -245,7 +266,10 @@ class Grid(Deployment):
             return False
         if self.world.machines[process.host.name] not in self.servers:
             return True
-        return self._was_refused(process) and formatEvent(dict(event)).startswith(CANNOT_START)
+        said = formatEvent(dict(event))
+        if said.startswith(OTHER_LIST):
+            return self.world.machines[process.host.name] in self._were_misled
+        return self._was_refused(process) and said.startswith(CANNOT_START)
 
     def _was_refused(self, process: Process) -> bool:
         return self.world.machines[process.host.name].disk.refused is process
