@@ -216,7 +216,13 @@ def control_service(
     ends = Ends(reactor) if doors.ends is None else doors.ends
     door = health_door(reactor, doors.health_at)
 
+    has_differed = False
+
     def differs(vault: VaultAddress, said: str) -> None:
+        nonlocal has_differed
+        if has_differed:
+            return
+        has_differed = True
         fatal(Misfit(f"bad --vaults: it lists {','.join(map(str, vaults))}. {vault} says: {said}"))
 
     connections = [vault_http(reactor, vault, vault_timeout_s, vault_tls) for vault in vaults]

@@ -1,0 +1,189 @@
+"""Vaults that know each other, as real processes: a birth, disks that are replaced, lists that differ."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from glitchgrid.lab.checkers.max_register import check
+from glitchgrid.lab.checkers.result import Linearizable
+from glitchgrid.lab.history.format import count
+from tests.end_to_end.processes import HOST, Servers, Vault, ask, free_port, guarded, wait_until
+from tests.end_to_end.recording import Clients
+from tests.end_to_end.test_several_controls import meanwhile
+
+COUNT = 3
+CLIENTS = 6
+
+
+class KnownGrid:
+    """Vaults with `--peers`, and a control, all of them up."""
+
+    def __init__(self, servers: Servers, options: Sequence[str] = ()) -> None:
+        self.servers = servers
+        ports = [free_port() for _ in range(COUNT)]
+        self.addresses = [f"{HOST}:{port}" for port in ports]
+        self.options = ["--peers", ",".join(self.addresses), *options]
+        self.vaults = [servers.vault(port=port, options=self.options) for port in ports]
+        for vault in self.vaults:
+            vault.start()
+        for vault in self.vaults:
+            wait_until_it_votes(vault)
+        self.control = servers.control(self.addresses).restart()
+
+    def write(self, value: int) -> None:
+        answer = ask(self.control.port, "POST", str(value))
+        assert answer.status == 200, answer
+
+    def read(self) -> int:
+        answer = ask(self.control.port)
+        assert answer.status == 200, answer
+        return int(answer.body)
+
+
+def status(vault: Vault) -> dict[str, object]:
+    told: dict[str, object] = json.loads(ask(vault.port, path="/status").body)
+    return told
+
+
+def wait_until_it_votes(vault: Vault) -> None:
+    vault.wait_ready()
+    wait_until(lambda: ask(vault.port, path="/readyz").status == 200, f"{vault.name} votes")
+
+
+def replace(vault: Vault) -> str:
+    """kill -9, and an empty disk. Returns the identity that is gone."""
+    identity = str(status(vault)["identity"])
+    vault.kill()
+    shutil.rmtree(vault.data_dir)
+    return identity
+
+
+def test_a_replaced_disk_is_taken_in_with_all_that_was_acknowledged(servers: Servers) -> None:
+    grid = KnownGrid(servers)
+    grid.write(7)
+    lost = replace(grid.vaults[0])
+    grid.write(9)
+    grid.vaults[0].start()
+    wait_until_it_votes(grid.vaults[0])
+    assert ask(grid.vaults[0].port).body == "9"
+    for vault in grid.vaults:
+        assert ask(vault.port).headers["Glitchgrid-Fenced"] == lost
+    grid.vaults[1].kill()
+    assert grid.read() == 9
+    grid.write(11)
+
+
+def test_a_grid_that_has_lost_two_disks_at_once_waits_and_answers_nothing(servers: Servers) -> None:
+    grid = KnownGrid(servers)
+    grid.write(7)
+    for vault in grid.vaults[:2]:
+        replace(vault)
+    for vault in grid.vaults[:2]:
+        vault.restart()
+        wait_until(lambda vault=vault: ask(vault.port).plain == (503, "Rejoining"), "it rejoins")  # type: ignore[misc]
+    assert ask(grid.control.port).plain == (500, "-1")
+    assert ask(grid.control.port, "POST", "8").status == 500
+    said = ask(grid.vaults[0].port, path="/readyz").body
+    assert "[-]roster failed: its disk was replaced: 1 of the 2 peers that it takes have let it in" in said
+
+
+def test_the_disk_from_before_comes_back_and_has_no_vote(servers: Servers, tmp_path: Path) -> None:
+    grid = KnownGrid(servers)
+    grid.write(7)
+    kept = tmp_path / "kept"
+    vault = grid.vaults[0]
+    vault.kill()
+    vault.data_dir.rename(kept)
+    vault.start()
+    wait_until_it_votes(vault)
+    vault.kill()
+    shutil.rmtree(vault.data_dir)
+    kept.rename(vault.data_dir)
+    vault.restart()
+    wait_until(lambda: ask(vault.port).plain == (503, "Replaced"), "it knows that it is fenced")
+    assert "empty its data directory" in ask(vault.port, path="/readyz").body
+    assert grid.read() == 7
+
+
+def test_a_vault_comes_up_at_another_address(servers: Servers) -> None:
+    grid = KnownGrid(servers)
+    grid.write(7)
+    grid.vaults[0].kill()
+    port = free_port()
+    addresses = [f"{HOST}:{port}", *grid.addresses[1:]]
+    moved = servers.vault(port=port, options=["--peers", ",".join(addresses)]).start()
+    wait_until_it_votes(moved)
+    assert ask(moved.port).body == "7"
+    grid.write(9)  # by a control that has the address from before
+    wait_until(lambda: "list has an address from before" in grid.vaults[1].log, "that is said")
+    control = servers.control(addresses).restart()
+    assert ask(control.port, "POST", "11").status == 200
+    wait_until(lambda: ask(moved.port).body == "11", "it is stored there, too")
+
+
+def test_a_control_with_another_list_stops_and_says_what_differs(servers: Servers) -> None:
+    grid = KnownGrid(servers)
+    wrong = [*grid.addresses[:2], f"{HOST}:{free_port()}"]
+    control = servers.control(wrong).start()
+    assert control.wait_gone() == 1
+    (line,) = [line for line in control.stderr.splitlines() if line.startswith("twistd control: ")]
+    assert line.startswith(f"twistd control: bad --vaults: it lists {','.join(wrong)}. {HOST}:")
+    assert line.endswith(f"says: The vaults of this grid are {','.join(sorted(grid.addresses))}")
+
+
+def test_a_store_without_a_list_is_refused_unless_that_is_allowed(servers: Servers) -> None:
+    grid = KnownGrid(servers)
+    grid.write(7)
+    refused = guarded(grid.vaults[0].port, 9)
+    assert refused.plain == (428, "A store needs Glitchgrid-List, as control sends it")
+    assert ask(grid.vaults[0].port).body == "7"
+    grid.vaults[0].kill()
+    allowing = servers.vault(
+        port=grid.vaults[0].port, data_dir=grid.vaults[0].data_dir, options=[*grid.options, "--allow-unlisted"]
+    ).restart()
+    assert guarded(allowing.port, 9).plain == (200, "9")
+
+
+def test_vaults_that_hold_values_form_a_grid_one_after_the_other(servers: Servers) -> None:
+    """A grid from before: its vaults are restarted with `--peers`, and a majority answers all the time."""
+    vaults = [servers.vault() for _ in range(COUNT)]
+    addresses = [vault.address for vault in vaults]
+    for vault in vaults:
+        vault.restart()
+    control = servers.control(addresses).restart()
+    for value, vault in enumerate(vaults, 5):
+        assert ask(control.port, "POST", str(value)).status == 200
+        wait_until(lambda value=value: all(ask(each.port).body == str(value) for each in vaults), "all hold it")  # type: ignore[misc]
+        vault.terminate()
+        vault.wait_gone()
+        vault._options += ["--peers", ",".join(addresses)]
+        vault.restart()
+        assert ask(vault.port).plain == (200, str(value))
+    for vault in vaults:
+        wait_until(lambda vault=vault: "phase formed" in ask(vault.port, path="/roster").body, "it is formed")  # type: ignore[misc]
+    assert ask(control.port).plain == (200, "7")
+
+
+@pytest.mark.parametrize("moment", ["at once", "after a crash in the middle"])
+def test_no_operation_fails_and_nothing_is_lost_while_disks_are_replaced(tmp_path: Path, moment: str) -> None:
+    with Servers(tmp_path) as servers:
+        grid = KnownGrid(servers)
+        with Clients(tmp_path / "history.jsonl", [grid.control.port], CLIENTS, seed=1) as clients:
+            meanwhile(clients, 50)
+            for vault in grid.vaults:
+                replace(vault)
+                vault.start()
+                if moment != "at once":
+                    wait_until((vault.data_dir / "value").exists, "it has begun")
+                    vault.kill()
+                    vault.start()
+                wait_until_it_votes(vault)
+                meanwhile(clients, 50)
+        history = clients.history
+        assert servers.bugs() == []
+    counts = count(history)
+    assert (counts.ambiguous, counts.failed) == (0, 0), counts
+    assert check(history, 100) == Linearizable(), counts
