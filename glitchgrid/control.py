@@ -168,6 +168,19 @@ class _Readiness:
             self._again.cancel()
 
 
+class _ListRefused:
+    """Called by each vault whose grid has another list. One of them is enough to stop control."""
+
+    def __init__(self, vaults: Sequence[VaultAddress], fatal: Fatal) -> None:
+        self._vaults = ",".join(map(str, vaults))
+        self._fatal: Fatal | None = fatal
+
+    def __call__(self, vault: VaultAddress, said: str) -> None:
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
+            fatal(Misfit(f"bad --vaults: it lists {self._vaults}. {vault} says: {said}"))
+
+
 class ControlService(FaceService):
     """A control that can be started and stopped.
 
@@ -215,19 +228,10 @@ def control_service(
     observer = both(metrics, observer)
     ends = Ends(reactor) if doors.ends is None else doors.ends
     door = health_door(reactor, doors.health_at)
-
-    has_differed = False
-
-    def differs(vault: VaultAddress, said: str) -> None:
-        nonlocal has_differed
-        if has_differed:
-            return
-        has_differed = True
-        fatal(Misfit(f"bad --vaults: it lists {','.join(map(str, vaults))}. {vault} says: {said}"))
-
+    refused = _ListRefused(vaults, fatal)
     connections = [vault_http(reactor, vault, vault_timeout_s, vault_tls) for vault in vaults]
     clients = [
-        VaultClient(http, reactor, vault, vault_timeout_s, observer, vaults, partial(differs, vault))
+        VaultClient(http, reactor, vault, vault_timeout_s, observer, vaults, partial(refused, vault))
         for http, vault in zip(connections, vaults, strict=True)
     ]
     register = metrics.register = PROTOCOLS[protocol](clients, reactor, observer)

@@ -132,8 +132,8 @@ def get(path: bytes = b"/", *headers: bytes) -> bytes:
     return head(b"GET", path, *headers)
 
 
-def post(body: bytes, *headers: bytes) -> bytes:
-    return head(b"POST", b"/", b"Content-Length: %d" % len(body), *headers) + body
+def post(body: bytes, *headers: bytes, target: bytes = b"/") -> bytes:
+    return head(b"POST", target, b"Content-Length: %d" % len(body), *headers) + body
 
 
 def chunked(*chunks: bytes, headers: tuple[bytes, ...] = ()) -> bytes:
