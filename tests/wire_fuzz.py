@@ -19,20 +19,20 @@ from attrs import field, frozen
 from schemathesis.engine import Status, events, from_schema
 
 from glitchgrid.value import BODY_BYTES_MAX, VALUE_MAX
-from tests.end_to_end.processes import HOST, Grid, Servers, ask
+from tests.end_to_end.processes import HOST, Grid, Servers, ask, free_port, wait_until
 from tests.pressure.watching import Watched
 
 GRIDS_MOST = 1_000_000
 """Control's --value-max: one write of the largest value there is would end the register."""
 
-TAKEN, REFUSED = {200, 400, 412}, {400}
+TAKEN, REFUSED = {200, 400, 409, 412}, {400}
 CONFIG = {
     "cache": {"enabled": False},
     "generation": {"database": "none"},
     "checks": {
         # A value may be below the floor, or what the vault holds: the fuzzer knows no state.
-        "positive_data_acceptance": {"expected-statuses": ["2xx", "400", "412"]},
-        "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "412", "413"]},
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "400", "409", "412"]},
+        "negative_data_rejection": {"expected-statuses": ["400", "404", "405", "409", "412", "413"]},
     },
     "operations": [
         # Queries and fields that nobody knows are nothing.
@@ -115,10 +115,13 @@ def _note(recorder: Any, found: Fuzzed) -> None:
 
 
 def started(servers: Servers) -> Grid:
-    """A control of three vaults, which stays usable, and a vault alone behind them."""
+    """A control of three vaults, which stays usable, and a grid of one vault behind them."""
     vaults = [servers.vault().restart() for _ in range(3)]
     control = servers.control([each.address for each in vaults], ["--value-max", str(GRIDS_MOST)]).restart()
-    return Grid(control, [*vaults, servers.vault().restart()])
+    port = free_port()
+    alone = servers.vault(port=port, options=["--peers", f"{HOST}:{port}", "--allow-unlisted"]).restart()
+    wait_until(lambda: ask(port, path="/readyz").status == 200, "it is formed")
+    return Grid(control, [*vaults, alone])
 
 
 def main() -> None:

@@ -53,8 +53,8 @@ _LISTED = {"type": "string", "pattern": "^The vaults of this grid are "}
 _LIST = {
     "name": LIST_HEADER.decode("ascii"),
     "in": "header",
-    "description": "The digest of the sender's list of vaults. A vault with a roster takes no store without.",
-    "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "description": "SHA-256 over the sender's list of vaults. A vault with a roster takes no store without.",
+    "schema": {"type": "string"},
 }
 _DO_NOT_VOTE: tuple[type[RequestError], ...] = (Forming, Rejoining, Replaced)
 _SENT = {"type": "string", "pattern": "^Sent updates to [0-9]+/[0-9]+ vaults$"}
