@@ -16,7 +16,8 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from glitchgrid.protocol.member import CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Misfit, Phase
+from glitchgrid.errors import Misfit
+from glitchgrid.protocol.member import CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Phase
 
 Names = frozenset[str]
 Heard = Sequence[tuple[str, Membership]]
