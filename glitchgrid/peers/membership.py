@@ -200,11 +200,6 @@ class GridMembership:
 
     # What it tells.
 
-    @property
-    def asks(self) -> bool:
-        """Is it asking its peers just now?"""
-        return self._asking is not None
-
     def fault(self) -> str | None:
         """Why it does not vote; None where it does."""
         return self._member.waits if self.exists and not self._member.votes else None

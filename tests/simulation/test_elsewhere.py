@@ -22,7 +22,7 @@ def test_a_seed_a_plan_and_a_glitch() -> None:
     digest = run_seed("7", layout).digest
     assert run_seed("7", layout, hash_seed=other).digest == digest
     assert run_plan(plan, hash_seed=other).digest == run_plan(plan).digest
-    assert run_seed("7", layout, glitch="forget-on-restart", hash_seed=other).digest != digest
+    assert run_seed("7", layout, glitch="acknowledge-before-fsync", hash_seed=other).digest != digest
 
 
 @pytest.mark.parametrize("ours", [None, "0", "1", "2", "random"])

@@ -165,11 +165,6 @@ class Grid(Deployment):
         self.talkers.run(lambda: store_by_hand(self.talkers, self.workload, vault, value))
         return True
 
-    def is_any_vault_asking(self) -> bool:
-        """Does a vault that runs ask its peers just now?"""
-        services: list[Any] = [self.services.get(vault.name) for vault in self.vaults if vault.process is not None]
-        return any(service.membership.asks for service in services if service is not None)
-
     def mislead(self, control: Machine, *, on: bool) -> bool:
         """Start a control anew, with an address in its list that is no vault's, or with the right list."""
         if control not in self.controls or (on and control.process is None):
