@@ -157,9 +157,7 @@ class Member:
         if me is None:
             return None
         others = {address: each for address, each in heard.items() if address != me}
-        rosters = [each.roster for each in others.values() if each.roster is not None]
-        for roster in rosters:
-            self._check_list(roster)
+        rosters = self._of_this_grid([each.roster for each in others.values() if each.roster is not None])
         self._is_fenced = any(self.now.identity in roster.fenced for roster in rosters)
         if self._is_fenced:
             self.waits = "another vault has taken its place: empty its data directory, and it rejoins"
@@ -170,10 +168,7 @@ class Member:
                 after = self._enter(me, others) if rosters else self._be_born(me, others)
             case Phase.LISTED | Phase.ENROLLED:
                 after = self._form(me, others)
-            case Phase.FORMED:
-                self._check_grid(rosters)
-                after = None
-            case Phase.REJOINING:
+            case Phase.FORMED | Phase.REJOINING:
                 after = None
         self._look()
         return after
@@ -200,12 +195,18 @@ class Member:
             theirs = _listed(roster.addresses)
             raise Misfit(f"bad --peers: it lists {_listed(self.now.peers)}, and the grid has {theirs}")
 
-    def _check_grid(self, rosters: list[Roster]) -> None:
+    def _of_this_grid(self, rosters: list[Roster]) -> list[Roster]:
+        """Those that fit. One vault that is not of this grid, wherever it came from, must not stop the others."""
         mine = self.now.roster
-        assert mine is not None
-        for roster in rosters:
-            if not mine.known & roster.known:
-                raise Misfit("this data directory is of another grid: none of its vaults is known to those of --peers")
+        if mine is None or self.now.phase is not Phase.FORMED:
+            for roster in rosters:
+                self._check_list(roster)
+            return rosters
+        akin = [roster for roster in rosters if mine.known & roster.known]
+        vaults = len(mine.places)
+        if not akin and len(rosters) >= max(1, min(vaults - 1, majority(vaults))):
+            raise Misfit("this data directory is of another grid: none of its vaults is known to those of --peers")
+        return akin
 
     def _known_here(self, roster: Roster) -> frozenset[str]:
         """Who was in this vault's place, by one roster."""

@@ -137,8 +137,15 @@ class MisfitTests(SynchronousTestCase):
 
     def test_a_directory_with_the_roster_of_another_grid(self) -> None:
         others = roster("1" * 32, "2" * 32, "3" * 32)
-        heard = {"a:1": formed(A), "b:1": formed("2" * 32, others)}
+        heard = grid(formed(A), formed("2" * 32, others), formed("3" * 32, others))
         self.assertIn("of another grid", self.misfit(formed(A), heard))
+
+    def test_one_vault_of_another_grid_stops_nobody(self) -> None:
+        stranger = formed("2" * 32, roster("1" * 32, "2" * 32))
+        for heard in ({"a:1": formed(A), "b:1": stranger}, grid(formed(A), stranger, formed(C))):
+            member = Member(formed(A))
+            self.assertIsNone(member.hear(heard))
+            self.assertTrue(member.votes)
 
 
 class RejoiningTests(SynchronousTestCase):
