@@ -212,6 +212,7 @@ def vault_service(
         lambda address: PeerClient(reactor, spelled.get(address) or VaultAddress.parse(address), peers.tls),
         fatal,
         allows_unlisted=peers.allows_unlisted,
+        accept_loss=peers.accept_loss,
     )
     membership.present(peers.token)
 

@@ -14,6 +14,7 @@ from glitchgrid.vault import vault_service
 from glitchgrid.vaults.address import parse_vaults
 
 IDENTITY_BYTES = 16
+FOR_PEERS = ("allow-unlisted", "accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key")
 
 
 class Options(AskingOptions):
@@ -30,6 +31,12 @@ class Options(AskingOptions):
             None,
             "All vaults of the grid, this one among them: a comma-separated list of HOST:PORT. Then none forgets.",
         ],
+        [
+            "accept-loss",
+            None,
+            None,
+            "With --peers, when too many vaults are gone for good: go on with what is left. It says which word to give.",
+        ],
     ]
     optFlags = [["allow-unlisted", None, "With --peers: take stores from whoever sends no list of vaults, as curl."]]
 
@@ -44,9 +51,13 @@ class Options(AskingOptions):
         except BadAddress as error:
             raise usage.UsageError(f"bad --peers: {error}") from None
         if not addresses:
-            self._needs_peers("allow-unlisted", "vault-token-file", "vault-ca", "client-cert", "client-key")
+            self._needs_peers(
+                "allow-unlisted", "accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key"
+            )
         self.read_vaults("peers", addresses)
-        self.peers = Peers(addresses, self.vault_token, self.vault_tls, bool(self["allow-unlisted"]))
+        self.peers = Peers(
+            addresses, self.vault_token, self.vault_tls, bool(self["allow-unlisted"]), self["accept-loss"]
+        )
 
     def _needs_peers(self, *names: str) -> None:
         given = next((name for name in names if self[name]), None)

@@ -31,7 +31,7 @@ from glitchgrid.errors import (
     one_line,
 )
 from glitchgrid.outcome import StoreRequest
-from glitchgrid.protocol.member import CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Phase
+from glitchgrid.protocol.member import WITH_ROSTER, CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Phase
 from glitchgrid.shield import shield
 from glitchgrid.storage.record import RecordDamaged
 from glitchgrid.storage.rosterfile import RosterFile, decode_question, encode_membership
@@ -43,6 +43,9 @@ AGAIN_S = 0.2
 
 AT_ONCE_S = 0.02
 """How long it waits where something has changed."""
+
+LOSS_S = 10.0
+"""So long it asks for peers in any case, before it gives up those that do not answer."""
 
 LOOK_S = 30.0
 """How often a vault that votes asks whether another has taken its place."""
@@ -67,6 +70,8 @@ class GridMembership:
         started without, which knows its peers if it has a roster.
     :param make_client: for an address that its roster has.
     :param allows_unlisted: take stores that come without a list.
+    :param accept_loss: the word of whoever wants it to go on without enough peers, and with what they had acknowledged
+        lost.
     :param fatal: is told of what the vault can't go on with.
     """
 
@@ -83,6 +88,7 @@ class GridMembership:
         fatal: Callable[[Misfit], None],
         *,
         allows_unlisted: bool = False,
+        accept_loss: str | None = None,
     ) -> None:
         self._reactor = reactor
         self._store = store
@@ -91,6 +97,8 @@ class GridMembership:
         self._make_client = make_client
         self._fatal = fatal
         self._allows_unlisted = allows_unlisted
+        self._accept_loss = accept_loss
+        self._began_s = 0.0
         self._clients: dict[str, Peer] = {}
         self._token: bytes | None = None
         self._writing = DeferredLock()
@@ -132,10 +140,20 @@ class GridMembership:
             known = evolve(known, peers=self._peers)
         self.exists = True
         self._member = Member(known)
+        if self._accept_loss is not None:
+            self._check_word()
         self._clients = {each: self._make_client(each) for each in known.peers}
         self.present(self._token)
         self._look()
         self.is_open = True
+
+    def _check_word(self) -> None:
+        if self._member.now.phase in WITH_ROSTER or self._accept_loss == self._member.word:
+            return
+        raise Misfit(
+            f"bad --accept-loss {self._accept_loss!r}: what the vaults that are gone had acknowledged would be lost for"
+            f" good; to go on with what is left, give --accept-loss {self._member.word}"
+        )
 
     def present(self, token: bytes | None) -> None:
         """Present a token to the peers from now on."""
@@ -145,6 +163,7 @@ class GridMembership:
 
     def start(self) -> None:
         """Begin to ask, once the vault listens: it has to find itself among its peers."""
+        self._began_s = self._reactor.seconds()
         if self.exists:
             self._ask()
 
@@ -317,15 +336,19 @@ class GridMembership:
         await self._alone(self._join)
 
     async def _join(self) -> None:
-        joined = self._member.join()
+        gives_up = self._accept_loss is not None and self._reactor.seconds() - self._began_s >= LOSS_S
+        joined = self._member.join(accept_loss=gives_up)
         if joined is None:
             return
         value, after = joined
         if value > self._store.value:
             await self._store.submit(StoreRequest(value, guarded=True))
         always(self._store.value >= value, "vault: it holds what its peers held before it votes")
+        has_lost = after.losses > self._member.now.losses
         await self._write(after)
         reachable("vault: a replaced disk is taken in again")
+        if has_lost:
+            self._log.error("this vault goes on without enough peers: what they had acknowledged alone is lost")
 
     async def _write(self, after: Membership) -> None:
         await self._store.keep(self._file.save, after)

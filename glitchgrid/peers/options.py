@@ -14,12 +14,14 @@ class Peers:
     :ivar token: what is presented to them.
     :ivar tls: how they are asked by TLS; None to ask them without.
     :ivar allows_unlisted: take stores that come without a list of vaults.
+    :ivar accept_loss: the word of whoever wants the vault to go on without enough of them.
     """
 
     addresses: Sequence[VaultAddress] = ()
     token: bytes | None = None
     tls: ClientTLS | None = None
     allows_unlisted: bool = False
+    accept_loss: str | None = None
 
 
 ALONE = Peers()

@@ -29,6 +29,7 @@ afterwards, the vote carried the fence, and whoever counted it has dropped X's.
 Source: Michael et al., "Recovering shared objects without stable storage" (2017), for the danger; the fences are ours.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import reduce
@@ -293,15 +294,24 @@ class Member:
         self._answers[number] = answer
         self._named |= self._known_here(answer.roster)
 
-    def join(self) -> tuple[int, Membership] | None:
-        """The value to hold, and then to become this; None where it takes more answers."""
+    @property
+    def word(self) -> str:
+        """What somebody has to say who wants this vault to go on without enough peers."""
+        return hashlib.sha256(f"{self.now.identity} may forget".encode()).hexdigest()[:8]
+
+    def join(self, *, accept_loss: bool = False) -> tuple[int, Membership] | None:
+        """The value to hold, and then to become this; None where it takes more answers.
+
+        :param accept_loss: one answer is enough, and what the others had acknowledged is given up.
+        """
         answers = self._answers.values()
         fenced = frozenset[str]().union(*(each.roster.fenced for each in answers))
         counted = [each for each in answers if each.identity not in fenced and self._named <= each.roster.fenced]
         needed = answers_needed(len(self.now.peers))
         if self.now.phase is not Phase.REJOINING or self.now.identity in fenced:
             return None
-        if len(counted) < needed:
+        has_enough = len(counted) >= needed
+        if not (has_enough or (accept_loss and counted)):
             have = {each.roster.places[number].address for number, each in self._answers.items()} | {self._address}
             self.waits = (
                 f"its disk was replaced: {len(counted)} of the {needed} peers that it takes have let it in; it waits"
@@ -313,7 +323,8 @@ class Member:
         number = roster.place_for(self._address, self.now.peers)
         assert number is not None
         after = roster.taken(number, self.now.identity, self._address, self._named)
-        return max(each.value for each in counted), evolve(self.now, phase=Phase.FORMED, roster=after)
+        losses = self.now.losses + (not has_enough)
+        return max(each.value for each in counted), evolve(self.now, phase=Phase.FORMED, roster=after, losses=losses)
 
     # Letting others take a place.
 

@@ -25,7 +25,7 @@ from glitchgrid.errors import (
     VaultUnreachable,
 )
 from glitchgrid.outcome import StoreRequest
-from glitchgrid.peers.membership import AGAIN_S, AT_ONCE_S, LOOK_S, GridMembership
+from glitchgrid.peers.membership import AGAIN_S, AT_ONCE_S, LOOK_S, LOSS_S, GridMembership
 from glitchgrid.protocol.member import FenceAnswer, FenceQuestion, Membership
 from glitchgrid.protocol.roster import list_digest
 from glitchgrid.storage.rosterfile import (
@@ -55,7 +55,7 @@ class Vault:
         self.is_up = False
         self.allows_unlisted = False
 
-    def start(self) -> None:
+    def start(self, accept_loss: str | None = None) -> None:
         grid = self.grid
         self.pool = FakePool(grid.reactor)
         file = RosterFile(self.disk)
@@ -70,12 +70,13 @@ class Vault:
             partial(Peer, grid),
             self.fatal.append,
             allows_unlisted=self.allows_unlisted,
+            accept_loss=accept_loss,
         )
         self.opened.addCallback(lambda _: Deferred.fromCoroutine(self.membership.open()))
         self.pool.finish_all()
 
-    def serve(self) -> None:
-        self.start()
+    def serve(self, accept_loss: str | None = None) -> None:
+        self.start(accept_loss)
         self.is_up = True
         self.membership.start()
 
@@ -395,6 +396,52 @@ class RejoiningTests(SynchronousTestCase):
     def test_a_token_is_presented_to_all_peers(self) -> None:
         self.first.membership.present(b"secret")
         self.assertLessEqual({(address, b"secret") for address in ADDRESSES}, self.grid.presented)
+
+
+class LossTests(SynchronousTestCase):
+    """Two of three have lost their disks, and somebody wants to go on with what the third one has."""
+
+    def setUp(self) -> None:
+        self.grid = Grid().is_born()
+        self.first, self.second, self.third = self.grid.at.values()
+        self.third.take(7)
+        for vault in (self.first, self.second):
+            vault.lose_disk()
+            vault.serve()
+        self.grid.go_on()
+
+    def word(self, vault: Vault) -> str:
+        """A wrong one is answered with the right one."""
+        vault.crash()
+        vault.start("please")
+        failure = self.failureResultOf(vault.opened, Misfit)
+        vault.crash()
+        return str(failure.value).rpartition(" ")[2]
+
+    def test_whoever_says_the_word_goes_on_and_it_is_never_forgotten(self) -> None:
+        log = CaughtLog(self)
+        self.first.serve(self.word(self.first))
+        self.grid.go_on()
+        self.assertEqual(self.first.phase, "rejoining")
+        self.grid.go_on(LOSS_S, 1)
+        self.grid.go_on()
+        self.assertEqual((self.first.phase, self.first.store.value, self.first.admits()), ("formed", 7, None))
+        self.assertIn("goes on without enough peers", log.errors[0])
+        self.assertEqual((self.second.phase, self.second.admits()), ("formed", None))
+        self.first.crash(after_power_loss=True)
+        self.first.start("please")  # it is formed: nothing is asked of anybody any more
+        told = [vault.membership.told() for vault in (self.first, self.second)]
+        self.assertEqual([each and each["losses"] for each in told], [1, 0])
+
+    def test_each_vault_has_a_word_of_its_own(self) -> None:
+        self.assertNotEqual(self.word(self.first), self.word(self.second))
+
+    def test_nobody_goes_on_without_anybody(self) -> None:
+        self.third.crash()
+        self.first.serve(self.word(self.first))
+        self.grid.go_on(LOSS_S, 2)
+        self.grid.go_on()
+        self.assertEqual(self.first.phase, "rejoining")
 
 
 class BadDirectoryTests(SynchronousTestCase):

@@ -49,6 +49,7 @@ LEVELS: Mapping[str, LogLevel] = {
     "this vault is {phase}": LogLevel.info,
     "membership: ": LogLevel.warn,
     "peer {peer} does not answer ": LogLevel.info,
+    "this vault goes on without enough peers": LogLevel.error,
     "the vault in the place of ": LogLevel.warn,
     "a control's list has ": LogLevel.warn,
     "{line}": LogLevel.critical,
