@@ -232,7 +232,7 @@ def vault_service(
             endpoint=endpoint_name,
         )
         counts = FaceCounts(routes(VaultFace.app), reactor)
-        told = Metrics(counts, metrics, ends)
+        told = Metrics(counts, metrics, ends, membership)
         vault = VaultFace(store, reactor, Pulse(reactor, pool), observer, told, ends, membership)
         if door is not None:
             door.health = vault.health

@@ -35,7 +35,7 @@ class Options(AskingOptions):
             "accept-loss",
             None,
             None,
-            "With --peers, when too many vaults are gone for good: go on with what is left. It says which word to give.",
+            "With --peers, when too many vaults are gone for good: go on without. It says which word to give.",
         ],
     ]
     optFlags = [["allow-unlisted", None, "With --peers: take stores from whoever sends no list of vaults, as curl."]]

@@ -5,12 +5,13 @@ asks now and then, to learn whether somebody has taken its place. Whatever it be
 told.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from antithesis.assertions import always, reachable
 from attrs import evolve
+from prometheus_client.core import Metric
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, gatherResults
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -30,6 +31,7 @@ from glitchgrid.errors import (
     VaultError,
     one_line,
 )
+from glitchgrid.measures import gauge
 from glitchgrid.outcome import StoreRequest
 from glitchgrid.protocol.member import WITH_ROSTER, CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Phase
 from glitchgrid.shield import shield
@@ -238,6 +240,11 @@ class GridMembership:
             "fenced": sorted(self._member.fenced),
             "losses": now.losses,
         }
+
+    def collect(self) -> Iterator[Metric]:
+        """For the metrics."""
+        votes = not self.exists or self._member.votes
+        yield gauge("glitchgrid_votes", "Whether its answers to reads and stores count.", float(votes))
 
     def text(self) -> bytes | None:
         """For peers; None for a vault on its own."""
