@@ -102,7 +102,8 @@ def test_each_vault_keeps_its_data_in_a_volume_of_its_own(file: str, name: str) 
     source, target = volume.split(":")
     assert source == f"{name}-data"
     assert source in COMPOSE[file]["volumes"]
-    assert target == SERVICES[file][name]["command"][-1]
+    command = SERVICES[file][name]["command"]
+    assert target == command[command.index("--data-dir") + 1]
     assert re.search(rf"install --directory .*--owner=glitchgrid .*{target}", DOCKERFILE)
 
 
@@ -128,6 +129,8 @@ def test_the_platforms_controls_know_all_vaults_and_the_workload_knows_everybody
     vaults = [f"{name}:8001" for name in sorted(VAULTS)]
     for name in ("control1", "control2"):
         assert services[name]["command"][-1].split(",") == vaults
+    for name in VAULTS:
+        assert services[name]["command"][-2:] == ["--peers", ",".join(vaults)]
     settings = services["workload"]["environment"]
     assert settings["GLITCHGRID_VAULTS"].split(",") == vaults
     assert settings["GLITCHGRID_CONTROLS"].split(",") == ["control1:8000", "control2:8000"]

@@ -36,6 +36,11 @@ SECURED: dict[str, dict[str, Any]] = {
 WORKLOADS = {name: each for name, each in DOCUMENTS.items() if "template" in each["spec"]}
 
 
+def option_of(server: dict[str, Any], name: str) -> str:
+    arguments: list[str] = server["args"]
+    return arguments[arguments.index(name) + 1]
+
+
 def container(name: str) -> dict[str, Any]:
     (only,) = DOCUMENTS[name]["spec"]["template"]["spec"]["containers"]
     assert isinstance(only, dict)
@@ -110,6 +115,12 @@ def test_control_asks_every_vault_by_the_name_that_it_keeps() -> None:
     assert DOCUMENTS["Service/vault"]["spec"]["clusterIP"] == "None"
     names = [f"vault-{number}.{vault['serviceName']}:8001" for number in range(vault["replicas"])]
     assert container("Deployment/control")["args"][-1].split(",") == names
+    assert option_of(container("StatefulSet/vault"), "--peers").split(",") == names
+    (secured,) = SECURED["StatefulSet/vault"]["spec"]["template"]["spec"]["containers"]
+    assert f"--peers={','.join(names)}" in secured["args"]
+    for vaults in (DOCUMENTS, SECURED):  # which know each other before they are ready
+        assert vaults["StatefulSet/vault"]["spec"]["podManagementPolicy"] == "Parallel"
+        assert vaults["Service/vault"]["spec"]["publishNotReadyAddresses"] is True
     settings = {each["name"]: each["value"] for each in container("Deployment/workload")["env"]}
     assert settings["GLITCHGRID_VAULTS"].split(",") == names
 
@@ -118,7 +129,7 @@ def test_volumes_are_mounted_where_the_data_is() -> None:
     (claim,) = DOCUMENTS["StatefulSet/vault"]["spec"]["volumeClaimTemplates"]
     (mount,) = container("StatefulSet/vault")["volumeMounts"]
     assert mount["name"] == claim["metadata"]["name"]
-    assert container("StatefulSet/vault")["args"][-1].startswith(f"{mount['mountPath']}/")
+    assert option_of(container("StatefulSet/vault"), "--data-dir").startswith(f"{mount['mountPath']}/")
     volumes = {each["name"]: each for each in DOCUMENTS["Deployment/workload"]["spec"]["template"]["spec"]["volumes"]}
     mounts = {each["name"]: each["mountPath"] for each in container("Deployment/workload")["volumeMounts"]}
     settings = {each["name"]: each["value"] for each in container("Deployment/workload")["env"]}
@@ -205,15 +216,16 @@ def test_a_locked_server_has_its_files_and_is_probed_where_nobody_asks_for_them(
     assert only["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-def test_only_controls_reach_vaults() -> None:
+def test_only_controls_and_peers_reach_vaults() -> None:
     vault, control = (SECURED[f"NetworkPolicy/{name}"]["spec"] for name in KINDS)
     labels = {name: SECURED[f"{kind}/{name}"]["spec"]["template"]["metadata"]["labels"] for name, kind in KINDS.items()}
     assert vault["podSelector"]["matchLabels"] == labels["vault"]
     assert control["podSelector"]["matchLabels"] == labels["control"]
     store, health = vault["ingress"]
-    assert store == {"from": [{"podSelector": {"matchLabels": labels["control"]}}], "ports": [{"port": "https"}]}
+    servers = [{"podSelector": {"matchLabels": labels[name]}} for name in ("control", "vault")]
+    assert store == {"from": servers, "ports": [{"port": "https"}]}
     assert health == {"ports": [{"port": "health"}]}
-    assert vault["egress"] == []
+    assert vault["egress"] == control["egress"]
     assert control["egress"][0]["to"] == [{"podSelector": {"matchLabels": labels["vault"]}}]
 
 

@@ -1,6 +1,5 @@
 """Vaults that know each other, as real processes: a birth, disks that are replaced, lists that differ."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,8 @@ import pytest
 from glitchgrid.lab.checkers.max_register import check
 from glitchgrid.lab.checkers.result import Linearizable
 from glitchgrid.lab.history.format import count
+from glitchgrid.storage.slots import decode_file
+from tests.certificates import Authority
 from tests.end_to_end.processes import HOST, Servers, Vault, ask, free_port, guarded, wait_until
 from tests.end_to_end.recording import Clients
 from tests.end_to_end.test_several_controls import meanwhile
@@ -43,11 +44,6 @@ class KnownGrid:
         return int(answer.body)
 
 
-def status(vault: Vault) -> dict[str, object]:
-    told: dict[str, object] = json.loads(ask(vault.port, path="/status").body)
-    return told
-
-
 def wait_until_it_votes(vault: Vault) -> None:
     vault.wait_ready()
     wait_until(lambda: ask(vault.port, path="/readyz").status == 200, f"{vault.name} votes")
@@ -55,7 +51,7 @@ def wait_until_it_votes(vault: Vault) -> None:
 
 def replace(vault: Vault) -> str:
     """kill -9, and an empty disk. Returns the identity that is gone."""
-    identity = str(status(vault)["identity"])
+    identity = str(decode_file((vault.data_dir / "value").read_bytes()).record.identity)
     vault.kill()
     shutil.rmtree(vault.data_dir)
     return identity
@@ -132,6 +128,37 @@ def test_a_control_with_another_list_stops_and_says_what_differs(servers: Server
     (line,) = [line for line in control.stderr.splitlines() if line.startswith("twistd control: ")]
     assert line.startswith(f"twistd control: bad --vaults: it lists {','.join(wrong)}. {HOST}:")
     assert line.endswith(f"says: The vaults of this grid are {','.join(sorted(grid.addresses))}")
+
+
+def test_peers_show_each_other_certificates_and_tokens(servers: Servers, tmp_path: Path) -> None:
+    """Who has neither can fence nobody."""
+    authority = Authority(tmp_path / "certificates")
+    own = authority.issue("server", HOST)
+    tls = authority.client(own)
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"write {'w' * 32}\nread {'r' * 32}\n", encoding="utf-8")
+    tokens.chmod(0o600)
+    shown = ["--vault-ca", str(authority.file), "--client-cert", str(own[0]), "--client-key", str(own[1])]
+    closed = ["--tls-cert", str(own[0]), "--tls-key", str(own[1]), "--tls-client-ca", str(authority.file)]
+    ports = [free_port() for _ in range(COUNT)]
+    peers = ",".join(f"{HOST}:{port}" for port in ports)
+    options = ["--peers", peers, *closed, *shown, "--token-file", str(tokens), "--vault-token-file", str(tokens)]
+    vaults = [servers.vault(port=port, options=options) for port in ports]
+    for vault in vaults:
+        vault.tls = tls
+        vault.start()
+    for vault in vaults:
+        vault.wait_ready()
+        wait_until(lambda vault=vault: ask(vault.port, path="/readyz", tls=tls).status == 200, "it votes")  # type: ignore[misc]
+    replace(vaults[0])
+    vaults[0].restart()
+    wait_until(lambda: "phase formed" in ask(vaults[0].port, path="/roster", headers=reads(), tls=tls).body, "it votes")
+    for headers, status in (({}, 401), (reads(), 403)):
+        assert ask(vaults[1].port, "POST", "x", headers, path="/roster/fence", tls=tls).status == status
+
+
+def reads() -> dict[str, str]:
+    return {"Authorization": f"Bearer {'r' * 32}"}
 
 
 def test_a_store_without_a_list_is_refused_unless_that_is_allowed(servers: Servers) -> None:
