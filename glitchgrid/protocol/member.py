@@ -106,7 +106,7 @@ def answers_needed(vaults: int) -> int:
 
 class Member:
     """:ivar now: what is durable.
-    :ivar waits: what it waits for, for people; empty where it is formed, and nobody has taken its place.
+    :ivar waits: what is not as it should be, or waited for, for people; else empty.
 
     :raises Misfit: where the list of peers is none of those of the roster.
     """
@@ -172,7 +172,17 @@ class Member:
             case Phase.FORMED | Phase.REJOINING:
                 after = None
         self._look()
+        self._look_at_its_place(me)
         return after
+
+    def _look_at_its_place(self, me: str) -> None:
+        """A directory that was taken to another address is not looked for there."""
+        if self.now.phase is not Phase.FORMED or self.now.roster is None:
+            return
+        listed = dict(zip(self.now.roster.identities, self.now.roster.addresses, strict=True))
+        there = listed.get(self.now.identity, me)
+        if there != me:
+            self.waits = f"it is at {me}, and listed at {there}: to move a vault, start an empty one at the new address"
 
     def _find_itself(self, heard: Mapping[str, Membership]) -> str | None:
         """At which of the addresses it is."""

@@ -240,6 +240,20 @@ class RejoiningTests(SynchronousTestCase):
         self.assertEqual([answers_needed(vaults) for vaults in range(1, 8)], [0, 1, 2, 3, 3, 4, 4])
 
 
+class MovedTests(SynchronousTestCase):
+    def test_a_directory_that_was_taken_to_another_address_votes_and_says_where_it_is_listed(self) -> None:
+        peers = ("a:2", "b:1", "c:1")
+        moved = evolve(formed(A), peers=peers)
+        member = Member(moved)
+        for _ in range(2):
+            self.assertIsNone(member.hear({"a:2": moved, "b:1": formed(B), "c:1": formed(C)}))
+            self.assertTrue(member.votes)
+            self.assertIn("it is at a:2, and listed at a:1", member.waits)
+        member = Member(formed(A))
+        member.hear(grid(formed(A), formed(B), formed(C)))
+        self.assertEqual(member.waits, "")
+
+
 class FencingTests(SynchronousTestCase):
     question = FenceQuestion(B2, "b:1", HERE, frozenset({B}))
 
