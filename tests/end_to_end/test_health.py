@@ -35,7 +35,8 @@ def test_a_vault_whose_disk_has_failed_is_live_and_not_ready(servers: Servers) -
     assert health(vault) == (200, 503)
     answer = ask(vault.port, path="/readyz")
     assert answer.body == (
-        "[+]open ok\n[-]disk failed: a sync has failed since the start\n[+]disk-thread ok\nreadyz check failed\n"
+        "[+]open ok\n[-]disk failed: a sync has failed since the start\n[+]disk-thread ok\n[+]roster ok\n"
+        "readyz check failed\n"
     )
     vault.kill()
     vault.data_dir.mkdir()
