@@ -113,6 +113,14 @@ class _Errors(_Generated):
         )
 
 
+_VALUES: dict[Any, tuple[Any, ...]] = {
+    errors.ValueDecreases: (7, 5),
+    errors.ValueTooLarge: (7, 5),
+    errors.ListDiffers: (["vault1:8001", "vault2:8001"],),
+    errors.FenceRefused: ("...",),
+}
+
+
 def _below(error: Any) -> Iterator[Any]:
     for each in error.__subclasses__():
         yield each
@@ -121,8 +129,8 @@ def _below(error: Any) -> Iterator[Any]:
 
 def _message(error: Any) -> str:
     """What a client reads. Where the text depends on values, as it is for some."""
-    arguments = list(inspect.signature(error.__init__).parameters)[1:]
-    return str(error(*range(7, 7 - 2 * len(arguments), -2)).message if arguments else error.message)
+    values = _VALUES.get(error)
+    return str(error.message if values is None else error(*values).message)
 
 
 def _first_line(each: Any) -> str:
