@@ -18,8 +18,8 @@ it acknowledged may still be counted by some control. It writes that it is *rejo
 peers to *fence* every identity that is known for its place: a peer writes that down, and answers with its value and
 its roster. With enough such answers it takes the largest value, all fences and the roster, and is formed.
 
-*Enough* is max(n - majority + 1, majority) of n vaults, the whole of what can be asked where that is less (n = 2), each
-from another place and none from an identity that is fenced by any of the answers.
+*Enough* is a majority of n vaults, the whole of what can be asked where that is less (n = 2), each from another place
+and none from an identity that is fenced by any of the answers.
 
 Why that is enough. Let v be committed, counting the replaced X. At least majority - 1 of its votes are of others, and
 the new vault Y has heard all others but majority - 2 of them or fewer. So one of the votes is of a peer P that Y has
@@ -99,9 +99,12 @@ class CannotFence(Exception):
 
 
 def answers_needed(vaults: int) -> int:
-    """How many peers have to fence what is known for a place before the vault there votes again."""
-    most = majority(vaults)
-    return min(vaults - 1, max(vaults - most + 1, most))
+    """How many peers have to fence what is known for a place before the vault there votes again.
+
+    All but majority - 2 of the others are n - majority + 1, which is never more than a majority. With an even number it
+    is one less, and too few where a replaced disk is still alive.
+    """
+    return min(vaults - 1, majority(vaults))
 
 
 class Member:
