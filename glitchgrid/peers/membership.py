@@ -68,9 +68,9 @@ class Peer(Protocol):
 
 
 class GridMembership:
-    """:param clients: one for each of `--peers`, the vault's own address among them; none of them for a vault that was
-        started without, which knows its peers if it has a roster.
-    :param make_client: for an address that its roster has.
+    """:param peers: the addresses of `--peers`, in their canonical form, the vault's own among them; none for a vault that
+        was started without. It knows its peers all the same, if it has a roster.
+    :param make_client: asks the vault at such an address.
     :param allows_unlisted: take stores that come without a list.
     :param accept_loss: the word of whoever wants it to go on without enough peers, and with what they had acknowledged
         lost.

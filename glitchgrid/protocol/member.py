@@ -241,7 +241,7 @@ class Member:
             elif not together.is_certain:
                 self.waits = "the grid is not formed: its vaults hold two lists; to begin anew, empty all directories"
             else:
-                return self._listed(together)
+                return self._with_list(together)
             return None
         if self.now.phase is Phase.UNLISTED:
             raise Misfit(
@@ -270,9 +270,9 @@ class Member:
         if len(set(identities.values())) < len(identities):
             raise Misfit("bad --peers: two of the addresses lead to one vault")
         places = tuple(Place(address, identities[address]) for address in self.now.peers)
-        return self._listed(Roster(places))
+        return self._with_list(Roster(places))
 
-    def _listed(self, roster: Roster) -> Membership:
+    def _with_list(self, roster: Roster) -> Membership:
         phase = Phase.ENROLLED if self.now.phase is Phase.UNLISTED else Phase.LISTED
         return evolve(self.now, phase=phase, roster=roster)
 
