@@ -68,8 +68,8 @@ class Peer(Protocol):
 
 
 class GridMembership:
-    """:param peers: the addresses of `--peers`, in their canonical form, the vault's own among them; none for a vault that
-        was started without. It knows its peers all the same, if it has a roster.
+    """:param peers: the addresses of `--peers`, in their canonical form, the vault's own among them; none for a vault
+        that was started without. It knows its peers all the same, if it has a roster.
     :param make_client: asks the vault at such an address.
     :param allows_unlisted: take stores that come without a list.
     :param accept_loss: the word of whoever wants it to go on without enough peers, and with what they had acknowledged
