@@ -67,6 +67,7 @@ class OtherList(OfServer):
 
     kind = "another list"
     breaks = "every control has the same list of vaults"
+    stays = True
 
     @classmethod
     def draw(cls, rng: RandomStream, layout: Layout) -> Self:
