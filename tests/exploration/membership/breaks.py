@@ -29,9 +29,9 @@ class NoFence(Member):
     def fence(self, question: FenceQuestion) -> Membership:
         return _refenced(super().fence(question), frozenset())
 
-    def join(self) -> Joined:
+    def join(self, *, accept_loss: bool = False) -> Joined:
         with mock.patch.object(self, "_named", frozenset()):
-            joined = super().join()
+            joined = super().join(accept_loss=accept_loss)
         return joined and (joined[0], _refenced(joined[1], frozenset()))
 
 
@@ -46,8 +46,8 @@ class NothingCarried(Member):
 class KeepsFencesToItself(Member):
     """What a replacement has heard of other places' fences, it forgets."""
 
-    def join(self) -> Joined:
-        joined = super().join()
+    def join(self, *, accept_loss: bool = False) -> Joined:
+        joined = super().join(accept_loss=accept_loss)
         if joined is None:
             return None
         roster = joined[1].roster
@@ -59,7 +59,7 @@ class KeepsFencesToItself(Member):
 class CountsTheFenced(Member):
     """A peer that is fenced, as another one says, is counted by a replacement like any other."""
 
-    def join(self) -> Joined:
+    def join(self, *, accept_loss: bool = False) -> Joined:
         asked = {each.identity for each in self._answers.values()}
         heard = frozenset[str]().union(*(each.roster.fenced for each in self._answers.values()))
         overlooked = {
@@ -67,7 +67,7 @@ class CountsTheFenced(Member):
             for number, each in self._answers.items()
         }
         with mock.patch.object(self, "_answers", overlooked):
-            joined = super().join()
+            joined = super().join(accept_loss=accept_loss)
         if joined is None:
             return None
         roster = joined[1].roster
