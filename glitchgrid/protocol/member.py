@@ -304,6 +304,8 @@ class Member:
         number = next((at for at, each in enumerate(answer.roster.identities) if each == answer.identity), None)
         if self.now.phase is not Phase.REJOINING or number is None:
             return
+        if len(answer.roster.places) != len(self.now.peers):
+            return  # of another grid, that was put at this address since
         self._answers[number] = answer
         self._named |= self._known_here(answer.roster)
 

@@ -23,7 +23,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 
-from glitchgrid.errors import DataDirectoryUnusable, StoreBusy, StoreDamaged
+from glitchgrid.errors import DataDirectoryUnusable, InvalidValue, StoreBusy, StoreDamaged
 from glitchgrid.protocol.member import WITH_ROSTER, FenceAnswer, FenceQuestion, Membership, Phase
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 from glitchgrid.storage.disk import IDisk, IFile
@@ -114,7 +114,10 @@ def _decode_membership(text: bytes) -> tuple[Membership, int | None]:
     )
     if (membership.roster is None) == (membership.phase in WITH_ROSTER):
         raise RecordDamaged(f"it is {phase}, and has {'no' if membership.roster is None else 'a'} list of places")
-    value = parse_number(_one(fields, "value").encode()) if "value" in fields else None
+    try:
+        value = parse_number(_one(fields, "value").encode()) if "value" in fields else None
+    except InvalidValue:
+        raise RecordDamaged("it has a value that is none") from None
     if encode_membership(membership, value) != text:
         raise RecordDamaged("its lines are not in order")
     return membership, value

@@ -13,7 +13,7 @@ from glitchgrid.protocol.member import (
     Phase,
     answers_needed,
 )
-from glitchgrid.protocol.roster import FENCED_MAX, Roster
+from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 from tests.protocol.test_roster import B2, B3, BORN, C2, HERE, A, B, C, roster
 
 
@@ -204,6 +204,17 @@ class RejoiningTests(SynchronousTestCase):
         assert joined is not None
         assert joined[1].roster is not None
         self.assertEqual(joined[1].roster.fenced, {B, B2})
+
+    def test_an_answer_with_another_number_of_places_is_not_counted(self) -> None:
+        member = self.rejoining()
+        self.fenced_by(formed(A), member, 5)
+        longer = Roster((*BORN.places, Place("d:1", "d" * 32)), frozenset({B}))
+        member.hear_fence(FenceAnswer(C, longer, 9))
+        self.assertIsNone(member.join())
+        self.fenced_by(formed(C), member, 6)
+        joined = member.join()
+        assert joined is not None
+        self.assertEqual(joined[0], 6)
 
     def test_a_peer_that_is_fenced_by_another_is_not_counted(self) -> None:
         member = self.rejoining()

@@ -92,6 +92,8 @@ class TextTests(SynchronousTestCase):
             [*lines[:2], b"phase new\n", *lines[3:]],
             [*lines, b"earlier 7 a:1 " + b"0" * 32 + b"\n"],
             [*lines, b"nonsense\n"],
+            [*lines, b"value 9223372036854775808\n"],
+            [*lines, b"value 01\n"],
             [b"glitchgrid-roster 2\n", *lines[1:]],
             [b"glitchgrid-vault 1\n", *lines[1:]],
         ]
