@@ -4,13 +4,14 @@ No TestCase: the exploration takes its time, and trial would run it a second tim
 """
 
 import random
+from contextlib import nullcontext
 from unittest import mock
 
 import pytest
 
 from glitchgrid.outcome import Refused, Stored
 from glitchgrid.protocol.coordinator import Coordinator
-from tests.exploration.breaks import BREAKS, Break, nothing_patched
+from tests.exploration.breaks import BREAKS, Break
 from tests.exploration.brute import Attempt, attempts_of, is_linearizable
 from tests.exploration.instances import SMALL, instance
 from tests.exploration.key import Order, key_of, renumber
@@ -93,7 +94,7 @@ def random_path(world: World, chance: random.Random) -> list[tuple[State, Action
 def test_the_rules_agree_with_a_search_for_an_order(each: Break | None) -> None:
     explored: Instance = instance("w1r|w2r", time_outs=1) if each is None else each.instance
     chance = random.Random(7)
-    with each.patch() if each else nothing_patched():
+    with each.patch() if each else nullcontext():
         world = World(explored)
         for _ in range(60):
             path = random_path(world, chance)

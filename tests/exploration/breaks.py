@@ -4,7 +4,7 @@ Each break comes with the instance that shows it. The intact protocol is explore
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -128,11 +128,6 @@ def half_is_enough() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def nothing_patched() -> Iterator[None]:
-    yield
-
-
 @frozen
 class Break:
     condition: str
@@ -140,7 +135,7 @@ class Break:
     intact: Instance
     broken: dict[str, Any]
     """What is different in the broken instance."""
-    patch: Any = nothing_patched
+    patch: Any = nullcontext
 
     @property
     def instance(self) -> Instance:

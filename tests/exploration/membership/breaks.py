@@ -4,7 +4,7 @@ Each break comes with the instance that shows it. The intact protocol is explore
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest import mock
 
@@ -101,17 +101,12 @@ def one_answer_fewer() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def nothing_patched() -> Iterator[None]:
-    yield
-
-
 @frozen
 class Break:
     what: str
     intact: Instance
     rules: Rules = INTACT
-    patch: Any = nothing_patched
+    patch: Any = nullcontext
 
     @property
     def instance(self) -> Instance:
