@@ -14,7 +14,7 @@ from glitchgrid.vault import vault_service
 from glitchgrid.vaults.address import parse_vaults
 
 IDENTITY_BYTES = 16
-FOR_PEERS = ("allow-unlisted", "accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key")
+_FOR_PEERS = ("allow-unlisted", "accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key")
 
 
 class Options(AskingOptions):
@@ -51,16 +51,14 @@ class Options(AskingOptions):
         except BadAddress as error:
             raise usage.UsageError(f"bad --peers: {error}") from None
         if not addresses:
-            self._needs_peers(
-                "allow-unlisted", "accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key"
-            )
+            self._refuse_what_is_for_peers()
         self.read_vaults("peers", addresses)
         self.peers = Peers(
             addresses, self.vault_token, self.vault_tls, bool(self["allow-unlisted"]), self["accept-loss"]
         )
 
-    def _needs_peers(self, *names: str) -> None:
-        given = next((name for name in names if self[name]), None)
+    def _refuse_what_is_for_peers(self) -> None:
+        given = next((name for name in _FOR_PEERS if self[name]), None)
         if given is not None:
             raise usage.UsageError(f"--{given} is for a vault with --peers")
 

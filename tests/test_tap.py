@@ -216,6 +216,17 @@ class VaultTests(OptionsTestCase):
         for arguments in ((), ("--data-dir", "")):
             self.assertIn("--data-dir is missing", self.bad_vault(*arguments))
 
+    def test_a_list_of_peers_that_is_none(self) -> None:
+        for peers in ("", "a:8001,a:8001", "a:0"):
+            self.assertIn("bad --peers: ", self.bad_vault("--data-dir", "d", "--peers", peers))
+
+    def test_what_is_for_peers_alone(self) -> None:
+        for option in ("accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key"):
+            said = self.bad_vault("--data-dir", "d", f"--{option}", "x")
+            self.assertIn(f"--{option} is for a vault with --peers", said)
+        said = self.bad_vault("--data-dir", "d", "--allow-unlisted")
+        self.assertIn("--allow-unlisted is for a vault with --peers", said)
+
     def test_its_service(self) -> None:
         self.patch(tap, "_reactor", FakeReactor())
         self.patch(resource, "setrlimit", lambda *args: None)
