@@ -85,13 +85,14 @@ def test_the_grid_holds(tmp_path: Path) -> None:
 @pytest.mark.thorough
 def test_a_plan_that_fails_in_simulation_fails_here_and_the_other_way_round(tmp_path: Path) -> None:
     """Values that were acknowledged before they were synced, and blackouts. Without that bug nothing is found."""
-    blackouts = [Planned(1000 * each, 300, Blackout()) for each in range(1, 8)]
+    # Far enough from one another that a busy machine has started its servers, and clients have written, before the next.
+    blackouts = [Planned(4000 * each, 300, Blackout()) for each in range(1, 5)]
     simulated, out = tmp_path / "simulated.json", tmp_path / "out"
-    made = plan_with("1", GridLayout(3, 2), blackouts, 9000, "acknowledge-before-fsync")
+    made = plan_with("1", GridLayout(3, 2), blackouts, 18_000, "acknowledge-before-fsync")
     simulated.write_text(encode_plan(made), encoding="utf-8")
     assert simulate("--plan", simulated) == 1
     assert simulate("--plan", simulated, "--glitch", "none") == 0
-    options = ("--template", "register", "--timelines", 2, "--seed", 1, "--minutes", 0.12, "--plan", simulated)
+    options = ("--template", "register", "--timelines", 1, "--seed", 1, "--minutes", 0.3, "--plan", simulated)
     status, said, _ = rehearse("--system", GRID, *options, "--set", "glitch=acknowledge-before-fsync", "--out", out)
     assert status == 1, said
     assert "Something is wrong" in said
