@@ -171,14 +171,15 @@ class _Readiness:
 class _ListRefused:
     """Called by each vault whose grid has another list. One of them is enough to stop control."""
 
-    def __init__(self, vaults: Sequence[VaultAddress], fatal: Fatal) -> None:
+    def __init__(self, option: str, vaults: Sequence[VaultAddress], fatal: Fatal) -> None:
+        self._option = option
         self._vaults = ",".join(map(str, vaults))
         self._fatal: Fatal | None = fatal
 
     def __call__(self, vault: VaultAddress, said: str) -> None:
         fatal, self._fatal = self._fatal, None
         if fatal is not None:
-            fatal(Misfit(f"bad --vaults: it lists {self._vaults}. {vault} says: {said}"))
+            fatal(Misfit(f"bad {self._option}: it lists {self._vaults}. {vault} says: {said}"))
 
 
 class ControlService(FaceService):
@@ -211,6 +212,7 @@ def control_service(
     observer: Observer = UNOBSERVED,
     vault_token: bytes | None = None,
     vault_tls: ClientTLS | None = None,
+    listed: Sequence[VaultAddress] = (),
     doors: Doors = OPEN,
 ) -> ControlService:
     """A control over `vaults` (each listed once) that serves at `endpoint`.
@@ -222,16 +224,17 @@ def control_service(
         wants to know, nobody reads.
     :param vault_token: what is presented to the vaults.
     :param vault_tls: how the vaults are asked by TLS; None to ask them without.
+    :param listed: how the vaults list themselves, where that is not how they are reached; else `vaults`.
     :param doors: how it is reached, and by whom.
     """
     metrics = RegisterMetrics()
     observer = both(metrics, observer)
     ends = Ends(reactor) if doors.ends is None else doors.ends
     door = health_door(reactor, doors.health_at)
-    refused = _ListRefused(vaults, fatal)
+    refused = _ListRefused("--listed-as" if listed else "--vaults", listed or vaults, fatal)
     connections = [vault_http(reactor, vault, vault_timeout_s, vault_tls) for vault in vaults]
     clients = [
-        VaultClient(http, reactor, vault, vault_timeout_s, observer, vaults, partial(refused, vault))
+        VaultClient(http, reactor, vault, vault_timeout_s, observer, listed or vaults, partial(refused, vault))
         for http, vault in zip(connections, vaults, strict=True)
     ]
     register = metrics.register = PROTOCOLS[protocol](clients, reactor, observer)

@@ -25,6 +25,12 @@ class Options(AskingOptions):
 
     optParameters = [
         ["vaults", "v", None, "The vaults, a comma-separated list of HOST:PORT (for 'glitchgrid' it is their number)."],
+        [
+            "listed-as",
+            None,
+            None,
+            "How the vaults list themselves (their --peers), where control reaches them by other addresses.",
+        ],
         ["protocol", None, DEFAULT_PROTOCOL, f"How the vaults are asked: {', '.join(sorted(PROTOCOLS))}."],
         [
             "vault-timeout",
@@ -41,6 +47,7 @@ class Options(AskingOptions):
     ]
 
     vaults: Sequence[VaultAddress]
+    listed: Sequence[VaultAddress]
     vault_timeout_s: float
     value_max: int
 
@@ -52,11 +59,23 @@ class Options(AskingOptions):
             self.vaults = parse_vaults(self["vaults"])
         except BadAddress as error:
             raise usage.UsageError(str(error)) from None
+        self.listed = () if self["listed-as"] is None else self._listed_as(self["listed-as"])
         if self["protocol"] not in PROTOCOLS:
             raise usage.UsageError(f"unknown --protocol {self['protocol']!r}: there is {', '.join(sorted(PROTOCOLS))}")
         self.read_vaults("vaults", self.vaults)
         self.vault_timeout_s = number(self, "vault-timeout", VAULT_TIMEOUT_MIN_S, OPERATION_TIMEOUT_S)
         self.value_max = whole_number(self, "value-max", 1, VALUE_MAX)
+
+    def _listed_as(self, text: str) -> Sequence[VaultAddress]:
+        try:
+            listed = parse_vaults(text)
+        except BadAddress as error:
+            raise usage.UsageError(f"bad --listed-as: {error}") from None
+        if len(listed) != len(self.vaults):
+            raise usage.UsageError(
+                f"bad --listed-as: it has {len(listed)} addresses, and --vaults {len(self.vaults)}: it takes one each"
+            )
+        return listed
 
 
 def makeService(options: Options) -> IService:
@@ -74,6 +93,7 @@ def makeService(options: Options) -> IService:
         lambda: setup_complete({"protocol": options["protocol"], "vaults": len(options.vaults)}),
         vault_token=options.vault_token,
         vault_tls=options.vault_tls,
+        listed=options.listed,
         doors=options.doors(process, ends),
     )
     options.present_again(process, server.present)

@@ -205,6 +205,8 @@ class CommonTests(OptionsTestCase):
         for options, names in (
             (vault_tap.Options(), ("--listen", "--port", "--data-dir", "--log-format", "--log-level", "--access-log")),
             (control_tap.Options(), ("--listen", "--port", "--vaults", "--protocol", "--vault-timeout", "--value-max")),
+            (control_tap.Options(), ("--listed-as",)),
+            (vault_tap.Options(), ("--peers", "--accept-loss", "--allow-unlisted")),
         ):
             text = str(options)
             for name in names:
@@ -272,6 +274,20 @@ class ControlTests(OptionsTestCase):
         ):
             self.assertIn(named, self.bad_control("--vaults", text))
 
+    def test_how_the_vaults_list_themselves(self) -> None:
+        self.assertEqual(self.control(*CONTROL).listed, ())
+        listed = self.control(*CONTROL, "--listed-as", "vault1:8001").listed
+        self.assertEqual(listed, (VaultAddress("vault1", 8001),))
+        for text, named in (
+            ("", "the list of vaults is empty"),
+            ("a", "'a'"),
+            ("a:1,a:1", "a:1 is listed twice"),
+            ("a:1,b:1", "it has 2 addresses, and --vaults 1"),
+        ):
+            line = self.bad_control(*CONTROL, "--listed-as", text)
+            self.assertIn("bad --listed-as: ", line)
+            self.assertIn(named, line)
+
     def test_protocols(self) -> None:
         self.assertEqual(self.control(*CONTROL)["protocol"], DEFAULT_PROTOCOL)
         self.assertEqual(self.control(*CONTROL, "--protocol", "classic")["protocol"], "classic")
@@ -304,7 +320,7 @@ class ControlTests(OptionsTestCase):
 
         def service(*arguments: Any, **options: Any) -> FaceService:
             given.extend(arguments)
-            self.assertEqual((options["vault_token"], options["vault_tls"]), (None, None))
+            self.assertEqual((options["vault_token"], options["vault_tls"], options["listed"]), (None, None, ()))
             doors = options["doors"]
             self.assertEqual((doors.access_log, doors.access, doors.health_at), (True, None, None))
             return control_service(*arguments, **options)

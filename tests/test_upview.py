@@ -79,6 +79,15 @@ def test_one_that_is_behind_and_one_whose_disk_has_failed() -> None:
     assert (style_of(view, "vault1"), style_of(view, "vault3")) == (WARN, BAD)
 
 
+def test_one_that_does_not_vote() -> None:
+    seen = look(vault2=Answer(503, "Rejoining"))
+    status = {"form": 1, "roster": {"phase": "rejoining", "votes": False}}
+    rejoining = evolve(seen.grid.vaults[1], status=status)
+    view = View(evolve(seen, grid=evolve(seen.grid, vaults=[seen.grid.vaults[0], rejoining, seen.grid.vaults[2]])))
+    assert "vault2   does not vote: rejoining" in shown(view)[4]
+    assert style_of(view, "vault2") == WARN
+
+
 def test_twenty_servers_fit_a_terminal_of_24_lines() -> None:
     lines = shown(View(look(15, 5), notes=NOTES, events=["17:00:00 vault2 is down"] * 9))
     assert sum(" answers 300" in line or " shows 300" in line for line in lines) == 20

@@ -5,9 +5,10 @@ is simulated: the same code with a bug, run after run, until a client can tell.
 """
 
 import os
+import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -203,7 +204,8 @@ class _Play:
         self._start_at = max(steps * 2 // 3, 2)
         self._outage_at = max(steps * 5 // 6, 3)
         self._workload: Child | None = None
-        self._outage: Deferred[None] | None = None
+        self._is_replaced = False
+        self._acts: list[Deferred[None]] = []
         self._is_out = False
 
     async def run(self, workload: Path) -> int:
@@ -256,11 +258,11 @@ class _Play:
         self._workload = child
         try:
             status = await child.when_ended()
-            if self._outage is not None:
-                await self._outage
+            for act in self._acts:
+                await act
         finally:
-            if self._outage is not None:
-                abandon(self._outage)
+            for act in self._acts:
+                abandon(act)
             child.kill_group()
         for line in child.errors:
             self._stage.workload(line)
@@ -282,16 +284,38 @@ class _Play:
                 f"{victim.name} is killed with -9. Two of three vaults are a majority: the grid goes on without it."
             )
         elif self._writes == self._start_at:
-            victim.start()
-            self._stage.tell(f"{victim.name} is started again with what it had on its disk; it catches up.")
+            self._begin(self._replace_disk(victim))
         elif self._writes == self._outage_at:
-            self._begin_outage()
+            self._begin(self._begin_outage())
         elif self._is_out:
             self._undecided += 1
             if self._undecided == UNDECIDED_WRITES:
-                self._outage = Deferred.fromCoroutine(self._end_outage())
+                self._begin(self._end_outage())
 
-    def _begin_outage(self) -> None:
+    def _begin(self, act: Coroutine[Any, Any, None]) -> None:
+        self._acts.append(Deferred.fromCoroutine(act))
+
+    async def _replace_disk(self, victim: Member) -> None:
+        shutil.rmtree(self._grid.data_directory(victim))
+        victim.start()
+        self._stage.tell(f"{victim.name} is started again with an empty disk, as if its own had been replaced.")
+        began_s = self._reactor.seconds()
+        await self._grid.until_it_is_ready(victim)
+        took = _in_words(self._reactor.seconds() - began_s)
+        self._is_replaced = True
+        self._stage.tell(
+            f"{victim.name} did not vote before it had heard from its peers what it may have acknowledged: it votes"
+            f" again after {took}, and holds that."
+        )
+
+    async def _begin_outage(self) -> None:
+        """With the disk that was replaced taken in: the workload waits for that, if it comes first."""
+        if not self._is_replaced:
+            self._tell_workload(signal.SIGSTOP)
+            try:
+                await self._until(lambda _: self._is_replaced, "the replaced disk is taken in")
+            finally:
+                self._tell_workload(signal.SIGCONT)
         self._is_out = True
         first, second, *_ = self._grid.vaults
         first.kill()

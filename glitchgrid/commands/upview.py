@@ -112,6 +112,9 @@ class View:
         if away is not None:
             return away
         lag = grid.lag(vault)
+        if not vault.votes:
+            more = [_rate(look, vault.name), *_identity(look, vault)]
+            return Row(self.marks.behind, WARN, vault.name, f"does not vote: {vault.phase}", more)
         says = f"shows {vault.shown}"
         if vault.disk_failed:
             says += ", its disk has failed"

@@ -110,21 +110,7 @@ class Grid:
                     "ask its vaults themselves, or start a control of this version",
                 )
         for vault in self.vaults:
-            if vault.disk_failed:
-                yield Warned(
-                    f"{vault.name} takes no store any more: a sync has failed since it was started",
-                    f"look at its log and its disk, then start {vault.name} again",
-                )
-            if vault.is_up and not vault.status:
-                yield Warned(
-                    f"{vault.name} tells no status: it is an original vault, which knows no guard",
-                    "a late store may undo newer ones there; start a vault of this version in its place",
-                )
-            if not vault.is_up and vault.known is not None and not vault.known.fails and vault.known.held is not None:
-                yield Warned(
-                    f"{vault.name} answers control, and not from here: {vault.answer.problem}",
-                    f"ask from a machine that reaches {vault.address}",
-                )
+            yield from _of_vault(vault)
         yield from self._doubles()
         yield from self._others()
 
@@ -157,6 +143,34 @@ class Grid:
                 f"controls differ in their protocol: {', '.join(protocols)}",
                 "start all controls with one --protocol: classic stores are not guarded",
             )
+
+
+def _of_vault(vault: Vault) -> Iterator[Warned]:
+    if vault.disk_failed:
+        yield Warned(
+            f"{vault.name} takes no store any more: a sync has failed since it was started",
+            f"look at its log and its disk, then start {vault.name} again",
+        )
+    if vault.waits:
+        yield Warned(
+            f"{vault.name} {'waits' if vault.votes else 'does not vote'}: {vault.waits}",
+            "do what it says, or start the vaults that it names",
+        )
+    if vault.losses:
+        yield Warned(
+            f"{vault.name} was told to go on without enough peers: what these had acknowledged alone is lost",
+            "find out from the clients what that was, and write it anew",
+        )
+    if vault.is_up and not vault.status:
+        yield Warned(
+            f"{vault.name} tells no status: it is an original vault, which knows no guard",
+            "a late store may undo newer ones there; start a vault of this version in its place",
+        )
+    if not vault.is_up and vault.known is not None and not vault.known.fails and vault.known.held is not None:
+        yield Warned(
+            f"{vault.name} answers control, and not from here: {vault.answer.problem}",
+            f"ask from a machine that reaches {vault.address}",
+        )
 
 
 def _vaults(count: int) -> str:

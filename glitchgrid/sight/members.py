@@ -131,9 +131,33 @@ class Vault(Member):
         return self.status.get("disk_failed") is True
 
     @property
+    def votes(self) -> bool:
+        """Do its answers count? A vault that tells nothing of peers has none, and votes."""
+        return self._roster.get("votes") is not False
+
+    @property
+    def phase(self) -> str:
+        """How far it is as a member of its grid; empty for one without peers."""
+        return str(self._roster.get("phase") or "")
+
+    @property
+    def waits(self) -> str:
+        """What it waits for before it votes, or what is not as it should be; else empty."""
+        return str(self._roster.get("waits") or "")
+
+    @property
+    def losses(self) -> int:
+        """How often somebody has let it go on without enough peers."""
+        return _whole(self._roster.get("losses")) or 0
+
+    @property
+    def _roster(self) -> Mapping[str, Any]:
+        return _map(self.status.get("roster"))
+
+    @property
     def takes_stores(self) -> bool:
         """As far as can be seen from here."""
-        return self.is_up and not self.disk_failed
+        return self.is_up and self.votes and not self.disk_failed
 
 
 def _known(told: Mapping[str, Any]) -> Known:

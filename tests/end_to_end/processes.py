@@ -23,6 +23,8 @@ from typing import IO, Any, NamedTuple, Self, TypeVar
 
 import pytest
 
+from glitchgrid.protocol.roster import list_digest
+
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 30.0
 """Until a server answers: its imports take most of a second where nothing else runs, and much longer where
@@ -101,9 +103,10 @@ def ask_over(
     return Answer(response.status, response.read().decode("utf-8"), dict(response.getheaders()))
 
 
-def guarded(port: int, value: int) -> Answer:
-    """A guarded store at a vault."""
-    return ask(port, "POST", str(value), {"Glitchgrid-Guard": "increase"})
+def guarded(port: int, value: int, vaults: Iterable[str] = ()) -> Answer:
+    """A guarded store at a vault, as a control sends it that has these vaults."""
+    listed = {"Glitchgrid-List": list_digest(vaults)} if vaults else {}
+    return ask(port, "POST", str(value), {"Glitchgrid-Guard": "increase", **listed})
 
 
 def some_of(all_of_them: Iterable[Any], *these: Any) -> list[Any]:

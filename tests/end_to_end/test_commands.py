@@ -147,9 +147,9 @@ def test_up_serves_until_a_signal_ends_it_and_leaves_nothing(tmp_path: Path, num
 def test_up_switches_a_glitch_on(tmp_path: Path) -> None:
     with running_up(tmp_path, "--glitch", "ignore-guard") as (command, port):
         command.wait_for("ignore-guard is on: A vault takes every store")
-        vault = port + 1
-        assert guarded(vault, 9).status == 200
-        assert guarded(vault, 5).status == 200, "a vault that is well refuses"
+        vault, vaults = port + 1, [f"{HOST}:{port + number}" for number in range(1, VAULTS + 1)]
+        assert guarded(vault, 9, vaults).status == 200
+        assert guarded(vault, 5, vaults).status == 200, "a vault that is well refuses"
         assert ask(vault, "GET").body == "5"
 
 
@@ -221,8 +221,15 @@ def test_up_keeps_its_data_where_it_is_told_to(tmp_path: Path) -> None:
     with running_up(tmp_path, "--data-dir", str(data)) as (command, port):
         ask(port, "POST", "123")
         assert command.end(signal.SIGTERM) == 0
-    with running_up(tmp_path, "--data-dir", str(data)) as (_, port):
-        assert ask(port).plain == (200, "123")
+    with running(tmp_path, "up", "--port", str(port), "--data-dir", str(data)) as command:
+        command.wait_for("Serving 123. All 3 vaults are up")
+        assert command.end(signal.SIGTERM) == 0
+    # Vaults know where their grid is. At other ports, or with more of them, they would wait for those from before.
+    for arguments in (["--port", str(free_ports_in_a_row())], ["--port", str(port), "--vaults", "4"]):
+        done = run("up", *arguments, "--data-dir", str(data))
+        assert (done.returncode, done.stdout.count("\n"), done.stderr.count("\n")) == (2, 0, 1)
+        assert f"{data} has the vaults {HOST}:{port + 1},{HOST}:{port + 2},{HOST}:{port + 3}" in done.stderr
+        assert f"give --port {port} --vaults 3, or another directory" in done.stderr
 
 
 def test_up_names_a_port_in_use() -> None:

@@ -17,11 +17,11 @@ from playwright.sync_api import Page, sync_playwright
 
 from glitchgrid.lab.web.door import BODY_BYTES_MAX
 from glitchgrid.lab.web.pages import BODY_KEPT_BYTES_MAX, PAGES_MAX
-from tests.end_to_end.processes import HOST, ask, wait_until
+from tests.end_to_end.processes import HOST, ask, guarded, wait_until
 from tests.end_to_end.test_commands import free_ports_in_a_row
 from tests.live.grid import GLITCHGRID, PATIENCE_S, Up
 from tests.picture.accessibility import complaints
-from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
+from tests.picture.browser import CHROMIUM, MISSING, OPTIONS, wait_for
 
 ENDS_S = 3.0
 
@@ -134,6 +134,18 @@ def test_servers_are_killed_stopped_and_started(grid: Up) -> None:
     wait_until(lambda: grid.member("vault3").get("shown") == grid.state()["value"], "it has caught up")
 
 
+def test_a_disk_that_is_emptied_is_taken_in_again(grid: Up) -> None:
+    """What its vault had is held by the others, and by itself before it votes again."""
+    value = int(grid.state()["value"]) + 1
+    assert json.loads(grid.do("write", value=value).text)["code"] == 200
+    identity = grid.member("vault1")["identity"]
+    assert grid.do("empty", name="vault1").status == 200
+    wait_until(lambda: grid.member("vault1").get("identity") not in {None, identity}, "it has another identity")
+    wait_until(lambda: grid.member("vault1").get("phase") == "formed", "it votes again")
+    wait_until(lambda: grid.member("vault1").get("shown") == value, "it holds what it had acknowledged")
+    assert json.loads(grid.do("read").text)["text"] == str(value)
+
+
 def test_what_lasts_in_the_timeline_ends(grid: Up) -> None:
     def open_faults() -> list[str]:
         told = json.loads(grid.get("timeline.json").text)
@@ -172,7 +184,8 @@ def test_a_disk_that_fails(grid: Up) -> None:
     value = int(grid.state()["value"]) + 1
     assert json.loads(grid.do("write", value=value).text)["code"] == 200
     wait_until(lambda: grid.member("vault1")["disk_failed"], "its disk has failed")
-    assert ask(grid.port + 1, "POST", str(value + 1)).plain == (500, "Store failed")
+    vaults = [f"{HOST}:{grid.port + number}" for number in (1, 2, 3)]
+    assert guarded(grid.port + 1, value + 1, vaults).plain == (500, "Store failed")
 
 
 def test_too_many_pages(up: Up) -> None:
@@ -270,7 +283,7 @@ def test_a_line_of_the_log_leads_to_its_moment(page: Page, grid: Up) -> None:
     page.locator("#pause[aria-pressed=true]").wait_for()
     picture = "document.querySelector('#timeline').picture"
     kills = f"{picture}?.data.faults.filter(each => each.kind === 'kill').map(each => each.begin_ns)"
-    page.wait_for_function(f"({kills})?.length")
+    wait_for(page, f"({kills})?.length")
     assert any(abs(begin - page.evaluate(f"{picture}.view.now")) < 100_000_000 for begin in page.evaluate(kills))
     page.locator("#pause").click()
 
@@ -316,7 +329,7 @@ def test_messages_are_dots_where_motion_is_wanted(
     if motion == "reduce":
         assert not page.evaluate(drawn)
     else:
-        page.wait_for_function(drawn)
+        wait_for(page, f"({drawn})()")
 
 
 def test_what_was_done_is_done_in_simulation(page: Page, grid: Up) -> None:
@@ -326,7 +339,7 @@ def test_what_was_done_is_done_in_simulation(page: Page, grid: Up) -> None:
     grid.do("kill", name="vault3")
     page.keyboard.press("s")
     page.locator("#verdict").get_by_text(re.compile(r"In simulation, 1 fault, \d+ operations: passed")).wait_for()
-    page.wait_for_function("document.querySelector('#simulation').picture")
+    wait_for(page, "document.querySelector('#simulation').picture")
     picture = "document.querySelector('#simulation').picture.data"
     assert page.evaluate(f"{picture}.faults.map(each => [each.kind, each.lanes])") == [["kill", ["vault3"]]]
     assert page.evaluate(f"{picture}.messages.length") > 100

@@ -20,14 +20,20 @@ CLIENTS = 6
 
 
 class KnownGrid:
-    """Vaults with `--peers`, and a control, all of them up."""
+    """Vaults with `--peers`, and a control, all of them up.
 
-    def __init__(self, servers: Servers, options: Sequence[str] = ()) -> None:
+    :param everywhere: the vaults listen on every interface.
+    """
+
+    def __init__(self, servers: Servers, options: Sequence[str] = (), *, everywhere: bool = False) -> None:
         self.servers = servers
         ports = [free_port() for _ in range(COUNT)]
         self.addresses = [f"{HOST}:{port}" for port in ports]
         self.options = ["--peers", ",".join(self.addresses), *options]
-        self.vaults = [servers.vault(port=port, options=self.options) for port in ports]
+        self.vaults = [
+            servers.vault(port=port, options=[*self.options, *(["--listen", f"tcp:{port}"] if everywhere else [])])
+            for port in ports
+        ]
         for vault in self.vaults:
             vault.start()
         for vault in self.vaults:
@@ -128,6 +134,21 @@ def test_a_control_with_another_list_stops_and_says_what_differs(servers: Server
     (line,) = [line for line in control.stderr.splitlines() if line.startswith("twistd control: ")]
     assert line.startswith(f"twistd control: bad --vaults: it lists {','.join(wrong)}. {HOST}:")
     assert line.endswith(f"says: The vaults of this grid are {','.join(sorted(grid.addresses))}")
+
+
+def test_a_control_may_reach_the_vaults_by_other_addresses_than_theirs(servers: Servers) -> None:
+    grid = KnownGrid(servers, everywhere=True)
+    elsewhere = [each.replace(HOST, "127.0.0.2") for each in grid.addresses]
+    control = servers.control(elsewhere, ["--listed-as", ",".join(grid.addresses)]).restart()
+    assert ask(control.port, "POST", "5").status == 200
+    assert grid.read() == 5
+    for options, option in (
+        ((), "--vaults"),
+        (("--listed-as", ",".join([*grid.addresses[:2], f"{HOST}:1"])), "--listed-as"),
+    ):
+        wrong = servers.control(elsewhere, options).start()
+        assert wrong.wait_gone() == 1
+        assert f"twistd control: bad {option}: it lists " in wrong.stderr
 
 
 def test_peers_show_each_other_certificates_and_tokens(servers: Servers, tmp_path: Path) -> None:

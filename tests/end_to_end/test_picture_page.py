@@ -18,7 +18,7 @@ from glitchgrid.lab.register.glitches import switched_on
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.verdict import Verdict
 from tests.picture.accessibility import complaints
-from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
+from tests.picture.browser import CHROMIUM, MISSING, OPTIONS, wait_for
 from tests.picture.sample import MS, SAMPLE, crowded
 
 NS_PER_S = 10**9
@@ -420,10 +420,10 @@ def test_everybody_can_use_it(opened: Shown, scheme: Literal["light", "dark"]) -
 
 def test_places_are_addresses(opened: Shown) -> None:
     opened.page.evaluate("location.hash = '#t=0.002,0.004'")
-    opened.page.wait_for_function("document.querySelector('.picture').picture.view.from === 2e6")
+    wait_for(opened.page, "document.querySelector('.picture').picture.view.from === 2e6")
     assert opened.ask("it.view.to") == 4 * MS
     opened.page.evaluate("location.hash = '#t=0.003'")
-    opened.page.wait_for_function("document.querySelector('.picture').picture.view.now === 3e6")
+    wait_for(opened.page, "document.querySelector('.picture').picture.view.now === 3e6")
     opened.page.locator(".findings a").first.click()
     assert opened.page.evaluate("location.hash") == "#finding=1"
     assert opened.ask("it.view.now") == SAMPLE.marks[0].at_ns

@@ -18,7 +18,7 @@ from glitchgrid.machines import means
 from tests.end_to_end.processes import wait_until
 from tests.end_to_end.test_rehearse_system import ROOT, nothing_is_left, toy
 from tests.picture.accessibility import complaints
-from tests.picture.browser import CHROMIUM, MISSING, OPTIONS
+from tests.picture.browser import CHROMIUM, MISSING, OPTIONS, wait_for
 
 pytestmark = pytest.mark.skipif(bool(means.missing_for_machines()), reason=means.missing_for_machines())
 
@@ -128,7 +128,7 @@ def test_a_browser_shows_it_and_asks_for_it(page: Page, rehearsing: Rehearsing) 
     assert complaints(page) == []
     page.locator("#going").get_by_role("button", name="end Pause(machine='idle')").click()
     page.locator("[data-name=idle]").get_by_text("up", exact=True).wait_for()
-    page.wait_for_function("document.querySelector('#timeline').picture")
+    wait_for(page, "document.querySelector('#timeline').picture")
     page.locator("#log").get_by_text("over: pause idle").wait_for()
     rehearsing.process.terminate()
     page.locator("#headline").get_by_text("The rehearsal has ended").wait_for()

@@ -85,7 +85,7 @@ def test_the_grid_holds(tmp_path: Path) -> None:
 @pytest.mark.thorough
 def test_a_plan_that_fails_in_simulation_fails_here_and_the_other_way_round(tmp_path: Path) -> None:
     """Values that were acknowledged before they were synced, and blackouts. Without that bug nothing is found."""
-    # Far enough from one another that a busy machine has started its servers, and clients have written, before the next.
+    # So far from one another that a busy machine starts its servers, and clients write, before the next.
     blackouts = [Planned(4000 * each, 300, Blackout()) for each in range(1, 5)]
     simulated, out = tmp_path / "simulated.json", tmp_path / "out"
     made = plan_with("1", GridLayout(3, 2), blackouts, 18_000, "acknowledge-before-fsync")

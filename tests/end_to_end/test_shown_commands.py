@@ -124,6 +124,20 @@ class Reader:
             os.kill(pid, signal.SIGCONT)
         wait_until(self._answers, "the grid to answer")
 
+    def replace_a_disk(self) -> None:
+        """Of the third vault: its directory is named on its command line, and it is killed by its own pid."""
+        pid = self._vaults()[-1]
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        directory = Path(arguments[arguments.index("--data-dir") + 1])
+        assert directory.name == "vault3"
+        shutil.rmtree(directory)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: self._third_is_new(pid), "the vault is started again, and votes")
+
+    def _third_is_new(self, pid: int) -> bool:
+        ready = ["curl", "--silent", "--fail", f"http://127.0.0.1:{int(self._port) + 3}/readyz"]
+        return pid not in self._vaults() and subprocess.run(ready, capture_output=True, check=False).returncode == 0
+
     def save_the_notebook(self) -> None:
         for name in ("notes.tac", "test_notes.py"):
             shutil.copy(ROOT / "examples" / "notes" / name, self._directory)
@@ -156,6 +170,7 @@ class Reader:
 DONE_BY_HAND: dict[str, Callable[[Reader], None]] = {
     "here two vaults are stopped": Reader.stop_two_vaults,
     "here they go on": Reader.let_them_go_on,
+    "here a disk is replaced": Reader.replace_a_disk,
     "here both files are saved": Reader.save_the_notebook,
     "here the service syncs": Reader.let_it_sync,
     "here it is careful": Reader.let_it_be_careful,

@@ -59,6 +59,27 @@ def test_one_that_does_not() -> None:
     assert stuck.is_degraded
 
 
+def test_a_vault_that_does_not_vote_is_no_help() -> None:
+    roster = {"phase": "rejoining", "votes": False, "waits": "its disk was replaced: it waits for 127.0.0.1:8003"}
+    rejoining = vault(2, roster=roster)
+    grid = Grid([control()], [vault(1), rejoining, vault(3)])
+    assert grid.headline == "Serving 287. 2 of 3 vaults are up; one more loss and writes stop."
+    assert (rejoining.votes, rejoining.phase, grid.is_degraded) == (False, "rejoining", True)
+    (warned,) = grid.warnings()
+    assert warned.text == "vault2 does not vote: its disk was replaced: it waits for 127.0.0.1:8003"
+    votes = roster | {"votes": True, "phase": "enrolled", "waits": "the grid is not formed"}
+    (warned,) = Grid([control()], [vault(1, roster=votes), vault(2), vault(3)]).warnings()
+    assert warned.text == "vault1 waits: the grid is not formed"
+
+
+def test_a_loss_that_somebody_has_accepted_is_told_for_ever() -> None:
+    roster = {"phase": "formed", "votes": True, "waits": None, "losses": 1}
+    grid = Grid([control()], [vault(1, roster=roster), *vaults(3, 3)[1:]])
+    assert not grid.is_degraded
+    (warned,) = grid.warnings()
+    assert warned.text.startswith("vault1 was told to go on without enough peers")
+
+
 def test_without_control_nothing_can_be_said() -> None:
     grid = Grid([control(REFUSED)], [])
     assert not grid.is_reached

@@ -174,6 +174,11 @@ class BrokenAssumptionTests(SynchronousTestCase):
         self.assertEqual((result.verdict, result.plan.breaks), (Verdict.PASSED, []))
         self.assertGreater(result.reached["fault: lost disk"], 3)
 
+    def test_nobody_could_take_in_the_only_vault_again(self) -> None:
+        """So its disk is not replaced: that would break the promise."""
+        result = self.run_with(LostDisk("vault1"), vaults=1)
+        self.assertEqual((result.verdict, result.reached["fault: lost disk"]), (Verdict.PASSED, 0))
+
     def test_a_property_that_had_to_break_is_no_failure_of_it(self) -> None:
         result = self.run_with(StoreByHand("vault1", 1), Kill("control1"), vaults=1)
         stated = Counter({("it holds", True): 5, ("it holds", False): 2})

@@ -21,8 +21,8 @@ class Prefix(StrEnum):
     SERIAL = "serial_driver_"
     SINGLETON = "singleton_driver_"
     ANYTIME = "anytime_"
-    EVENTUALLY = "eventually_"
     FINALLY = "finally_"
+    EVENTUALLY = "eventually_"
     HELPER = "helper_"
 
 

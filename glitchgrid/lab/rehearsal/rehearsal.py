@@ -150,7 +150,11 @@ class RealTimeline:
         return await timeline.run()
 
     async def _call_each(self, door: QuietDoor, _nemesis: PlannedNemesis) -> Sequence[Call]:
-        """In the order of their prefixes: what comes first is called first."""
+        """In the order of their prefixes: what comes first is called first.
+
+        A timeline has one last command. One whose name begins with ``finally_`` comes before those that may leave
+        something behind which no history has.
+        """
         wanted, calls = self._wanted, []
         environment = {**self._commands_environment(door), SEED_VARIABLE: str(wanted.seed)}
         for command in sorted(wanted.template.commands, key=lambda each: list(Prefix).index(each.prefix)):

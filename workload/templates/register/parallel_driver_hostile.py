@@ -14,11 +14,12 @@ from glitchgrid.lab.register.testkit.checks import must
 from glitchgrid.lab.register.testkit.client import read_value
 from glitchgrid.lab.register.testkit.http import CONNECT_TIMEOUT_S, NoAnswer, NotSent
 from glitchgrid.lab.register.testkit.turn import Turn, run
-from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE
+from glitchgrid.protocol.roster import list_digest
+from glitchgrid.wire import GUARD_HEADER, GUARD_INCREASE, LIST_HEADER
 
 TRICKS_MAX = 12
 STAYS_S_MAX = 2.0
-OK, CLIENT_ERRORS, SERVER_ERRORS = 200, 400, 500
+OK, CLIENT_ERRORS, PRECONDITION_FAILED, SERVER_ERRORS = 200, 400, 412, 500
 
 NO_VALUES = (b"", b"0", b"-1", b"+5", b"1_000", b"1e3", b"0x10", b"5 5", b"\xd9\xa3", b"9223372036854775808", b"7" * 65)
 """What is no value on the wire, and a number to somebody who asks Python's int() or C's strtol."""
@@ -43,11 +44,15 @@ async def replay(turn: Turn) -> None:
     if not held or held == 1:
         return
     old = held - 1
+    listed = list_digest(each.canonical_text for each in turn.vaults)
     try:
-        answer = await turn.http.ask(vault, b"%d" % old, Headers({GUARD_HEADER: [GUARD_INCREASE]}))
+        answer = await turn.http.ask(
+            vault, b"%d" % old, Headers({GUARD_HEADER: [GUARD_INCREASE], LIST_HEADER: [listed]})
+        )
     except (NotSent, NoAnswer):
         return
     reachable("test: an old store is sent again")
+    sometimes(answer.status == PRECONDITION_FAILED, "test: an old store is refused for its age")
     now = await read_value(turn.http, vault)
     is_kept = answer.status != OK and (now is None or now >= held)
     always(is_kept, "test: an old store changes nothing", {"vault": str(vault), "held": held, "now": now})

@@ -10,6 +10,7 @@ from attrs import define, frozen
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults import links, processes
 from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.register.assumptions import LostDisk
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.live.stage import CannotDo, Links
@@ -25,9 +26,9 @@ DONE: Sequence[type[Fault]] = (
 )  # fmt: skip
 REFUSALS: Mapping[str, str] = {
     kind.kind: "it takes a machine of one's own: 'rehearse --system examples/grid/system.toml' has them"
-    for kind in (*HARMLESS, *BREAKING)
+    for kind in HARMLESS
     if kind not in DONE
-}
+} | {kind.kind: "simulated runs have it, and no others" for kind in (LostDisk, *BREAKING)}
 
 
 @frozen

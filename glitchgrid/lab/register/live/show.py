@@ -317,6 +317,8 @@ def _levels(look: Look, vault: Vault) -> dict[str, Any]:
         "durable": _exact(vault.durable),
         "lag": _exact(look.grid.lag(vault)),
         "disk_failed": vault.disk_failed,
+        "votes": vault.votes,
+        "phase": vault.phase,
         "identity": vault.identity,
     }
 

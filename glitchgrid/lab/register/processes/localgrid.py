@@ -23,12 +23,17 @@ from twisted.internet.task import deferLater
 from glitchgrid.errors import BadTokenFile
 from glitchgrid.lab.child import Child
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.sight.asking import Asker
+from glitchgrid.storage.record import RecordDamaged
+from glitchgrid.storage.rosterfile import ROSTER_NAME, decode_membership
 from glitchgrid.tokens import read_tokens
+from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.waiting import settled
 
 HOST = "127.0.0.1"
 LAUNCHER = "glitchgrid.lab.register.processes.launcher"
 START_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 1.0
 STOP_TIMEOUT_S = 2.0
 """A server that has not ended so long after SIGTERM is killed: whoever presses Ctrl-C waits for it."""
 
@@ -139,7 +144,7 @@ Route = Callable[[str, Member], str]
 
 
 class LocalGrid:
-    """Vaults and controls, all on this machine.
+    """Vaults and controls, all on this machine. The vaults know each other: a disk that is replaced is taken in again.
 
     :param directory: the data directories and logs go there, a name a member.
     :param control_ports: one control each.
@@ -150,7 +155,7 @@ class LocalGrid:
     :param token_file: the tokens that all of its servers take; None where they take everybody. Its first token is what
         control presents to the vaults.
     :ivar token: what is to be presented to its servers.
-    :raises CannotRun: for a file that can't be used.
+    :raises CannotRun: for a file that can't be used, and a directory that has vaults of other addresses.
     """
 
     def __init__(
@@ -170,8 +175,12 @@ class LocalGrid:
         self.directory = directory
         self.token = None if token_file is None else _writers_token(token_file)
         taken = [] if token_file is None else ["--token-file", os.path.abspath(token_file)]
+        if taken:
+            taken += ["--vault-token-file", taken[1]]
         added = environment or {}
         switched_on = glitch or ""
+        self._peers = ",".join(f"{HOST}:{port}" for port in vault_ports)
+        self._require_these_vaults()
         self.vaults = [
             Member(
                 reactor,
@@ -179,7 +188,7 @@ class LocalGrid:
                 "vault",
                 f"vault{number}",
                 port,
-                ["--data-dir", str(directory / f"vault{number}"), *taken],
+                ["--data-dir", str(directory / f"vault{number}"), "--peers", self._peers, *taken],
                 directory / f"vault{number}.log",
                 added,
             )
@@ -189,11 +198,24 @@ class LocalGrid:
         for number, port in enumerate(control_ports, start=1):
             name = "control" if len(control_ports) == 1 else f"control{number}"
             listed = ",".join(vault.address if route is None else route(name, vault) for vault in self.vaults)
-            arguments = ["--vaults", listed, "--protocol", protocol, *taken]
-            if taken:
-                arguments += ["--vault-token-file", taken[1]]
+            arguments = ["--vaults", listed, "--listed-as", self._peers, "--protocol", protocol, *taken]
             log = directory / f"control{number}.log"
             self.controls.append(Member(reactor, switched_on, "control", name, port, arguments, log, added))
+
+    def _require_these_vaults(self) -> None:
+        """Vaults keep the addresses of their grid, and would not start with others."""
+        for path in sorted(self.directory.glob(f"vault*/{ROSTER_NAME}")):
+            try:
+                roster = decode_membership(path.read_bytes()).roster
+            except (OSError, RecordDamaged):
+                continue  # the vault says what is wrong with it
+            addresses = () if roster is None else roster.addresses
+            if addresses and set(addresses) != set(self._peers.split(",")):
+                first = min(VaultAddress.parse(each).port for each in addresses)
+                raise CannotRun(
+                    f"{self.directory} has the vaults {','.join(addresses)}, which keep their addresses: give"
+                    f" --port {first - 1} --vaults {len(addresses)}, or another directory"
+                )
 
     def data_directory(self, vault: Member) -> Path:
         """Where a vault keeps its value."""
@@ -204,14 +226,31 @@ class LocalGrid:
         return self.controls + self.vaults
 
     async def start(self) -> None:
-        """Start every member, and wait until each listens.
+        """Start every member, and wait until each listens, and each vault votes.
 
-        :raises CannotRun: when one ends instead, in its own words, or does not listen in time.
+        :raises CannotRun: when one ends instead, in its own words, or does not come so far in time.
         """
         for member in self.members:
             member.start()
         for member in self.members:
             await self.until_it_listens(member)
+        for vault in self.vaults:
+            await self.until_it_is_ready(vault)
+
+    async def until_it_is_ready(self, member: Member) -> None:
+        """Wait until a member that was just started says that it is ready: of a vault, that its votes count.
+
+        :raises CannotRun: when it ends instead, or is not ready in time.
+        """
+        asker = Asker(self._reactor, READY_TIMEOUT_S, self.token)
+        end_s = self._reactor.seconds() + START_TIMEOUT_S
+        while not (answer := await asker.ask(VaultAddress(HOST, member.port), "/readyz")).is_ok:
+            if not member.running:
+                raise CannotRun(f"{member.name} ended: {member.last_words()}")
+            if self._reactor.seconds() > end_s:
+                why = answer.problem or f"{answer.code} {answer.text}"
+                raise CannotRun(f"{member.name} is not ready after {START_TIMEOUT_S:g} s: {why}")
+            await deferLater(self._reactor, POLL_S)
 
     async def until_it_listens(self, member: Member) -> None:
         """Wait until a member that was just started takes connections.

@@ -176,8 +176,9 @@ class Grid(Deployment):
         return True
 
     def may_lose_disk(self, vault: Machine) -> bool:
-        """Is every other vault one of the grid for good? Two without their disks could be waited for in vain."""
-        return all(is_formed(each) for each in self.vaults if each is not vault)
+        """Are there others, each one of the grid for good? Two without their disks could be waited for in vain."""
+        others = [each for each in self.vaults if each is not vault]
+        return bool(others) and all(is_formed(each) for each in others)
 
     def lose_disk(self, vault: Machine) -> None:
         """Put an empty disk into a machine without power."""

@@ -128,6 +128,7 @@ function wordsOf(member) {
   if (member.stopped) return ["stopped", `pid ${member.pid}`, ""];
   if (member.state !== "up") return ["does not answer", `pid ${member.pid}`, ""];
   if (member.kind === "control") return [`answers ${member.answers}`, `${member.per_s ?? 0} requests/s`, `pid ${member.pid}`];
+  if (member.votes === false) return ["does not vote", member.phase, `pid ${member.pid}`];
   const lag = member.lag ? `, ${member.lag} behind` : "";
   const disk = member.disk ? `disk: ${member.disk}` : member.disk_failed ? "its disk failed" : `durable ${member.durable}`;
   return [`shows ${member.shown}${lag}`, disk, `pid ${member.pid}`];
@@ -137,7 +138,7 @@ function showMember(member, most) {
   const group = drawing.querySelector(`[data-name="${member.name}"]`);
   const words = wordsOf(member);
   const isDown = !member.pid || (member.kind === "control" && member.serves === false) || member.disk_failed;
-  const classes = ["node", member.kind, isDown ? "down" : "", member.stopped ? "stopped" : "", member.lag ? "behind" : "", chosen?.name === member.name ? "chosen" : ""];
+  const classes = ["node", member.kind, isDown ? "down" : "", member.stopped ? "stopped" : "", member.lag || member.votes === false ? "behind" : "", chosen?.name === member.name ? "chosen" : ""];
   set(group, "class", classes.filter(Boolean).join(" "));
   set(group, "aria-label", `${member.name}: ${words.filter(Boolean).join(", ")}`);
   group.querySelectorAll(".small").forEach((text, row) => tell(text, words[row]));
