@@ -316,6 +316,28 @@ def set_command(value: int, controls: tuple[str, ...], credentials: Any, as_json
     set_(Settings(controls, as_json, credentials), value)
 
 
+@main.group(cls=_OneLine)
+def roster() -> None:
+    """The list of vaults that a grid's vaults keep."""
+
+
+@roster.command("change")
+@click.option("--vaults", required=True, metavar="HOST:PORT,...", help="The grid's vaults.")
+@click.option("--to", required=True, metavar="HOST:PORT,...", help="Those that it is to have.")
+@click.option("--dry-run", is_flag=True, help="Say whether it can be done, and change nothing.")
+@_presented
+def roster_change(vaults: str, to: str, credentials: Any, *, dry_run: bool) -> None:
+    """Give a grid more vaults, or fewer, and carry all that it holds over.
+
+    Stop the controls first, and start each new vault with an empty directory, --added, and the new list as --peers.
+    What is interrupted goes on when it is run again. Exits with 0 once the vaults serve by the new list, with 2 where
+    they do not.
+    """
+    from glitchgrid.commands.roster import Settings, change
+
+    change(Settings(vaults, to, dry_run, credentials))
+
+
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="DIR")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")

@@ -16,12 +16,14 @@
     |   +-- RequestTimeout       408  the request did not come to its end in time
     |   +-- ListDiffers          409  the sender's list of vaults is not this grid's
     |   +-- FenceRefused         409  a vault that rejoins is not let in by this one
+    |   +-- ChangeRefused        409  a vault has no part in a change of the list
     |   +-- BodyTooLarge         413
     |   +-- ListMissing          428  a store without a list, at a vault with a roster
     |   +-- StoreFailed          500  the disk said no: nothing was acknowledged
     |   +-- InternalError        500  a bug; the log has it
     |   +-- Forming              503  this vault's grid is not formed yet
     |   +-- Rejoining            503  this vault's disk was replaced, and it is not taken in again yet
+    |   +-- Changing             503  the list of vaults is being changed
     |   +-- Replaced             503  another vault has taken this one's place
     |   +-- StoreBusy            503  too many stores are waiting, or this one waits too long
     |   +-- TooManyConnections   503
@@ -161,6 +163,17 @@ class FenceRefused(RequestError):
         super().__init__()
 
 
+class ChangeRefused(RequestError):
+    """Why a vault has no part in a change of the list."""
+
+    status = 409
+    code = "change-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.message = f"Not changed: {reason}"
+        super().__init__()
+
+
 class ListMissing(RequestError):
     """Whoever sends no list knows of no fences, and may count a vault that was replaced."""
 
@@ -201,6 +214,14 @@ class Rejoining(RequestError):
     status = 503
     code = "rejoining"
     message = "Rejoining"
+
+
+class Changing(RequestError):
+    """The vault has promised to somebody who changes the list of vaults: by this list it acknowledges nothing more."""
+
+    status = 503
+    code = "changing"
+    message = "Changing"
 
 
 class Replaced(RequestError):

@@ -123,6 +123,7 @@ class VaultFace:
         return stored.addCallbacks(self._tell_outcome, self._give_up, (request, asked), {}, (asked,), {})
 
     def _tell_outcome(self, outcome: StoreOutcome, request: IRequest, asked: StoreRequest) -> bytes:
+        self._admit(request, stores=True)  # the list may have been changed while the store was on its way to the disk
         self._observer.store_answered(asked, outcome)
         always(
             (isinstance(outcome, Stored) and not asked.guarded) or outcome.value <= self._store.value,
@@ -145,6 +146,12 @@ class VaultFace:
         if self._membership is None:
             raise NotFound
         return self._membership.fence(request.content.read()).addCallback(partial(respond, request))
+
+    @app.route("/roster/change", methods=["POST"])
+    def change(self, request: IRequest) -> Deferred[bytes]:
+        if self._membership is None:
+            raise NotFound
+        return self._membership.change(request.content.read()).addCallback(partial(respond, request))
 
     def _give_up(self, failure: Failure, asked: StoreRequest) -> NoReturn:
         failure.trap(defer.TimeoutError)
@@ -213,6 +220,7 @@ def vault_service(
         fatal,
         allows_unlisted=peers.allows_unlisted,
         accept_loss=peers.accept_loss,
+        is_added=peers.is_added,
     )
     membership.present(peers.token)
 
@@ -243,7 +251,7 @@ def vault_service(
             observer=observer,
             counts=counts,
             doors=doors,
-            large_bodies={b"/roster/fence": TEXT_BYTES_MAX},
+            large_bodies={b"/roster/fence": TEXT_BYTES_MAX, b"/roster/change": TEXT_BYTES_MAX},
         )
 
     async def finish() -> None:

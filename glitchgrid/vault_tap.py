@@ -14,7 +14,7 @@ from glitchgrid.vault import vault_service
 from glitchgrid.vaults.address import parse_vaults
 
 IDENTITY_BYTES = 16
-_FOR_PEERS = ("allow-unlisted", "accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key")
+_FOR_PEERS = ("allow-unlisted", "added", "accept-loss", "vault-token-file", "vault-ca", "client-cert", "client-key")
 
 
 class Options(AskingOptions):
@@ -38,7 +38,10 @@ class Options(AskingOptions):
             "With --peers, when too many vaults are gone for good: go on without. It says which word to give.",
         ],
     ]
-    optFlags = [["allow-unlisted", None, "With --peers: take stores from whoever sends no list of vaults, as curl."]]
+    optFlags = [
+        ["allow-unlisted", None, "With --peers: take stores from whoever sends no list of vaults, as curl."],
+        ["added", None, "With --peers, for a new vault: wait for 'glitchgrid roster change', which adds it to a grid."],
+    ]
 
     peers: Peers
 
@@ -54,7 +57,12 @@ class Options(AskingOptions):
             self._refuse_what_is_for_peers()
         self.read_vaults("peers", addresses)
         self.peers = Peers(
-            addresses, self.vault_token, self.vault_tls, bool(self["allow-unlisted"]), self["accept-loss"]
+            addresses,
+            self.vault_token,
+            self.vault_tls,
+            bool(self["allow-unlisted"]),
+            self["accept-loss"],
+            bool(self["added"]),
         )
 
     def _refuse_what_is_for_peers(self) -> None:

@@ -4,6 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid import errors
 from glitchgrid.errors import (
+    ChangeRefused,
     FenceRefused,
     GlitchgridError,
     InternalError,
@@ -40,6 +41,7 @@ class ErrorTests(SynchronousTestCase):
                 ValueTooLarge: (9, 5),
                 ListDiffers: (["vault1:8001", "vault2:8001"],),
                 FenceRefused: ("it has been replaced itself",),
+                ChangeRefused: ("this vault does not vote",),
             }.get(kind, ())
             error = kind(*arguments)
             self.assertTrue(error.message)
@@ -54,6 +56,8 @@ class ErrorTests(SynchronousTestCase):
             [
                 "bad-request",
                 "body-too-large",
+                "change-refused",
+                "changing",
                 "fence-refused",
                 "forbidden",
                 "forming",

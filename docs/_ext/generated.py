@@ -118,6 +118,7 @@ _VALUES: dict[Any, tuple[Any, ...]] = {
     errors.ValueTooLarge: (7, 5),
     errors.ListDiffers: (["vault1:8001", "vault2:8001"],),
     errors.FenceRefused: ("...",),
+    errors.ChangeRefused: ("...",),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from glitchgrid import __version__
 from glitchgrid.errors import (
     BodyTooLarge,
+    Changing,
     Forbidden,
     Forming,
     InternalError,
@@ -56,7 +57,7 @@ _LIST = {
     "description": "SHA-256 over the sender's list of vaults. A vault with a roster takes no store without.",
     "schema": {"type": "string"},
 }
-_DO_NOT_VOTE: tuple[type[RequestError], ...] = (Forming, Rejoining, Replaced)
+_DO_NOT_VOTE: tuple[type[RequestError], ...] = (Forming, Rejoining, Changing, Replaced)
 _SENT = {"type": "string", "pattern": "^Sent updates to [0-9]+/[0-9]+ vaults$"}
 
 
@@ -78,6 +79,7 @@ def _document(server: Server) -> Document:
     if server == "vault":
         paths["/roster"] = {"get": _roster()}
         paths["/roster/fence"] = {"post": _fence()}
+        paths["/roster/change"] = {"post": _change()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -175,6 +177,17 @@ def _fence() -> Document:
     }
     refusals = (Unauthorized, Forbidden, NotFound, RequestTimeout, BodyTooLarge, StoreFailed)
     summary = "Have the votes of those count no more whose place a vault takes, for that vault to ask."
+    return _operation(summary, answers | _refusals(refusals), requestBody=body)
+
+
+def _change() -> Document:
+    body = {"required": True, "content": {TEXT: {"schema": {"type": "string"}}}}
+    answers = {
+        "200": _text("It is on the disk: the roster as it is then, and the value.", _ROSTER),
+        "409": _text("The vault has no part in the change.", {"type": "string", "pattern": "^Not changed: "}, _NAMED),
+    }
+    refusals = (Unauthorized, Forbidden, NotFound, RequestTimeout, BodyTooLarge, StoreFailed)
+    summary = "Do a step of a change of the list of vaults, for 'glitchgrid roster change' to ask."
     return _operation(summary, answers | _refusals(refusals), requestBody=body)
 
 

@@ -18,10 +18,18 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from glitchgrid.errors import VaultAnswerInvalid, VaultRefused
+from glitchgrid.protocol.change import ChangeQuestion, Step
 from glitchgrid.protocol.member import FenceAnswer, FenceQuestion, Membership
 from glitchgrid.shortcuts import VaultURL
 from glitchgrid.storage.record import RecordDamaged
-from glitchgrid.storage.rosterfile import TEXT_BYTES_MAX, decode_fence_answer, decode_membership, encode_question
+from glitchgrid.storage.rosterfile import (
+    TEXT_BYTES_MAX,
+    decode_change_answer,
+    decode_fence_answer,
+    decode_membership,
+    encode_change,
+    encode_question,
+)
 from glitchgrid.tls.asking import ClientTLS
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import vault_http
@@ -32,6 +40,7 @@ PEER_TIMEOUT_S = 2.0
 
 ROSTER_URL = VaultURL("roster")
 FENCE_URL = VaultURL("roster", "fence")
+CHANGE_URL = VaultURL("roster", "change")
 
 _QUESTIONS_MAX = 2
 _REASON_CHARACTERS_MAX = 300
@@ -64,7 +73,23 @@ class PeerClient:
         """Have the peer fence; VaultError in the Deferred unless it has. To ask twice does no harm."""
         return self._ask("POST", encode_question(question), FENCE_URL, decode_fence_answer)
 
-    def _ask(self, method: str, body: bytes | None, url: VaultURL, decode: Callable[[bytes], _T]) -> Deferred[_T]:
+    def change(self, question: ChangeQuestion) -> Deferred[tuple[Membership, int]]:
+        """Have the vault do its part in a change of the list; VaultError in the Deferred unless it has.
+
+        :returns: what it is after that, and the value that it holds.
+        """
+        is_repeatable = question.step is not Step.PREPARE  # the second time somebody else could be meant
+        return self._ask("POST", encode_change(question), CHANGE_URL, decode_change_answer, repeatable=is_repeatable)
+
+    def _ask(
+        self,
+        method: str,
+        body: bytes | None,
+        url: VaultURL,
+        decode: Callable[[bytes], _T],
+        *,
+        repeatable: bool = True,
+    ) -> Deferred[_T]:
         def parse(response: IResponse, answer: bytes) -> _T:
             if response.code != OK:
                 said = answer.decode("ascii", "replace")[:_REASON_CHARACTERS_MAX]
@@ -74,7 +99,9 @@ class PeerClient:
             except RecordDamaged as error:
                 raise VaultAnswerInvalid(f"its answer is no roster: {error}") from None
 
-        question = Question(method, body, self._headers, parse, True, url, TEXT_BYTES_MAX)
+        question = Question(
+            method, body, self._headers, parse, repeatable=repeatable, url=url, answer_bytes_max=TEXT_BYTES_MAX
+        )
         return Exchange(self._http, self._reactor, question, self._free, lambda: None).begin(PEER_TIMEOUT_S)
 
     def close(self) -> Deferred[None]:

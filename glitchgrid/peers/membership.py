@@ -18,6 +18,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from glitchgrid.errors import (
+    ChangeRefused,
+    Changing,
     FenceRefused,
     Forming,
     ListDiffers,
@@ -33,10 +35,12 @@ from glitchgrid.errors import (
 )
 from glitchgrid.measures import gauge
 from glitchgrid.outcome import StoreRequest
+from glitchgrid.protocol.change import CannotChange, Step
 from glitchgrid.protocol.member import WITH_ROSTER, CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Phase
+from glitchgrid.protocol.roster import Roster
 from glitchgrid.shield import shield
 from glitchgrid.storage.record import RecordDamaged
-from glitchgrid.storage.rosterfile import RosterFile, decode_question, encode_membership
+from glitchgrid.storage.rosterfile import RosterFile, decode_change, decode_question, encode_membership
 from glitchgrid.storage.store import Store
 from glitchgrid.waiting import settled
 
@@ -74,6 +78,7 @@ class GridMembership:
     :param allows_unlisted: take stores that come without a list.
     :param accept_loss: the word of whoever wants it to go on without enough peers, and with what they had acknowledged
         lost.
+    :param is_added: it is to be added to a grid that has another list by now, and waits for that if it is new.
     :param fatal: is told of what the vault can't go on with.
     """
 
@@ -91,7 +96,9 @@ class GridMembership:
         *,
         allows_unlisted: bool = False,
         accept_loss: str | None = None,
+        is_added: bool = False,
     ) -> None:
+        self._is_added = is_added
         self._reactor = reactor
         self._store = store
         self._file = file
@@ -141,11 +148,10 @@ class GridMembership:
         elif self._peers:
             known = evolve(known, peers=self._peers)
         self.exists = True
-        self._member = Member(known)
+        self._member = Member(known, is_added=self._is_added)
         if self._accept_loss is not None:
             self._check_word()
-        self._clients = {each: self._make_client(each) for each in known.peers}
-        self.present(self._token)
+        self._ask_from_now_on(known.peers)
         self._look()
         self.is_open = True
 
@@ -156,6 +162,13 @@ class GridMembership:
             f"bad --accept-loss {self._accept_loss!r}: what the vaults that are gone had acknowledged would be lost for"
             f" good; to go on with what is left, give --accept-loss {self._member.word}"
         )
+
+    def _ask_from_now_on(self, addresses: Sequence[str]) -> None:
+        left = {address: client for address, client in self._clients.items() if address not in addresses}
+        self._clients = {each: self._clients.get(each) or self._make_client(each) for each in addresses}
+        self.present(self._token)
+        for client in left.values():
+            client.close()
 
     def present(self, token: bytes | None) -> None:
         """Present a token to the peers from now on."""
@@ -207,12 +220,19 @@ class GridMembership:
             )
 
     def _refusal(self) -> RequestError:
+        if self._member.is_changing:
+            return Changing()
         match self._member.now.phase:
             case Phase.REJOINING:
                 return Rejoining()
             case Phase.NEW | Phase.LISTED:
                 return Forming()
         return Replaced()
+
+    @property
+    def roster(self) -> Roster | None:
+        """What is known of the grid; None before it has a list."""
+        return self._member.now.roster if self.exists else None
 
     @property
     def _addresses(self) -> Sequence[str]:
@@ -238,6 +258,8 @@ class GridMembership:
             "peers": list(now.peers),
             "places": [{"address": each.address, "identity": each.identity} for each in places],
             "fenced": sorted(self._member.fenced),
+            "epoch": 0 if now.roster is None else now.roster.epoch,
+            "changing": self._member.is_changing,
             "losses": now.losses,
         }
 
@@ -279,6 +301,41 @@ class GridMembership:
             )
         # The value is taken after the fence: what was acknowledged before it is in it.
         return encode_membership(self._member.now, self._store.value)
+
+    def change(self, text: bytes) -> Deferred[bytes]:
+        """Answer whoever changes the list of vaults, once what it asks for is on the disk.
+
+        :raises ChangeRefused: (in the Deferred) where the vault has no part in that.
+        :raises StoreFailed: (in the Deferred) when the disk failed, now or since the start.
+        :raises StoreBusy: (in the Deferred) when there was no room for it.
+        """
+        return self._alone(partial(self._change, text))
+
+    async def _change(self, text: bytes) -> bytes:
+        if not self.exists:
+            raise ChangeRefused("this vault was started without --peers, and has no roster")
+        try:
+            question = decode_change(text)
+            after = self._member.change(question)
+        except RecordDamaged as error:
+            raise ChangeRefused(f"the question is damaged: {error}") from None
+        except CannotChange as error:
+            raise ChangeRefused(str(error)) from None
+        if after != self._member.now:
+            if question.step is Step.INSTALL:
+                await self._hold(question.value)
+            await self._write(after)
+            if question.step is Step.INSTALL:
+                is_in = self._member.now.identity not in self._member.fenced
+                what = "start this vault with these --peers from now on" if is_in else "this one is none: stop it"
+                self._log.warn("the grid's vaults are {now}: {what}", now=",".join(self._addresses), what=what)
+        # What is acknowledged from now on is acknowledged by the list that was written.
+        return encode_membership(self._member.now, self._store.value)
+
+    async def _hold(self, value: int) -> None:
+        if value > self._store.value:
+            await self._store.submit(StoreRequest(value, guarded=True))
+        always(self._store.value >= value, "vault: it holds what its peers held before it votes")
 
     # What it asks.
 
@@ -348,9 +405,7 @@ class GridMembership:
         if joined is None:
             return
         value, after = joined
-        if value > self._store.value:
-            await self._store.submit(StoreRequest(value, guarded=True))
-        always(self._store.value >= value, "vault: it holds what its peers held before it votes")
+        await self._hold(value)
         has_lost = after.losses > self._member.now.losses
         await self._write(after)
         reachable("vault: a replaced disk is taken in again")
@@ -361,6 +416,8 @@ class GridMembership:
         await self._store.keep(self._file.save, after)
         before = self._member.now
         self._member.adopt(after)
+        if after.peers != before.peers:
+            self._ask_from_now_on(after.peers)
         self._look()
         if after.phase is not before.phase:
             self._log.info("this vault is {phase}", phase=after.phase.value)

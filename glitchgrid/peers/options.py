@@ -15,6 +15,7 @@ class Peers:
     :ivar tls: how they are asked by TLS; None to ask them without.
     :ivar allows_unlisted: take stores that come without a list of vaults.
     :ivar accept_loss: the word of whoever wants the vault to go on without enough of them.
+    :ivar is_added: the vault is to be added to a grid that has another list by now.
     """
 
     addresses: Sequence[VaultAddress] = ()
@@ -22,6 +23,7 @@ class Peers:
     tls: ClientTLS | None = None
     allows_unlisted: bool = False
     accept_loss: str | None = None
+    is_added: bool = False
 
 
 ALONE = Peers()

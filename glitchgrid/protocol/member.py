@@ -37,6 +37,7 @@ from functools import reduce
 from attrs import evolve, frozen
 
 from glitchgrid.errors import Misfit
+from glitchgrid.protocol.change import Accepted, CannotChange, ChangeQuestion, Step
 from glitchgrid.protocol.quorum import majority
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 
@@ -56,6 +57,7 @@ class Phase(StrEnum):
     REJOINING = "rejoining"
 
 
+VOTING = frozenset({Phase.UNLISTED, Phase.ENROLLED, Phase.FORMED})
 WITH_ROSTER = frozenset({Phase.LISTED, Phase.ENROLLED, Phase.FORMED})
 
 
@@ -66,6 +68,8 @@ class Membership:
     :ivar peers: the addresses that it was started with, sorted.
     :ivar roster: None before it has one.
     :ivar losses: how often somebody has let it go on without enough peers.
+    :ivar promised: the number of the latest proposal of another list that it has promised to heed; 0 for none.
+    :ivar accepted: the list that it has accepted, which may be the next one.
     """
 
     identity: str
@@ -73,6 +77,8 @@ class Membership:
     peers: tuple[str, ...]
     roster: Roster | None = None
     losses: int = 0
+    promised: int = 0
+    accepted: Accepted | None = None
 
 
 @frozen
@@ -111,12 +117,14 @@ class Member:
     """:ivar now: what is durable.
     :ivar waits: what is not as it should be, or waited for, for people; else empty.
 
+    :param is_added: it is new, and is to be added to a grid that has another list than its own: it waits for that.
     :raises Misfit: where the list of peers is none of those of the roster.
     """
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, membership: Membership, *, is_added: bool = False) -> None:
         self.now = membership
         self.waits = "its peers have not been asked yet"
+        self._is_added = is_added
         self._address: str | None = None
         self._named: frozenset[str] = frozenset()
         self._answers: dict[int, FenceAnswer] = {}
@@ -128,7 +136,17 @@ class Member:
     @property
     def votes(self) -> bool:
         """Do its answers to reads and stores count?"""
-        return self.now.phase in {Phase.UNLISTED, Phase.ENROLLED, Phase.FORMED} and not self._is_fenced
+        return self.votes_by_its_list and not self.is_changing
+
+    @property
+    def votes_by_its_list(self) -> bool:
+        """Would they count, if nobody changed the list?"""
+        return self.now.phase in VOTING and not self._is_fenced and self.now.identity not in self.fenced
+
+    @property
+    def is_changing(self) -> bool:
+        """Has it promised to somebody who changes the list?"""
+        return self.now.promised > 0
 
     @property
     def fenced(self) -> frozenset[str]:
@@ -138,7 +156,7 @@ class Member:
     @property
     def is_settled(self) -> bool:
         """Is there nothing to hear from peers that would change anything?"""
-        return self.now.phase is Phase.FORMED and not self._is_fenced
+        return self.now.phase is Phase.FORMED and self.votes
 
     def adopt(self, membership: Membership) -> None:
         """That is durable now."""
@@ -161,7 +179,22 @@ class Member:
         if me is None:
             return None
         others = {address: each for address, each in heard.items() if address != me}
-        rosters = self._of_this_grid([each.roster for each in others.values() if each.roster is not None])
+        rosters = [each.roster for each in others.values() if each.roster is not None]
+        if self._is_added and self.now.phase is Phase.NEW:
+            # It has no part in a birth: others who are new may have lost their disks.
+            rosters = [each for each in rosters if each.epoch and each.allows(self.now.peers)]
+            if not rosters:
+                self.waits = "it is to be added to a grid: it waits for 'glitchgrid roster change'"
+                return None
+        later = self._later(rosters)
+        return self._hear(me, others, rosters) if later is None else self._leave_for(later)
+
+    def _hear(self, me: str, others: Mapping[str, Membership], rosters: list[Roster]) -> Membership | None:
+        heard_of, rosters = rosters, self._of_this_grid(rosters)
+        if heard_of and not rosters and self.now.phase is Phase.REJOINING:
+            theirs = _listed(heard_of[0].addresses)
+            self.waits = f"it lists {_listed(self.now.peers)}, and a peer {theirs}: it waits for what others say"
+            return None
         self._is_fenced = any(self.now.identity in roster.fenced for roster in rosters)
         if self._is_fenced:
             self.waits = "another vault has taken its place: empty its data directory, and it rejoins"
@@ -176,7 +209,24 @@ class Member:
                 after = None
         self._look()
         self._look_at_its_place(me)
+        if self.is_changing:
+            self.waits = "the list of vaults is being changed: 'glitchgrid roster change' has to be run to its end"
         return after
+
+    def _later(self, rosters: Iterable[Roster]) -> Roster | None:
+        """The list that this vault's grid has now, where that is not the one that it knows."""
+        mine = self.now.roster
+        later = [each for each in rosters if mine and each.epoch > mine.epoch and each.known & mine.known]
+        return reduce(Roster.merged, later) if later else None
+
+    def _leave_for(self, later: Roster) -> Membership | None:
+        """It was away while the list was changed, and does not know what it would have been told then."""
+        if self.now.identity in later.identities:
+            peers = tuple(sorted(later.addresses))
+            return Membership(self.now.identity, Phase.REJOINING, peers, losses=self.now.losses)
+        self._is_fenced = True
+        self.waits = f"it is not of its grid any more, whose vaults are {_listed(later.addresses)}: stop it"
+        return None
 
     def _look_at_its_place(self, me: str) -> None:
         """A directory that was taken to another address is not looked for there."""
@@ -212,6 +262,10 @@ class Member:
     def _of_this_grid(self, rosters: list[Roster]) -> list[Roster]:
         """Those that fit. One vault that is not of this grid, wherever it came from, must not stop the others."""
         mine = self.now.roster
+        latest = max((each.epoch for each in rosters), default=0) if mine is None else mine.epoch
+        rosters = [each for each in rosters if each.epoch == latest]  # others were away when the list was changed
+        if self.now.phase is Phase.REJOINING:
+            return self._of_these_peers(rosters)
         if mine is None or self.now.phase is not Phase.FORMED:
             for roster in rosters:
                 self._check_list(roster)
@@ -221,6 +275,13 @@ class Member:
         if not akin and len(rosters) >= max(1, min(vaults - 1, majority(vaults))):
             raise Misfit("this data directory is of another grid: none of its vaults is known to those of --peers")
         return akin
+
+    def _of_these_peers(self, rosters: list[Roster]) -> list[Roster]:
+        """Those that have the list of a vault that rejoins. A few may have been away while it became what it is."""
+        fitting = [each for each in rosters if each.allows(self.now.peers)]
+        if rosters and not fitting and len(rosters) >= answers_needed(len(self.now.peers)):
+            self._check_list(rosters[0])
+        return fitting
 
     def _known_here(self, roster: Roster) -> frozenset[str]:
         """Who was in this vault's place, by one roster."""
@@ -234,6 +295,8 @@ class Member:
         one that has not answered may have another vault in this one's place, and that one may have voted.
         """
         rosters = [each.roster for each in others.values() if each.roster is not None]
+        if any(each.epoch for each in rosters):
+            return evolve(self.now, phase=Phase.REJOINING)  # no birth: others may vote, and hold values, by now
         if all(self.now.identity in roster.identities for roster in rosters):
             together = reduce(Roster.merged, rosters)
             if len(others) < len(self.now.peers) - 1:
@@ -319,13 +382,14 @@ class Member:
 
         :param accept_loss: one answer is enough, and what the others had acknowledged is given up.
         """
-        answers = self._answers.values()
+        latest = max((each.roster.epoch for each in self._answers.values()), default=0)
+        answers = [each for each in self._answers.values() if each.roster.epoch == latest]
         fenced = frozenset[str]().union(*(each.roster.fenced for each in answers))
         counted = [each for each in answers if each.identity not in fenced and self._named <= each.roster.fenced]
         needed = answers_needed(len(self.now.peers))
         if self.now.phase is not Phase.REJOINING or self.now.identity in fenced:
             return None
-        has_enough = len(counted) >= needed
+        has_enough = len(counted) >= max(1, needed)
         if not (has_enough or (accept_loss and counted)):
             have = {each.roster.places[number].address for number, each in self._answers.items()} | {self._address}
             self.waits = (
@@ -348,13 +412,7 @@ class Member:
 
         :raises CannotFence: where the asker is not let in.
         """
-        mine = self.now.roster
-        if mine is None or self.now.phase not in WITH_ROSTER:
-            raise CannotFence(f"this vault is {self.now.phase}: it has no roster of its own")
-        if self._is_fenced:
-            raise CannotFence("this vault has been replaced itself")
-        if question.identity in mine.fenced:
-            raise CannotFence("the asker has been replaced itself: its data directory has to be emptied")
+        mine = self._roster_to_fence_in(question)
         number = mine.place_for(question.address, question.peers)
         if number is None or not mine.allows(question.peers):
             raise CannotFence(f"the asker lists {_listed(question.peers)}, and the grid has {_listed(mine.addresses)}")
@@ -367,6 +425,61 @@ class Member:
         if len(after.fenced) > FENCED_MAX:
             raise CannotFence(f"this grid has had {FENCED_MAX} replacements, which is the most")
         return evolve(self.now, roster=after)
+
+    def _roster_to_fence_in(self, question: FenceQuestion) -> Roster:
+        if self.now.roster is None or self.now.phase not in WITH_ROSTER:
+            raise CannotFence(f"this vault is {self.now.phase}: it has no roster of its own")
+        if self._is_fenced:
+            raise CannotFence("this vault has been replaced itself")
+        if self.is_changing:
+            raise CannotFence("the list of vaults is being changed: 'glitchgrid roster change' has to end first")
+        if question.identity in self.now.roster.fenced:
+            raise CannotFence("the asker has been replaced itself: its data directory has to be emptied")
+        return self.now.roster
+
+    # Changing the list.
+
+    def change(self, question: ChangeQuestion) -> Membership:
+        """What to write before whoever changes the list is answered; `now` where that is written already.
+
+        To install, the vault has to hold the question's value first.
+
+        :raises CannotChange: where it does not do that.
+        """
+        mine = self.now.roster
+        if question.step is Step.INSTALL:
+            return self._install(question)
+        if mine is None or not self.votes_by_its_list:
+            raise CannotChange(f"this vault does not vote ({self.now.phase}), and has no part in a change")
+        if mine.epoch != question.epoch:
+            return self.now  # the answer tells what it has
+        if question.number < self.now.promised or (
+            question.step is Step.PREPARE and question.number == self.now.promised
+        ):
+            raise CannotChange(f"another change is under way, with number {self.now.promised}: run it again")
+        after = evolve(self.now, promised=question.number)
+        if question.roster is not None:
+            after = evolve(after, accepted=Accepted(question.number, question.roster))
+        return after
+
+    def _install(self, question: ChangeQuestion) -> Membership:
+        mine, roster = self.now.roster, question.roster
+        if roster is None or roster.epoch != question.epoch + 1:
+            raise CannotChange("there is no next list to install")
+        if mine is not None and mine.epoch >= roster.epoch:
+            return self.now
+        if self.now.identity in roster.identities:
+            return evolve(
+                self.now,
+                phase=Phase.FORMED,
+                peers=tuple(sorted(roster.addresses)),
+                roster=roster,
+                promised=0,
+                accepted=None,
+            )
+        if mine is None or self.now.identity not in roster.fenced:
+            raise CannotChange("this vault is not in the list, and never was")
+        return evolve(self.now, roster=roster, promised=0, accepted=None)
 
 
 def _holds(peer: Membership | None, identities: tuple[str, ...]) -> bool:

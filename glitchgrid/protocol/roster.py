@@ -1,15 +1,15 @@
 """The vaults of a grid: where each is, whose data directory it has, and which of them must not be counted any more.
 
-A roster is made at a grid's birth, and each vault keeps it on its disk. A *place* is one vault's for ever; the data
+A roster is made at a grid's birth, and each vault keeps it on its disk. A *place* is one vault's; the data
 directory there may be replaced, and then the place has another *identity*, and perhaps another address. An identity
 that was replaced is *fenced*: its votes do not count. `glitchgrid.protocol.member` says when that happens, and why.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, product
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 FENCED_MAX = 400
 """So many replacements a grid can take. Every answer of a vault names them all, and a line of a head has its limit."""
@@ -70,12 +70,14 @@ class Place:
 
 @frozen
 class Roster:
-    """:ivar places: in the order of the addresses at the grid's birth.
+    """:ivar places: in the order of the addresses when the list was made.
     :ivar fenced: identities whose votes do not count.
+    :ivar epoch: how often the list was changed since the grid's birth (`glitchgrid.protocol.change`).
     """
 
     places: tuple[Place, ...]
     fenced: frozenset[str] = frozenset()
+    epoch: int = 0
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -129,13 +131,25 @@ class Roster:
         """With `identity` in a place, and with all others fenced that were there: these, and those that are known."""
         places = list(self.places)
         place = places[number] = places[number].taken_by(identity, address, named)
-        return Roster(tuple(places), self.fenced | (place.identities - {identity}))
+        return evolve(self, places=tuple(places), fenced=self.fenced | (place.identities - {identity}))
+
+    def changed(self, addresses: Iterable[str], added: Mapping[str, str]) -> "Roster":
+        """The next list. Who is not in it any more does not count any more.
+
+        :param added: the identities of those that have no place yet, by their addresses.
+        """
+        kept = {place.address: place for place in self.places}
+        places = tuple(kept.get(each) or Place(each, added[each]) for each in sorted(addresses))
+        left = frozenset(self.identities) - {place.identity for place in places}
+        return Roster(places, self.fenced | left, self.epoch + 1)
 
     def merged(self, other: "Roster") -> "Roster":
-        """What both know together. Both are of one grid."""
+        """What both know together. Both are of one grid; where one has a later list, that is the list."""
         fenced = self.fenced | other.fenced
+        if self.epoch != other.epoch:
+            return evolve(max(self, other, key=lambda each: each.epoch), fenced=fenced)
         pairs = zip(self.places, other.places, strict=True)
-        return Roster(tuple(mine.merged(theirs, fenced) for mine, theirs in pairs), fenced)
+        return evolve(self, places=tuple(mine.merged(theirs, fenced) for mine, theirs in pairs), fenced=fenced)
 
     def digests(self) -> tuple[str, frozenset[str]]:
         """Of the list of addresses, and of the lists in which some places have an address from before."""

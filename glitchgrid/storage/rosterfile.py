@@ -14,8 +14,9 @@ Lines, so that ``cat`` and ``curl`` tell what a vault knows::
     losses 0
     crc32 89abcdef
 
-Who was in a place before stands behind the place's number, which is counted from 0. The checksum is that of
-`glitchgrid.storage.record`.
+Who was in a place before stands behind the place's number, which is counted from 0. After a change of the list there
+is its ``epoch``, in front of the places. While the list is changed there are ``promised``, ``accepted``, and the next
+list, with ``next-`` in front of its lines. The checksum is that of `glitchgrid.storage.record`.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from glitchgrid.errors import DataDirectoryUnusable, InvalidValue, StoreBusy, StoreDamaged
+from glitchgrid.protocol.change import Accepted, ChangeQuestion, Step
 from glitchgrid.protocol.member import WITH_ROSTER, FenceAnswer, FenceQuestion, Membership, Phase
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 from glitchgrid.storage.disk import IDisk, IFile
@@ -34,22 +36,42 @@ from glitchgrid.value import encode_number, parse_number
 ROSTER_NAME = "roster"
 NEW_NAME = "roster.new"
 
-TEXT_BYTES_MAX = 256 * 1024
-"""A longer text is none. With the longest addresses and as many replacements as there may be it takes 200 KiB."""
+TEXT_BYTES_MAX = 512 * 1024
+"""A longer text is none. Two lists with the longest addresses and as many replacements as there may be take 400 KiB."""
 
+NEXT = "next-"
 _VERSION = 1
 _ID = r"[0-9a-f]{32}"
 _ADDRESS = r"[\x21-\x7e]{3,280}"
 _SEALED = re.compile(
-    rb"(?P<covered>glitchgrid-(?P<kind>roster|fence) (?P<version>[0-9]{1,9})\n(?P<lines>(?:[\x20-\x7e]{1,400}\n)*))"
+    rb"(?P<covered>glitchgrid-(?P<kind>roster|fence|change) (?P<version>[0-9]{1,9})\n"
+    rb"(?P<lines>(?:[\x20-\x7e]{1,400}\n)*))"
     rb"crc32 (?P<checksum>[0-9a-f]{8})\n"
 )
-_LINE = re.compile(
-    rf"identity (?P<identity>{_ID})|phase (?P<phase>[a-z]+)|peer (?P<peer>{_ADDRESS})"
-    rf"|address (?P<address>{_ADDRESS})|place (?P<place>{_ADDRESS} {_ID})|fenced (?P<fenced>{_ID})"
-    rf"|earlier (?P<earlier>[0-9]{{1,2}} {_ADDRESS} {_ID})"
-    rf"|losses (?P<losses>[0-9]{{1,9}})|value (?P<value>[0-9]{{1,19}})"
-)
+_NUMBER = r"[0-9]{1,9}"
+_VALUES = {
+    "identity": _ID,
+    "phase": "[a-z]+",
+    "step": "[a-z]+",
+    "peer": _ADDRESS,
+    "address": _ADDRESS,
+    "number": _NUMBER,
+    "promised": _NUMBER,
+    "accepted": _NUMBER,
+    "losses": _NUMBER,
+    "value": "[0-9]{1,19}",
+    **{
+        prefix + name: pattern
+        for prefix in ("", NEXT)
+        for name, pattern in (
+            ("epoch", _NUMBER),
+            ("place", f"{_ADDRESS} {_ID}"),
+            ("earlier", f"[0-9]{{1,2}} {_ADDRESS} {_ID}"),
+            ("fenced", _ID),
+        )
+    },
+}
+"""What a line may say, by its first word."""
 
 
 def encode_membership(membership: Membership, value: int | None = None) -> bytes:
@@ -57,14 +79,24 @@ def encode_membership(membership: Membership, value: int | None = None) -> bytes
     lines = [f"identity {membership.identity}", f"phase {membership.phase.value}"]
     lines += [f"peer {each}" for each in membership.peers]
     if membership.roster is not None:
-        lines += [f"place {each.address} {each.identity}" for each in membership.roster.places]
-        for number, place in enumerate(membership.roster.places):
-            lines += [f"earlier {number} {address} {identity}" for address, identity in place.earlier]
-        lines += [f"fenced {each}" for each in sorted(membership.roster.fenced)]
+        lines += _roster_lines(membership.roster)
+    if membership.promised:
+        lines.append(f"promised {membership.promised}")
+    if membership.accepted is not None:
+        lines.append(f"accepted {membership.accepted.number}")
+        lines += _roster_lines(membership.accepted.roster, NEXT)
     lines.append(f"losses {membership.losses}")
     if value is not None:
         lines.append(f"value {encode_number(value).decode('ascii')}")
     return _sealed("roster", lines)
+
+
+def _roster_lines(roster: Roster, prefix: str = "") -> list[str]:
+    lines = [f"{prefix}epoch {roster.epoch}"] if roster.epoch else []
+    lines += [f"{prefix}place {each.address} {each.identity}" for each in roster.places]
+    for number, place in enumerate(roster.places):
+        lines += [f"{prefix}earlier {number} {address} {identity}" for address, identity in place.earlier]
+    return lines + [f"{prefix}fenced {each}" for each in sorted(roster.fenced)]
 
 
 def decode_membership(text: bytes) -> Membership:
@@ -81,6 +113,36 @@ def decode_fence_answer(text: bytes) -> FenceAnswer:
     if value is None or membership.roster is None:
         raise RecordDamaged("it is no answer to a vault that rejoins")
     return FenceAnswer(membership.identity, membership.roster, value)
+
+
+def decode_change_answer(text: bytes) -> tuple[Membership, int]:
+    """What a vault is, and holds, once it has done what was asked of it for a change of the list.
+
+    :raises RecordDamaged: for a text without a value, too.
+    """
+    membership, value = _decode_membership(text)
+    if value is None:
+        raise RecordDamaged("it has no value")
+    return membership, value
+
+
+def encode_change(question: ChangeQuestion) -> bytes:
+    lines = [f"step {question.step.value}", f"epoch {question.epoch}", f"number {question.number}"]
+    lines.append(f"value {encode_number(question.value).decode('ascii')}")
+    return _sealed("change", lines + ([] if question.roster is None else _roster_lines(question.roster, NEXT)))
+
+
+def decode_change(text: bytes) -> ChangeQuestion:
+    """:raises RecordDamaged: for everything that `encode_change` did not write."""
+    fields = _fields(text, "change")
+    step = _one(fields, "step")
+    if step not in set(Step):
+        raise RecordDamaged(f"it asks for {step}, which is nothing")
+    epoch, number, value = int(_one(fields, "epoch")), int(_one(fields, "number")), _value(fields)
+    question = ChangeQuestion(Step(step), epoch, number, _roster(fields, NEXT), value or 0)
+    if (question.roster is None) != (question.step is Step.PREPARE) or encode_change(question) != text:
+        raise RecordDamaged("its lines are not in order")
+    return question
 
 
 def encode_question(question: FenceQuestion) -> bytes:
@@ -111,35 +173,50 @@ def _decode_membership(text: bytes) -> tuple[Membership, int | None]:
         tuple(fields.get("peer", ())),
         _roster(fields),
         int(_one(fields, "losses")),
+        int(_one(fields, "promised")) if "promised" in fields else 0,
+        _accepted(fields),
     )
     if (membership.roster is None) == (membership.phase in WITH_ROSTER):
         raise RecordDamaged(f"it is {phase}, and has {'no' if membership.roster is None else 'a'} list of places")
-    try:
-        value = parse_number(_one(fields, "value").encode()) if "value" in fields else None
-    except InvalidValue:
-        raise RecordDamaged("it has a value that is none") from None
+    value = _value(fields)
     if encode_membership(membership, value) != text:
         raise RecordDamaged("its lines are not in order")
     return membership, value
 
 
-def _roster(fields: dict[str, list[str]]) -> Roster | None:
-    if "place" not in fields:
+def _value(fields: dict[str, list[str]]) -> int | None:
+    try:
+        return parse_number(_one(fields, "value").encode()) if "value" in fields else None
+    except InvalidValue:
+        raise RecordDamaged("it has a value that is none") from None
+
+
+def _accepted(fields: dict[str, list[str]]) -> Accepted | None:
+    roster = _roster(fields, NEXT)
+    if (roster is None) != ("accepted" not in fields):
+        raise RecordDamaged("it has accepted a list, and there is none")
+    return None if roster is None else Accepted(int(_one(fields, "accepted")), roster)
+
+
+def _roster(fields: dict[str, list[str]], prefix: str = "") -> Roster | None:
+    """:param prefix: of the words in front of its lines."""
+    if f"{prefix}place" not in fields:
         return None
     earlier: dict[int, list[tuple[str, str]]] = {}
-    for line in fields.get("earlier", ()):
+    for line in fields.get(f"{prefix}earlier", ()):
         at, address, identity = line.split(" ")
         earlier.setdefault(int(at), []).append((address, identity))
     places = []
-    for number, line in enumerate(fields["place"]):
+    for number, line in enumerate(fields[f"{prefix}place"]):
         address, identity = line.split(" ")
         places.append(Place(address, identity, tuple(earlier.pop(number, ()))))
     if earlier:
         raise RecordDamaged("somebody was in a place that there is not")
-    fenced = fields.get("fenced", ())
+    fenced = fields.get(f"{prefix}fenced", ())
     if len(fenced) > FENCED_MAX:
         raise RecordDamaged(f"it fences more than {FENCED_MAX}")
-    return Roster(tuple(places), frozenset(fenced))
+    epoch = int(_one(fields, f"{prefix}epoch")) if f"{prefix}epoch" in fields else 0
+    return Roster(tuple(places), frozenset(fenced), epoch)
 
 
 def _sealed(kind: str, lines: Iterable[str]) -> bytes:
@@ -153,10 +230,10 @@ def _fields(text: bytes, kind: str) -> dict[str, list[str]]:
         raise RecordDamaged(f"it is no {kind}")
     fields: dict[str, list[str]] = {}
     for line in match["lines"].decode("ascii").splitlines():
-        found = _LINE.fullmatch(line)
-        if found is None or found.lastgroup is None:
+        name, _, said = line.partition(" ")
+        if name not in _VALUES or not re.fullmatch(_VALUES[name], said):
             raise RecordDamaged("it has a line that means nothing")
-        fields.setdefault(found.lastgroup, []).append(found[found.lastgroup])
+        fields.setdefault(name, []).append(said)
     return fields
 
 

@@ -26,6 +26,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
 from glitchgrid.errors import (
+    Changing,
     Forming,
     InvalidValue,
     ListDiffers,
@@ -58,7 +59,7 @@ _Answer = TypeVar("_Answer", Vote, "GuardedAnswer")
 _IDENTITY = re.compile(rb"[\x21-\x7e]{1,128}")
 _FENCED = re.compile(rb"[0-9a-f]{32}( [0-9a-f]{32})*")
 _THEIRS = re.compile(ListDiffers([]).message + r"[\x21-\x7e]+")
-_REASONS = frozenset({Forming.message, Rejoining.message, Replaced.message, ListMissing.message})
+_REASONS = frozenset({each.message for each in (Forming, Rejoining, Changing, Replaced, ListMissing)})
 """Why a vault with peers does not count: an operator has to know."""
 
 

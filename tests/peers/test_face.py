@@ -1,5 +1,6 @@
 """What a vault with a membership answers: whether it votes, and whom it names."""
 
+import json
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.http.face import Face
 from glitchgrid.peers.membership import GridMembership
+from glitchgrid.protocol.change import ChangeQuestion, Step
 from glitchgrid.protocol.member import FenceQuestion
 from glitchgrid.storage.pool import Pulse
-from glitchgrid.storage.rosterfile import TEXT_BYTES_MAX, decode_fence_answer, decode_membership, encode_question
+from glitchgrid.storage.rosterfile import (
+    TEXT_BYTES_MAX,
+    decode_change_answer,
+    decode_fence_answer,
+    decode_membership,
+    encode_change,
+    encode_question,
+)
 from glitchgrid.vault import VaultFace
 from tests.peers.test_membership import ADDRESSES, DIGEST, Grid
 from tests.raw_client import RawClient, post
@@ -79,6 +88,43 @@ class FaceTests(SynchronousTestCase):
         self.assertIsNone(response.headers.getRawHeaders("Glitchgrid-Fenced"))
         self.assertEqual(self.fenced_in("GET"), [lost])
 
+    def test_a_store_that_was_let_in_before_a_promise_is_not_acknowledged_after_it(self) -> None:
+        """Whoever changes the list was told a value, and that is the largest that this list acknowledges."""
+        promising = self.vault.membership.change(encode_change(ChangeQuestion(Step.PREPARE, 0, 1)))
+        pending = self.treq.post("http://vault/", data=b"5", headers=GUARDED)
+        self.treq.flush()
+        self.assertNoResult(pending)
+        self.vault.pool.finish_all()
+        self.treq.flush()
+        _, value = decode_change_answer(self.successResultOf(promising))
+        self.assertEqual((value, self.successResultOf(pending).code, self.vault.store.value), (0, 503, 5))
+        self.assertEqual(self.ask("GET")[:2], (503, "Changing"))
+
+    def test_the_list_is_changed(self) -> None:
+        identity = self.vault.store.identity
+        roster = self.vault.membership.roster
+        assert roster is not None
+        following = roster.changed(("a:1", "b:1"), {})
+        for question, votes in (
+            (ChangeQuestion(Step.PREPARE, 0, 1), False),
+            (ChangeQuestion(Step.ACCEPT, 0, 1, following), False),
+            (ChangeQuestion(Step.INSTALL, 0, 1, following, 7), True),
+        ):
+            status, text, _ = self.ask("POST", "roster/change", encode_change(question))
+            membership, value = decode_change_answer(text.encode())
+            self.assertEqual((status, membership.identity, self.ask("GET", "readyz")[0] == 200), (200, identity, votes))
+        self.assertEqual((membership.roster, value, self.vault.store.value), (following, 7, 7))
+        self.assertEqual(self.ask("GET", "", None, LISTED)[:2], (409, "The vaults of this grid are a:1,b:1"))
+        told = json.loads(self.ask("GET", "status")[1])["roster"]
+        self.assertEqual((told["epoch"], told["changing"], told["peers"]), (1, False, ["a:1", "b:1"]))
+
+    def test_what_no_change_can_be(self) -> None:
+        promise = encode_change(ChangeQuestion(Step.PREPARE, 0, 3))
+        self.assertEqual(self.ask("POST", "roster/change", promise)[0], 200)
+        status, text, _ = self.ask("POST", "roster/change", promise)
+        self.assertEqual((status, text), (409, "Not changed: another change is under way, with number 3: run it again"))
+        self.assertEqual(self.ask("POST", "roster/change", b"nonsense")[0], 409)
+
     def test_another_list_and_none(self) -> None:
         other = {**GUARDED, "Glitchgrid-List": "0" * 64}
         for method, data in (("GET", None), ("POST", b"5")):
@@ -128,5 +174,6 @@ class FaceTests(SynchronousTestCase):
 
     def test_a_vault_without_peers_has_no_roster(self) -> None:
         self.treq = self.asking(None)
-        self.assertEqual((self.ask("GET", "roster")[0], self.ask("POST", "roster/fence", b"")[0]), (404, 404))
+        asked = (("GET", "roster"), ("POST", "roster/fence", b""), ("POST", "roster/change", b""))
+        self.assertEqual([self.ask(*each)[0] for each in asked], [404, 404, 404])
         self.assertEqual(self.ask("POST", "", b"5")[0], 200)

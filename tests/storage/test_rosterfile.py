@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.errors import DataDirectoryUnusable, StoreBusy, StoreDamaged
+from glitchgrid.protocol.change import Accepted, ChangeQuestion, Step
 from glitchgrid.protocol.member import FenceAnswer, FenceQuestion, Membership, Phase
 from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 from glitchgrid.storage.record import RecordDamaged, seal
@@ -14,9 +15,12 @@ from glitchgrid.storage.rosterfile import (
     ROSTER_NAME,
     TEXT_BYTES_MAX,
     RosterFile,
+    decode_change,
+    decode_change_answer,
     decode_fence_answer,
     decode_membership,
     decode_question,
+    encode_change,
     encode_membership,
     encode_question,
 )
@@ -27,7 +31,12 @@ identities = st.text("0123456789abcdef", min_size=32, max_size=32)
 addresses = st.from_regex(r"[a-z0-9.\[\]:-]{1,20}:[0-9]{1,5}", fullmatch=True)
 earlier = st.lists(st.tuples(addresses, identities), max_size=3).map(tuple)
 places = st.builds(Place, addresses, identities, earlier)
-rosters = st.builds(Roster, st.lists(places, min_size=1, max_size=9).map(tuple), st.frozensets(identities, max_size=4))
+rosters = st.builds(
+    Roster,
+    st.lists(places, min_size=1, max_size=9).map(tuple),
+    st.frozensets(identities, max_size=4),
+    st.integers(0, 9),
+)
 peers = st.lists(addresses, max_size=9).map(tuple)
 with_roster = st.builds(
     Membership,
@@ -36,6 +45,8 @@ with_roster = st.builds(
     peers,
     rosters,
     st.integers(0, 9),
+    st.integers(0, 9),
+    st.none() | st.builds(Accepted, st.integers(1, 9), rosters),
 )
 without = st.builds(Membership, identities, st.sampled_from([Phase.NEW, Phase.UNLISTED, Phase.REJOINING]), peers)
 
@@ -65,13 +76,45 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(decode_question(encode_question(question)), question)
         self.assertRaises(RecordDamaged, decode_membership, encode_question(question))
 
+    @given(with_roster, st.integers(0, 2**63 - 1))
+    def test_an_answer_to_whoever_changes_the_list_is_read_back(self, membership: Membership, value: int) -> None:
+        self.assertEqual(decode_change_answer(encode_membership(membership, value)), (membership, value))
+        self.assertRaises(RecordDamaged, decode_change_answer, encode_membership(membership))
+
+    @given(st.integers(0, 9), st.integers(1, 9), rosters, st.integers(0, 2**63 - 1))
+    def test_what_is_asked_to_change_the_list_is_read_back(
+        self, epoch: int, number: int, roster: Roster, value: int
+    ) -> None:
+        for question in (
+            ChangeQuestion(Step.PREPARE, epoch, number),
+            ChangeQuestion(Step.ACCEPT, epoch, number, roster),
+            ChangeQuestion(Step.INSTALL, epoch, number, roster, value),
+        ):
+            self.assertEqual(decode_change(encode_change(question)), question)
+            self.assertRaises(RecordDamaged, decode_question, encode_change(question))
+
+    def test_questions_that_nobody_asks(self) -> None:
+        lines = encode_change(ChangeQuestion(Step.PREPARE, 0, 1)).splitlines(keepends=True)[:-1]
+        installs = encode_change(ChangeQuestion(Step.INSTALL, 0, 1, KNOWN.roster)).splitlines(keepends=True)[:-1]
+        for wrong in (
+            [lines[0], b"step dance\n", *lines[2:]],
+            [lines[0], b"step accept\n", *lines[2:]],
+            [installs[0], b"step prepare\n", *installs[2:]],
+            [*lines, b"number 2\n"],
+            lines[:-1],
+            lines[:2] + lines[3:],
+        ):
+            self.assertRaises(RecordDamaged, decode_change, seal(b"".join(wrong)))
+
     def test_the_largest_there_is_fits(self) -> None:
         name = "x" * 253
         before = tuple((f"{name}:65535", f"{number:032x}") for number in range(FENCED_MAX))
         each = [Place(f"{name}:{port:05}", f"{port:032x}") for port in range(64)]
         each[0] = evolve(each[0], earlier=before)
         roster = Roster(tuple(each), frozenset(identity for _, identity in before))
-        text = encode_membership(Membership(IDENTITY, Phase.FORMED, roster.addresses, roster), 2**63 - 1)
+        accepted = Accepted(9, roster)
+        membership = Membership(IDENTITY, Phase.FORMED, roster.addresses, roster, 9, 9, accepted)
+        text = encode_membership(membership, 2**63 - 1)
         self.assertLessEqual(len(text), TEXT_BYTES_MAX)
         decode_fence_answer(text)
 
@@ -92,6 +135,9 @@ class TextTests(SynchronousTestCase):
             [*lines[:2], b"phase new\n", *lines[3:]],
             [*lines, b"earlier 7 a:1 " + b"0" * 32 + b"\n"],
             [*lines, b"nonsense\n"],
+            [*lines[:-1], b"promised 0\n", lines[-1]],
+            [*lines[:-1], b"accepted 1\n", lines[-1]],
+            [*lines[:-1], b"next-place a:1 " + b"0" * 32 + b"\n", lines[-1]],
             [*lines, b"value 9223372036854775808\n"],
             [*lines, b"value 01\n"],
             [b"glitchgrid-roster 2\n", *lines[1:]],

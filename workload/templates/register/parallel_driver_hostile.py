@@ -44,7 +44,7 @@ async def replay(turn: Turn) -> None:
     if not held or held == 1:
         return
     old = held - 1
-    listed = list_digest(each.canonical_text for each in turn.vaults)
+    listed = list_digest(each.canonical_text for each in turn.vaults).encode("ascii")
     try:
         answer = await turn.http.ask(
             vault, b"%d" % old, Headers({GUARD_HEADER: [GUARD_INCREASE], LIST_HEADER: [listed]})

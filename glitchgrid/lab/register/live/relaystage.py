@@ -24,11 +24,12 @@ DONE: Sequence[type[Fault]] = (
     processes.Kill, processes.Stop, processes.Pause, links.Cut, links.Partition, links.Jam, links.Slow,
     links.Congestion, links.Clog, links.Reset,
 )  # fmt: skip
+IN_SIMULATION: Sequence[type[Fault]] = (LostDisk, *BREAKING)
 REFUSALS: Mapping[str, str] = {
     kind.kind: "it takes a machine of one's own: 'rehearse --system examples/grid/system.toml' has them"
     for kind in HARMLESS
     if kind not in DONE
-} | {kind.kind: "simulated runs have it, and no others" for kind in (LostDisk, *BREAKING)}
+} | {kind.kind: "simulated runs have it, and no others" for kind in IN_SIMULATION}
 
 
 @frozen
