@@ -22,6 +22,7 @@ TAKES_LONG = "takes from some minutes to an hour"
 NEEDS_ANOTHER_MACHINE = "needs machines of these addresses"
 IS_RUN_BY_CI = "is a step of CI itself, or what a step consists of"
 NEEDS_DOCKER = "needs a Docker engine"
+FOUND = "tests/test_guide.py runs it, and looks at what it says"
 REHEARSED = "tests/end_to_end/test_rehearse_system.py runs it"
 CHANGES_THE_MACHINE = "installs packages, or changes the checkout"
 
@@ -81,6 +82,11 @@ NOT_RUN = {
     "glitchgrid rehearse --system system.toml --check": REHEARSED,
     "glitchgrid rehearse --system system.toml --repeat 5 --out rehearsal": REHEARSED,
     "glitchgrid shrink --rehearsal rehearsal --tries 3": REHEARSED,
+    "glitchgrid simulate --glitch ignore-guard --seeds 0:10": FOUND,
+    "glitchgrid simulate --glitch torn-write --seeds 0:20": FOUND,
+    "glitchgrid simulate --glitch straggler-counts-late --seeds 0:20": FOUND,
+    "glitchgrid simulate --glitch no-write-back --seeds 0:10": FOUND,
+    "glitchgrid simulate --glitch acknowledge-before-fsync --seeds 0:10": FOUND,
     "make container-test": "needs a Docker engine, or root and podman",
 }
 """What is not run as it stands there, and why."""

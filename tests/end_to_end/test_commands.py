@@ -32,6 +32,7 @@ from tests.end_to_end.processes import (
 
 GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
 VAULTS = 3
+TOKEN = "a" * 40
 END_TIMEOUT_S = 20.0
 DEMO_TIMEOUT_S = 300.0
 """It ends with a hundred simulated runs: half a minute on a machine that does nothing else."""
@@ -285,8 +286,16 @@ def test_help_and_version(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("protocol", some_of(PROTOCOLS, "atomic"), indirect=True)
-def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(tmp_path: Path, protocol: str) -> None:
+def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, protocol: str
+) -> None:
+    """By the classic protocol it wants a token, too."""
     environment = {"NUM_STEPS": "30", "CHECK_WHEN_MULTIPLE_OF": "13", "FINAL_DELAY": "0", "TMPDIR": str(tmp_path)}
+    if protocol == "classic":
+        tokens = tmp_path_factory.mktemp("tokens") / "tokens"
+        tokens.touch(0o600)
+        tokens.write_text(f"write {TOKEN}\n", encoding="ascii")
+        environment["GLITCHGRID_TOKEN_FILE"] = str(tokens)
     done = run("demo", *using(protocol), timeout_s=DEMO_TIMEOUT_S, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
@@ -308,14 +317,16 @@ def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(tmp_path: P
         "a write of 1 goes to 3 vaults, of which vault3 is held up": 0,
         "vault3 goes on, and has it late": 0,
         "vault3 is killed with -9": 10,
-        "vault3 is started again": 20,
+        "vault3 is started again with an empty disk": 20,
+        "vault3 did not vote before it had heard from its peers": None,
         "vault1 and vault2 are killed, too": 25,
         "the grid answers 500, rather than guess": 28,
         "both are started again": 28,
         "the workload's verdict is 0: consistent and correct": 30,
     }.items():
         line = next(line for line in story if step in line)
-        assert sum(" Message=" in before for before in lines[: lines.index(line)]) == writes_before, line
+        written = sum(" Message=" in before for before in lines[: lines.index(line)])
+        assert written == writes_before or (writes_before is None and 20 <= written <= 25), line
     assert set(writes[15:20]) == with_two  # the workload may be some writes ahead of the kill
     assert 3 <= sum(line in undecided for line in writes) <= 5
     assert list(tmp_path.iterdir()) == []

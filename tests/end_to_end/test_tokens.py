@@ -174,12 +174,6 @@ def test_a_grid_of_ones_own_takes_tokens(tokens: dict[str, Path], tmp_path: Path
     assert (refused.returncode, "has to be one that may write" in refused.stderr) == (2, True)
 
 
-@pytest.mark.thorough
-def test_the_demo_takes_tokens(tokens: dict[str, Path]) -> None:
-    done = run(GLITCHGRID, "demo", token_file=tokens["clients"], environment={"NUM_STEPS": "30", "FINAL_DELAY": "0"})
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_files_that_stop_the_start(tmp_path: Path, tokens: dict[str, Path]) -> None:
     tokens["clients"].chmod(0o644)
     empty = secret(tmp_path / "empty", "")

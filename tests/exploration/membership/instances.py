@@ -21,15 +21,15 @@ SMALL = {
 
 LARGE = {
     "two-losses-ghosts": Instance(losses=2, ghosts=True),
-    "new-address": Instance(losses=2, moves=True),
     "three-losses": Instance(losses=3),
-    "birth-two-losses": Instance(losses=2, starts=Phase.NEW),
     "four-vaults-one-place": Instance(vaults=4, losses=2, lose="A"),
     "five-vaults-rounds": Instance(vaults=5, losses=2, lose="A", rounds=True),
 }
-"""Half a minute or so each."""
+"""Half a minute or less each."""
 
 LARGEST = {
+    "new-address": Instance(losses=2, moves=True),
+    "birth-two-losses": Instance(losses=2, starts=Phase.NEW),
     "four-vaults": Instance(vaults=4, losses=2, lose="AB"),
     "five-vaults-one-place": Instance(vaults=5, losses=2, lose="A"),
     "two-losses-late": Instance(losses=2, late=True),
@@ -38,7 +38,7 @@ LARGEST = {
     "four-vaults-ghosts": Instance(vaults=4, losses=2, lose="A", ghosts=True),
     "five-vaults-rounds-two-places": Instance(vaults=5, losses=2, lose="AB", rounds=True),
 }
-"""Many minutes each, the last ones at least."""
+"""From a minute to many, in this order. `python -m tests.exploration.membership` goes through them."""
 
 INSTANCES = SMALL | LARGE | LARGEST
 
