@@ -218,6 +218,14 @@ class InvariantTests(SynchronousTestCase):
         (broken,) = self.rejoin(self.replace(3, 5, 3), 4, 1, 2)
         self.assertIn("votes with a new disk and 4, and its peers had shown 5", broken)
 
+    def test_one_that_let_it_in_has_lost_its_own_disk_since(self) -> None:
+        first = self.replace(5, 5, 5)
+        third = self.vaults[2]
+        third.waits = "its disk was replaced"
+        third.store.value = 0
+        self.invariant.replace_disk(third.machine)
+        self.assertEqual(self.rejoin(first, 5, 1), [])
+
     def test_taken_in_by_too_few(self) -> None:
         (broken,) = self.rejoin(self.replace(5, 5, 5), 5, 1)
         self.assertIn("1 others know that its old one does not", broken)

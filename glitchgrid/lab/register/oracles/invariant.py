@@ -240,12 +240,18 @@ class Invariant:
         return seen.votes != votes
 
     def _look_at_rejoined(self, seen: _Seen) -> None:
-        """A replaced vault votes again: it holds what the others showed, and they know that its old disk does not."""
+        """A replaced vault votes again: it holds what the others showed, and they know that its old disk does not.
+
+        One whose own disk was replaced since it let this one in knows nothing, and gives no vote before it has asked.
+        """
         name = seen.machine.name
         if seen.shown < seen.owes:
             self.find(f"{name} votes with a new disk and {seen.shown}, and its peers had shown {seen.owes}")
-        others = [fenced_by(each.machine).decode("ascii").split() for each in self.vaults if each is not seen]
-        fencing = sum(seen.lost <= set(fenced) for fenced in others)
+        others = [each for each in self.vaults if each is not seen]
+        fencing = sum(
+            seen.lost <= set(fenced_by(each.machine).decode("ascii").split()) or (bool(each.lost) and not each.votes)
+            for each in others
+        )
         if fencing < answers_needed(len(self.vaults)):
             self.find(f"{name} votes with a new disk, and {fencing} others know that its old one does not")
 
