@@ -27,7 +27,8 @@ class Named(Protocol):
 
 
 class Names:
-    """The name server of a world. Faults set its attributes; they hold for what is asked from then on.
+    """The name server of a world. Faults set its attributes. Who waits for an answer asks again, and has it when they
+    end.
 
     :param machines: by their names; an address is a name of its machine, too.
     :ivar late_ns: how much longer it takes to look a name up, up to 30 s.

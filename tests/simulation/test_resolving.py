@@ -115,3 +115,15 @@ def test_a_name_server_may_be_late_or_silent(box: Box) -> None:
     silent = Box()
     silent.world.names.silent.add("relay")
     assert asked(silent, lambda it: it.gethostbyname("relay")) == (socket.EAI_AGAIN, 30_000)
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_who_waits_has_his_answer_when_the_fault_is_over(box: Box, is_silent: bool) -> None:
+    """He asks again all the while, as resolver(5) does."""
+    names = box.world.names
+    if is_silent:
+        names.silent.add("relay")
+    else:
+        names.late_ns["relay"] = 20_000 * MS
+    box.world.after(1230 * MS, names.heal)
+    assert asked(box, lambda it: it.gethostbyname("relay")) == (box.world.machines["relay"].address, 1300)

@@ -115,6 +115,15 @@ class AvailabilityTests(SynchronousTestCase):
         self.wellness.trouble([("control1", "vault2")])
         self.assertEqual(self.attempt(), 0)
 
+    def test_so_do_vaults_that_have_no_vote_yet(self) -> None:
+        since_ns: dict[str, int | None] = {"vault1": None, "vault2": WELL_NS - SECOND_NS // 2}
+        self.availability.votes_since_ns = lambda vault: since_ns.get(vault, 0)
+        self.assertEqual(self.attempt(), 0, "the second has had no time to be asked again")
+        since_ns["vault2"] = None
+        self.assertEqual(self.attempt(), 0)
+        since_ns["vault2"] = SECOND_NS
+        self.assertEqual(self.attempt(), 1)
+
     def test_so_does_the_way_to_the_control_and_a_control_that_is_not_well(self) -> None:
         for whom in ("control1", ("clients", "control1"), ("control1", "clients")):
             self.wellness.trouble([whom])

@@ -130,7 +130,10 @@ class Resolver:
         process = self._current()
         names = process.host.names
         process.sleep(LOOKUP_NS)
-        process.sleep(names.late_ns.get(name, 0))
+        waited_ns = 0
+        while (left_ns := names.late_ns.get(name, 0) - waited_ns) > 0:
+            process.sleep(min(left_ns, LOOK_AGAIN_NS))
+            waited_ns += LOOK_AGAIN_NS
         waited_ns = 0
         while name in names.silent:
             if waited_ns >= SILENT_MAX_NS:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field, frozen
 
 from glitchgrid.lab.register.oracles.contract import majority
-from glitchgrid.lab.register.oracles.wellness import Wellness
+from glitchgrid.lab.register.oracles.wellness import STARTED_NS, Wellness
 from glitchgrid.simulation.clock import SECOND_NS
 from glitchgrid.simulation.drive import SYNC_NS
 from glitchgrid.simulation.random_stream import DOUBLINGS_MAX
@@ -67,9 +67,16 @@ class Attempt:
     failure: str | None
 
 
+def always_votes(_vault: str) -> int:
+    """Of vaults that have no peers to wait for."""
+    return 0
+
+
 @define
 class Availability:
     """:param find: is told of what is wrong, by whom it was found and in words.
+    :param votes_since_ns: from when on a vault gives votes, as far as it is up; None where it gives none: its grid is
+        not born yet, or it has not been taken in again.
     :ivar pace: None while nothing is judged.
     """
 
@@ -78,6 +85,7 @@ class Availability:
     vaults: Sequence[str]
     find: Callable[[str, str], object]
     reached: "Counter[str]"
+    votes_since_ns: Callable[[str], int | None] = always_votes
     pace: Pace | None = None
     _found: int = field(init=False, default=0)
 
@@ -111,8 +119,13 @@ class Availability:
         here_ns = wellness.since_ns(control, (clients, control), (control, clients))
         if here_ns is None:
             return None
-        moments = [wellness.since_ns(vault, (control, vault), (vault, control)) for vault in self.vaults]
-        known = sorted(moment for moment in moments if moment is not None)
+        moments = []
+        for vault in self.vaults:
+            well_ns = wellness.since_ns(vault, (control, vault), (vault, control))
+            votes_ns = self.votes_since_ns(vault)
+            if well_ns is not None and votes_ns is not None:
+                moments.append(max(well_ns, votes_ns + STARTED_NS if votes_ns else 0))
+        known = sorted(moments)
         needed = majority(len(self.vaults))
         return max(here_ns, known[needed - 1]) if len(known) >= needed else None
 

@@ -87,6 +87,7 @@ class _Seen:
     """Nothing is being stored."""
     membership: GridMembership | None = None
     votes: bool = True
+    votes_since_ns: int = 0
     lost: set[str] = field(factory=set)
     """The identities that have voted in its place, and whose disk was replaced."""
     owes: int = NOTHING_STORED
@@ -155,6 +156,11 @@ class Invariant:
         seen.store, seen.data, seen.votes, seen.changes = None, None, False, machine.disk.changes
         self._compare()
         self._keep()
+
+    def votes_since_ns(self, vault: str) -> int | None:
+        """From when on a vault of that name has given votes, as far as it was up; None where it gives none."""
+        seen = next(each for each in self.vaults if each.machine.name == vault)
+        return seen.votes_since_ns if seen.votes else None
 
     def _seen(self, machine: Machine) -> _Seen:
         return next(each for each in self.vaults if each.machine is machine)
@@ -235,6 +241,8 @@ class Invariant:
         votes = seen.votes
         if seen.membership is not None and seen.membership.is_open:
             seen.votes = seen.membership.fault() is None
+            if seen.votes and not votes:
+                seen.votes_since_ns = self.now_ns()
         if seen.votes and not votes and seen.lost:
             self._look_at_rejoined(seen)
         return seen.votes != votes

@@ -289,11 +289,10 @@ class Aftermath:
 
     def _holds_no_more(self, when: str, connections: int | None) -> bool:
         is_well = True
-        if connections is not None:
-            # A vault asks its peers now and then, and closes the connections behind that.
-            self._go_on(
-                ASKED_S * SECOND_NS, lambda: not any(self._beyond(each, connections) for each in self._grid.servers)
-            )
+        # A vault asks its peers now and then, and closes the connections behind that.
+        self._go_on(
+            ASKED_S * SECOND_NS, lambda: not any(self._beyond(each, connections) for each in self._grid.servers)
+        )
         for machine in self._grid.servers:
             if machine.process is None:
                 self._find("holdings", f"{machine.name} has ended by itself")

@@ -98,7 +98,9 @@ class Grid(Deployment):
         recorder = Recorder(self._history, lambda: world.now_ns)
         self.ports = dict.fromkeys(self.vaults, VAULT_PORT) | dict.fromkeys(self.controls, CONTROL_PORT)
         self.wellness = Wellness(world, self.ports)
-        self.availability = Availability(self.wellness, CLIENTS, layout.vault_names, run.find, run.reached)
+        self.availability = Availability(
+            self.wellness, CLIENTS, layout.vault_names, run.find, run.reached, self.invariant.votes_since_ns
+        )
         self.workload = Workload(recorder, self.invariant, self.availability, lambda: world.now_ns, layout.steps)
         self.lines = Lines(lambda message: run.find(LOG, message), self._was_refused)
         self.services: dict[str, IService] = {}
