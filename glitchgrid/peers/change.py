@@ -76,6 +76,7 @@ class ListChange:
         spelled = {each.canonical_text: each for each in (*vaults, *to)}
         self._clients = {address: make_client(each) for address, each in spelled.items()}
         self._tell = tell
+        self._roster: Roster | None = None
 
     async def look(self) -> "Standing":
         """Can it be done? Changes nothing.
@@ -83,7 +84,9 @@ class ListChange:
         :raises CannotChange: where not.
         """
         heard, lacking = await self._of(self._clients, lambda client: client.membership())
-        return stand_of(self._vaults, self._to, heard, lacking)
+        now = stand_of(self._vaults, self._to, heard, lacking)
+        self._roster = now.roster
+        return now
 
     async def run(self) -> None:
         """Do it, or go on with what was begun before.
@@ -174,6 +177,8 @@ class ListChange:
             answer = _answer(membership, value)
             if answer is None:
                 lacking[address] = f"it is {membership.phase}"
+            elif self._roster is None or not is_akin(answer.roster, self._roster):
+                lacking[address] = "it is of another grid"
             else:
                 given[address] = answer
         return Answers(given, lacking)
@@ -235,15 +240,11 @@ def stand_of(
     :param lacking: why others did not say.
     :raises CannotChange: where it can't be done, or would lose something.
     """
-    rosters = [each.roster for each in heard.values() if each.roster is not None]
-    if not rosters:
-        said = "; ".join(f"{each}: {lacking.get(each) or f'it is {heard[each].phase}'}" for each in vaults)
-        raise CannotChange(f"no vault of --vaults has a list of its grid ({said}): start them with --peers")
-    epoch = max(each.epoch for each in rosters)
-    roster = reduce(Roster.merged, [each for each in rosters if each.epoch == epoch])
-    of_now = [each for each in heard.values() if each.roster is not None and each.roster.epoch == epoch]
+    roster = _latest(vaults, to, heard, lacking)
+    of_now = [each for each in heard.values() if each.roster is not None and is_akin(each.roster, roster)]
+    of_now = [each for each in of_now if each.roster is not None and each.roster.epoch == roster.epoch]
     is_changing = any(each.promised for each in of_now)
-    if epoch and set(roster.addresses) == set(to) and (set(vaults) != set(to) or not is_changing):
+    if roster.epoch and set(roster.addresses) == set(to) and (set(vaults) != set(to) or not is_changing):
         return Standing(roster, {}, 1, True, f"1. the change to {_listed(to)} was agreed on before")
     if set(roster.addresses) != set(vaults):
         raise CannotChange(f"bad --vaults: the vaults of the grid are {_listed(roster.addresses)}")
@@ -259,6 +260,30 @@ def stand_of(
     gone, come = set(vaults) - set(to), set(to) - set(vaults)
     told = f"1. all vaults of the next list are up; {len(come)} come, {len(gone)} go"
     return Standing(roster, _added(roster, to, heard), number, False, told)
+
+
+def _latest(
+    vaults: Sequence[str], to: Sequence[str], heard: Mapping[str, Membership], lacking: Mapping[str, str]
+) -> Roster:
+    """What is known of the grid whose vaults these are."""
+    told = {address: each.roster for address, each in heard.items() if each.roster is not None}
+    first = next((told[each] for each in (*vaults, *to) if each in told), None)
+    if first is None:
+        said = "; ".join(f"{each}: {lacking.get(each) or f'it is {heard[each].phase}'}" for each in vaults)
+        raise CannotChange(f"no vault of --vaults has a list of its grid ({said}): start them with --peers")
+    strangers = [each for each in vaults if each in told and not is_akin(told[each], first)]
+    if strangers:
+        raise CannotChange(
+            f"bad --vaults: {_listed(strangers)} is of another grid, of {_listed(told[strangers[0]].addresses)}"
+        )
+    akin = [each for each in told.values() if is_akin(each, first)]
+    epoch = max(each.epoch for each in akin)
+    return reduce(Roster.merged, [each for each in akin if each.epoch == epoch])
+
+
+def is_akin(one: Roster, other: Roster) -> bool:
+    """Are they of one grid?"""
+    return bool(one.known & other.known) and (one.epoch != other.epoch or len(one.places) == len(other.places))
 
 
 def _added(roster: Roster, to: Sequence[str], heard: Mapping[str, Membership]) -> Mapping[str, str]:
@@ -281,6 +306,8 @@ def _not_yet(
     if address not in heard:
         return f"does not answer ({lacking.get(address)}){f': {start}' if is_new else ''}"
     membership = heard[address]
+    if membership.roster is not None and not is_akin(membership.roster, roster):
+        return f"is of another grid, of {_listed(membership.roster.addresses)}"
     if is_new:
         if membership.phase is not Phase.NEW:
             return f"is {membership.phase}, and no new vault: {start}"

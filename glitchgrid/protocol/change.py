@@ -31,7 +31,7 @@ from functools import reduce
 from attrs import frozen
 
 from glitchgrid.protocol.quorum import majority
-from glitchgrid.protocol.roster import Roster
+from glitchgrid.protocol.roster import FENCED_MAX, Roster
 
 
 class Step(StrEnum):
@@ -109,7 +109,12 @@ class Promises:
             unknown = set(addresses) - set(self.roster.addresses) - set(added)
             if unknown:
                 raise CannotChange(f"a vault has come to another address meanwhile, {','.join(unknown)}: run it again")
-            return self.roster.changed(addresses, added)
+            wanted = self.roster.changed(addresses, added)
+            if len(wanted.fenced) > FENCED_MAX:
+                raise CannotChange(
+                    f"this grid would have had more than {FENCED_MAX} vaults replaced, which is the most"
+                )
+            return wanted
         begun = self.accepted.roster
         if set(begun.addresses) != set(addresses):
             raise CannotChange(

@@ -10,7 +10,7 @@ from glitchgrid.peers.change import Standing, stand_of
 from glitchgrid.protocol import change
 from glitchgrid.protocol.change import Accepted, CannotChange, ChangeAnswer, ChangeQuestion, Promises, Step
 from glitchgrid.protocol.member import CannotFence, FenceQuestion, Member, Membership, Phase
-from glitchgrid.protocol.roster import Roster
+from glitchgrid.protocol.roster import FENCED_MAX, Place, Roster
 from tests.protocol.changing_world import LISTS, Vault, World
 from tests.protocol.test_member import formed, grid, new
 from tests.protocol.test_roster import B2, BORN, HERE, A, B, C
@@ -213,6 +213,12 @@ class StandingTests(SynchronousTestCase):
         )
         self.assertIn("no vault of --vaults has a list", self.refusal(FOUR, {"a": new(A), "b": new(B), "c": new(C)}))
 
+    def test_vaults_of_two_grids(self) -> None:
+        elsewhere = Membership(D, Phase.FORMED, ("c:1", "d:1"), Roster((Place("c:1", B2), Place("d:1", D))))
+        refusal = self.refusal(FOUR, THREE | {"c": elsewhere, "d": new(D, peers=FOUR)})
+        self.assertEqual(refusal, "bad --vaults: c:1 is of another grid, of c:1,d:1")
+        self.assertIn("d:1 is of another grid, of c:1,d:1", self.refusal(FOUR, THREE | {"d": elsewhere}))
+
     def test_one_that_is_left_out_need_not_be_up(self) -> None:
         self.assertEqual(self.stand(("a:1", "b:1"), {"a": THREE["a"], "b": THREE["b"]}).roster, BORN)
 
@@ -249,6 +255,12 @@ class PromiseTests(SynchronousTestCase):
         self.assertEqual(promised.next_list(FOUR, {}), WITH_D)
         refusal = str(self.assertRaises(CannotChange, promised.next_list, ("a:1", "b:1"), {}))
         self.assertIn("a change to a:1,b:1,c:1,d:1 was begun", refusal)
+
+    def test_there_is_a_most_of_them(self) -> None:
+        fenced = frozenset(f"{number:032x}" for number in range(FENCED_MAX))
+        promised = Promises(evolve(BORN, fenced=fenced), 0, None)
+        self.assertEqual(promised.next_list(FOUR, {"d:1": D}).fenced, fenced)
+        self.assertIn("which is the most", str(self.assertRaises(CannotChange, promised.next_list, HERE[:2], {})))
 
     def test_who_is_not_known_is_not_listed(self) -> None:
         promised = Promises(BORN, 0, None)
