@@ -152,7 +152,7 @@ def test_a_control_may_reach_the_vaults_by_other_addresses_than_theirs(servers: 
 
 
 def test_peers_show_each_other_certificates_and_tokens(servers: Servers, tmp_path: Path) -> None:
-    """Who has neither can fence nobody."""
+    """Who has neither can fence nobody, and changes no list."""
     authority = Authority(tmp_path / "certificates")
     own = authority.issue("server", HOST)
     tls = authority.client(own)
@@ -175,7 +175,8 @@ def test_peers_show_each_other_certificates_and_tokens(servers: Servers, tmp_pat
     vaults[0].restart()
     wait_until(lambda: "phase formed" in ask(vaults[0].port, path="/roster", headers=reads(), tls=tls).body, "it votes")
     for headers, status in (({}, 401), (reads(), 403)):
-        assert ask(vaults[1].port, "POST", "x", headers, path="/roster/fence", tls=tls).status == status
+        for path in ("/roster/fence", "/roster/change"):
+            assert ask(vaults[1].port, "POST", "x", headers, path=path, tls=tls).status == status
 
 
 def reads() -> dict[str, str]:
