@@ -202,7 +202,9 @@ class _Play:
         self._undecided = 0
         self._kill_at = max(steps // 3, 1)
         self._start_at = max(steps * 2 // 3, 2)
-        self._outage_at = max(steps * 5 // 6, 3)
+        # With too few steps the workload would be at its end before the outage is.
+        self._outage_at = steps * 5 // 6 if steps - steps * 5 // 6 > UNDECIDED_WRITES else steps + 1
+        self._wait_at = self._start_at + max(1, (self._outage_at - self._start_at) // 3)
         self._workload: Child | None = None
         self._is_replaced = False
         self._acts: list[Deferred[None]] = []
@@ -285,8 +287,10 @@ class _Play:
             )
         elif self._writes == self._start_at:
             self._begin(self._replace_disk(victim))
+        elif self._writes == self._wait_at:
+            self._begin(self._wait_for_disk())
         elif self._writes == self._outage_at:
-            self._begin(self._begin_outage())
+            self._begin_outage()
         elif self._is_out:
             self._undecided += 1
             if self._undecided == UNDECIDED_WRITES:
@@ -308,14 +312,16 @@ class _Play:
             f" again after {took}, and holds that."
         )
 
-    async def _begin_outage(self) -> None:
-        """With the disk that was replaced taken in: the workload waits for that, if it comes first."""
+    async def _wait_for_disk(self) -> None:
+        """The workload waits, too: else it could be at the outage before the replaced disk is taken in."""
         if not self._is_replaced:
             self._tell_workload(signal.SIGSTOP)
             try:
                 await self._until(lambda _: self._is_replaced, "the replaced disk is taken in")
             finally:
                 self._tell_workload(signal.SIGCONT)
+
+    def _begin_outage(self) -> None:
         self._is_out = True
         first, second, *_ = self._grid.vaults
         first.kill()

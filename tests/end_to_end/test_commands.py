@@ -313,20 +313,21 @@ def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(
     assert set(writes) <= with_all | with_two | undecided
     assert set(writes[:10]) == with_all
     story = iter(lines)
-    for step, writes_before in {
-        "a write of 1 goes to 3 vaults, of which vault3 is held up": 0,
-        "vault3 goes on, and has it late": 0,
-        "vault3 is killed with -9": 10,
-        "vault3 is started again with an empty disk": 20,
-        "vault3 did not vote before it had heard from its peers": None,
-        "vault1 and vault2 are killed, too": 25,
-        "the grid answers 500, rather than guess": 28,
-        "both are started again": 28,
-        "the workload's verdict is 0: consistent and correct": 30,
+    # The workload is told at 21 to wait for the replaced disk, and may be some writes further when it does.
+    for step, (least, most) in {
+        "a write of 1 goes to 3 vaults, of which vault3 is held up": (0, 0),
+        "vault3 goes on, and has it late": (0, 0),
+        "vault3 is killed with -9": (10, 10),
+        "vault3 is started again with an empty disk": (20, 20),
+        "vault3 did not vote before it had heard from its peers": (20, 25),
+        "vault1 and vault2 are killed, too": (25, 25),
+        "the grid answers 500, rather than guess": (28, 28),
+        "both are started again": (28, 28),
+        "the workload's verdict is 0: consistent and correct": (30, 30),
     }.items():
         line = next(line for line in story if step in line)
         written = sum(" Message=" in before for before in lines[: lines.index(line)])
-        assert written == writes_before or (writes_before is None and 20 <= written <= 25), line
+        assert least <= written <= most, line
     assert set(writes[15:20]) == with_two  # the workload may be some writes ahead of the kill
     assert 3 <= sum(line in undecided for line in writes) <= 5
     assert list(tmp_path.iterdir()) == []
