@@ -170,24 +170,26 @@ def _roster() -> Document:
 
 
 def _fence() -> Document:
-    body = {"required": True, "content": {TEXT: {"schema": {"type": "string"}}}}
-    answers = {
-        "200": _text("It is on the disk: the roster as it is then, and the value.", _ROSTER),
-        "409": _text("The asker is not let in.", {"type": "string", "pattern": "^Not let in: "}, _NAMED),
-    }
-    refusals = (Unauthorized, Forbidden, NotFound, RequestTimeout, BodyTooLarge, StoreFailed)
     summary = "Have the votes of those count no more whose place a vault takes, for that vault to ask."
-    return _operation(summary, answers | _refusals(refusals), requestBody=body)
+    return _of_a_roster(summary, "The asker is not let in.", "Not let in: ")
 
 
 def _change() -> Document:
+    summary = "Do a step of a change of the list of vaults, for 'glitchgrid roster change' to ask."
+    return _of_a_roster(summary, "The vault has no part in the change.", "Not changed: ")
+
+
+def _of_a_roster(summary: str, refused: str, begins: str) -> Document:
+    """A question whose answer is what a vault has written down.
+
+    :param refused: what a 409 means, whose text begins so.
+    """
     body = {"required": True, "content": {TEXT: {"schema": {"type": "string"}}}}
     answers = {
         "200": _text("It is on the disk: the roster as it is then, and the value.", _ROSTER),
-        "409": _text("The vault has no part in the change.", {"type": "string", "pattern": "^Not changed: "}, _NAMED),
+        "409": _text(refused, {"type": "string", "pattern": f"^{begins}"}, _NAMED),
     }
     refusals = (Unauthorized, Forbidden, NotFound, RequestTimeout, BodyTooLarge, StoreFailed)
-    summary = "Do a step of a change of the list of vaults, for 'glitchgrid roster change' to ask."
     return _operation(summary, answers | _refusals(refusals), requestBody=body)
 
 
