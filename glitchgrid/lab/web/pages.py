@@ -10,6 +10,7 @@ from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.server import Request
 from zope.interface import implementer
 
+from glitchgrid.shield import shield
 from glitchgrid.waiting import settled
 
 PAGES_MAX = 20
@@ -17,6 +18,10 @@ BODY_KEPT_BYTES_MAX = 1 << 16
 """Whoever sends more than this has sent no request that could be answered, and is hung up on."""
 
 EVENT_BYTES_MAX = 1 << 20
+HANG_UP_TIMEOUT_S = 3.0
+"""For so long a page that was told of the end may take to hang up. It has read all before it does; a browser whose
+connection breaks off may lose what it has not read."""
+
 CLOSE_TIMEOUT_S = 1.0
 
 
@@ -56,6 +61,13 @@ class _Reader:
         if self._is_paused:
             self._has_missed = True
             return
+        self._write(kind, text)
+
+    def say_the_end(self) -> None:
+        """Whether it keeps up or not: there is nothing after this."""
+        self._write("end", "{}")
+
+    def _write(self, kind: str, text: str) -> None:
         self._request.write(f"event: {kind}\ndata: {text}\n\n".encode())
 
     def pauseProducing(self) -> None:
@@ -113,10 +125,14 @@ class Pages:
         return reader.ended
 
     async def close(self, reactor: Any) -> None:
-        """Tell all of them that it is the end, and wait until they have heard it, or for a second."""
-        readers = list(self._readers)
-        for reader in readers:
-            reader.say("end", "{}")
+        """Tell all of them that it is the end, and wait until they have hung up; after a while, hang up."""
+        for reader in list(self._readers):
+            reader.say_the_end()
+        await self._gone(reactor, HANG_UP_TIMEOUT_S)
+        for reader in list(self._readers):
             reader.close()
-        heard = settled([reader.ended for reader in readers])
-        await heard.addTimeout(CLOSE_TIMEOUT_S, reactor, lambda *_: None)
+        await self._gone(reactor, CLOSE_TIMEOUT_S)
+
+    async def _gone(self, reactor: Any, timeout_s: float) -> None:
+        gone = settled([shield(reader.ended) for reader in self._readers])
+        await gone.addTimeout(timeout_s, reactor, lambda *_: None)

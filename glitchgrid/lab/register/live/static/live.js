@@ -420,8 +420,8 @@ function listen() {
   on("log", logged);
   on("end", () => {
     events.close();
-    $("headline").textContent = "The grid has ended.";
-    $("headline").className = "bad";
+    state = { ...state, headline: "The grid has ended.", serves: false };
+    show();
   });
   events.onerror = () => {
     if (events.readyState === EventSource.CLOSED) return;

@@ -217,7 +217,8 @@ function listen() {
   on("log", logged);
   on("end", () => {
     events.close();
-    $("headline").textContent = `The rehearsal has ended. ${state?.headline ?? ""}`;
+    state = { ...state, headline: `The rehearsal has ended. ${state.headline}` };
+    show();
   });
   events.onerror = () => {
     if (events.readyState === EventSource.CLOSED) return;
