@@ -188,6 +188,11 @@ class InvariantTests(SynchronousTestCase):
         self.invariant.check()
         self.assertIn("fell from 5 to 0", self.invariant.broken[0].what)
 
+    def hold_by_others(self, *values: int) -> None:
+        for vault, value in zip(self.vaults[1:], values, strict=True):
+            vault.hold(value)
+        self.invariant.check()
+
     def replace(self, *held: int) -> Vault:
         """The first of three vaults that hold these has a new disk, and runs with it."""
         self.hold(*held)
@@ -236,6 +241,22 @@ class InvariantTests(SynchronousTestCase):
         self.assertEqual(self.invariant.broken, [])
         self.invariant.acknowledged(6)
         self.assertIn("a majority may still show 5", self.invariant.broken[0].what)
+
+    def test_what_is_read_may_count_what_a_disk_said_before_it_was_replaced(self) -> None:
+        first = self.replace(5, 0, 3)
+        self.hold_by_others(3, 5)
+        self.invariant.was_read(5, 0)
+        self.assertEqual(self.invariant.broken, [])
+        self.assertEqual(self.rejoin(first, 5, 1, 2), [])
+        self.hold_by_others(3, 7)
+        self.invariant.was_read(7, 0)
+        self.assert_broken("read returned 7", "no majority holds more than 5")
+
+    def test_but_no_more_than_that(self) -> None:
+        self.replace(4, 0, 3)
+        self.hold_by_others(0, 5)
+        self.invariant.was_read(5, 0)
+        self.assert_broken("read returned 5", "no majority holds more than 4")
 
     def test_a_vault_that_is_down_shows_what_it_showed(self) -> None:
         self.hold(5, 5, 5)

@@ -63,6 +63,14 @@ class RegressionTests(SynchronousTestCase):
             again = run_plan(plan)
         self.assertIn("bug while stopping", again.findings[0].message, "this plan would show it")
 
+    def test_a_vault_that_hears_of_its_failed_sync_after_all_faults_is_started_anew(self) -> None:
+        """It had stood still when the sync failed; nobody looked again, and it took no store any more."""
+        plan = decode_plan((PLANS / "failed-sync-while-paused.json").read_text(encoding="utf-8"), REGISTER.plans)
+        self.assertEqual(run_plan(plan).findings, ())
+        with replaced("glitchgrid.lab.register.simulated.aftermath", "TOLD_NS", 10**12):
+            again = run_plan(plan)
+        self.assertIn("vault2 did not listen", again.findings[0].message, "this plan would show it")
+
     def test_a_bug_while_an_answer_is_taken_is_logged(self) -> None:
         """The round's DeferredList swallowed it."""
         self.assertEqual(run_seed("8", GridLayout()).verdict, Verdict.PASSED)

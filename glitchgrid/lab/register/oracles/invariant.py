@@ -12,7 +12,8 @@ a vault's answer     200 or 412: says no more than D
 D never falls        except to the value of an unguarded store, or with a disk that is replaced
 S never falls        what a read may return does not go back
 a write of v         was acknowledged: by its return every majority of those that vote showed v
-a read of m          S had not passed m at its call, and M had reached m by its return
+a read of m          S had not passed m at its call, and M had reached m by its return; a disk that was replaced
+                     counts for this M with what it held, until its vault votes again
 ===================  ==================================================================================
 
 A vault whose disk was replaced does not vote until it has been taken in again. Until then it counts as one that shows 0
@@ -92,6 +93,8 @@ class _Seen:
     """The identities that have voted in its place, and whose disk was replaced."""
     owes: int = NOTHING_STORED
     """What it has to hold before it votes again: as many others as it takes to let it in showed no less."""
+    voted_with: int = NOTHING_STORED
+    """What its replaced disk held, until it votes again. Who counts what that one has said, does so before."""
     unguarded: set[int] = field(factory=set)
     """What was stored without the guard: it may be less than what was there."""
 
@@ -111,7 +114,7 @@ class Invariant:
     """What somebody has called for."""
     durable_majority: int = NOTHING_STORED
     durable_reached: int = NOTHING_STORED
-    """The largest that M has been."""
+    """The largest that M has been, where a disk that was replaced counts with what it held: it may have said so before."""
     shown_majority: int = NOTHING_STORED
     _lowered: list[tuple[int, int]] = field(factory=list)
     """What S was and became, where a disk was lost that alone had shown it."""
@@ -144,6 +147,7 @@ class Invariant:
         lost = durable_identity(machine)
         if lost is not None and seen.votes:
             seen.lost.add(lost.decode("ascii"))
+            seen.voted_with = seen.durable
         machine.disk.replace()
         others = sorted(each.shown for each in self.vaults if each is not seen)
         needed = answers_needed(len(self.vaults))
@@ -242,7 +246,7 @@ class Invariant:
         if seen.membership is not None and seen.membership.is_open:
             seen.votes = seen.membership.fault() is None
             if seen.votes and not votes:
-                seen.votes_since_ns = self.now_ns()
+                seen.votes_since_ns, seen.voted_with = self.now_ns(), NOTHING_STORED
         if seen.votes and not votes and seen.lost:
             self._look_at_rejoined(seen)
         return seen.votes != votes
@@ -266,7 +270,8 @@ class Invariant:
     def _compare(self) -> None:
         most = majority(len(self.vaults))
         self.durable_majority = sorted((seen.durable for seen in self.vaults), reverse=True)[most - 1]
-        self.durable_reached = max(self.durable_reached, self.durable_majority)
+        voted = sorted((max(seen.durable, seen.voted_with) for seen in self.vaults), reverse=True)[most - 1]
+        self.durable_reached = max(self.durable_reached, voted)
         voters = sorted(seen.shown for seen in self.vaults if seen.votes)
         if len(voters) >= most:
             self.voters_show = voters[most - 1]

@@ -46,6 +46,9 @@ SERVES_S = 10
 STARTS_S = 7
 """A server listens so long afterwards: one that is just being stopped has 5 s for that."""
 
+TOLD_NS = 1_000_000
+"""So long after it goes on again a server that stood still knows what its disk had said meanwhile."""
+
 RESTED_S = 3
 """A question that finds nobody, and the rest that follows, are over by then."""
 
@@ -132,10 +135,17 @@ class Aftermath:
         busy_ns = max(vault.disk.busy_until_ns for vault in grid.vaults) - self._world.now_ns
         for machine in grid.servers:
             machine.calm()
-            if machine.disk_has_refused:
-                machine.kill()  # it takes no store until it is started anew
-            grid.start(machine)
+        self._start_anew()
+        # One that stood still is told only now of a sync that had failed before.
+        self._world.after(TOLD_NS, self._start_anew)
         self._go_on(max(0, busy_ns), lambda: False)  # what a disk has begun while it stalled ends with the stall
+
+    def _start_anew(self) -> None:
+        """Whoever is down; and those whose disks have refused something, which take no store any more."""
+        for machine in self._grid.servers:
+            if machine.disk_has_refused:
+                machine.kill()
+            self._grid.start(machine)
 
     # What clients get.
 
