@@ -18,10 +18,6 @@ BODY_KEPT_BYTES_MAX = 1 << 16
 """Whoever sends more than this has sent no request that could be answered, and is hung up on."""
 
 EVENT_BYTES_MAX = 1 << 20
-HANG_UP_TIMEOUT_S = 3.0
-"""For so long a page that was told of the end may take to hang up. It has read all before it does; a browser whose
-connection breaks off may lose what it has not read."""
-
 CLOSE_TIMEOUT_S = 1.0
 
 
@@ -54,6 +50,9 @@ class _Reader:
         self._has_missed = False
         self._is_paused = False
         self.ended: Deferred[None] = Deferred()
+        # An answer without a length, and without chunks, ends with its connection. An answer in chunks would break off
+        # there, and a browser drops what it has not read of that: our last words.
+        request.clientproto = b"HTTP/1.0"
         request.registerProducer(self, True)
         request.notifyFinish().addBoth(lambda _: self._gone(gone))
 
@@ -125,14 +124,10 @@ class Pages:
         return reader.ended
 
     async def close(self, reactor: Any) -> None:
-        """Tell all of them that it is the end, and wait until they have hung up; after a while, hang up."""
-        for reader in list(self._readers):
+        """Tell all of them that it is the end, and wait until they have heard it, or for a second."""
+        readers = list(self._readers)
+        for reader in readers:
             reader.say_the_end()
-        await self._gone(reactor, HANG_UP_TIMEOUT_S)
-        for reader in list(self._readers):
             reader.close()
-        await self._gone(reactor, CLOSE_TIMEOUT_S)
-
-    async def _gone(self, reactor: Any, timeout_s: float) -> None:
-        gone = settled([shield(reader.ended) for reader in self._readers])
-        await gone.addTimeout(timeout_s, reactor, lambda *_: None)
+        heard = settled([shield(reader.ended) for reader in readers])
+        await heard.addTimeout(CLOSE_TIMEOUT_S, reactor, lambda *_: None)
