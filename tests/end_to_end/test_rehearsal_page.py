@@ -62,11 +62,13 @@ class Rehearsing:
 
 
 @pytest.fixture
-def rehearsing(tmp_path: Path) -> Iterator[Rehearsing]:
+def rehearsing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rehearsing]:
+    """Its parameter is for how many minutes; 0.4 else."""
+    minutes = getattr(request, "param", 0.4)
     system = toy(tmp_path, SYSTEM, **COMMANDS)
     (tmp_path / "plan.json").write_text('{"plan": 2, "faults": []}', encoding="utf-8")
-    options = ["--plan", tmp_path / "plan.json", "--timelines", 1, "--minutes", 0.4, "--out", tmp_path / "out", "--web"]
-    command = [sys.executable, "-m", "glitchgrid", "rehearse", "--system", system, *options]
+    options = ["--plan", tmp_path / "plan.json", "--timelines", 1, "--minutes", minutes, "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "glitchgrid", "rehearse", "--system", system, *options, "--web"]
     with subprocess.Popen([*map(str, command)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -117,8 +119,10 @@ def page(rehearsing: Rehearsing) -> Iterator[Page]:
             browser.close()
 
 
+@pytest.mark.parametrize("rehearsing", [5], indirect=True)
 def test_a_browser_shows_it_and_asks_for_it(page: Page, rehearsing: Rehearsing) -> None:
     page.locator("#headline").get_by_text("operations a second").wait_for()
+    page.locator("#lasts").select_option("60000")
     page.locator("[data-name=idle]").press("Enter")
     page.locator("#chosen").get_by_role("button", name="pause", exact=True).click()
     page.locator("[data-name=idle]").get_by_text("stands still").wait_for()

@@ -108,10 +108,15 @@ class Reader:
         return True
 
     def _answers(self) -> bool:
+        """Control, and every vault: whoever empties the disk of one that is not born yet has no grid."""
         assert self._going_on[-1].poll() is None, "the grid has ended by itself"
-        said = subprocess.run(
-            ["curl", "--silent", "--fail", f"http://127.0.0.1:{self._port}/"], capture_output=True, check=False
-        )
+        vaults = range(1, len(self._vaults()) + 1)
+        return self._serves("/") and all(self._serves("/readyz", each) for each in vaults)
+
+    def _serves(self, path: str, number: int = 0) -> bool:
+        """Does the server so many ports above the control's answer 200 there?"""
+        url = f"http://127.0.0.1:{int(self._port) + number}{path}"
+        said = subprocess.run(["curl", "--silent", "--fail", url], capture_output=True, check=False)
         return said.returncode == 0
 
     def stop_two_vaults(self) -> None:
@@ -135,8 +140,7 @@ class Reader:
         wait_until(lambda: self._third_is_new(pid), "the vault is started again, and votes")
 
     def _third_is_new(self, pid: int) -> bool:
-        ready = ["curl", "--silent", "--fail", f"http://127.0.0.1:{int(self._port) + 3}/readyz"]
-        return pid not in self._vaults() and subprocess.run(ready, capture_output=True, check=False).returncode == 0
+        return pid not in self._vaults() and self._serves("/readyz", 3)
 
     def save_the_notebook(self) -> None:
         for name in ("notes.tac", "test_notes.py"):
