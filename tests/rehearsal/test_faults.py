@@ -325,6 +325,26 @@ class TestNemesis:
     def pass_time(self, bench: Bench, seconds: float) -> None:
         bench.reactor.pump([0.02] * round(seconds / 0.02))
 
+    @pytest.mark.parametrize(
+        ("fault", "whom"),
+        [
+            (processes.ClockJump("a", 30), ["a"]),
+            (processes.Pause("b"), ["b"]),
+            (links.Cut("clients", "b"), ["clients", "b"]),
+            (processes.Blackout(), ["a", "b"]),
+        ],
+    )
+    def test_whom_a_fault_is_done_to(
+        self, bench: Bench, nemesis: PlannedNemesis, tmp_path: Path, fault: Fault, whom: list[str]
+    ) -> None:
+        """A clock that jumps troubles nobody, and has a machine all the same."""
+        nemesis.start()
+        nemesis.strike(fault, 500)
+        self.pass_time(bench, 0.6)
+        assert [list(each.members) for each in read_faults(tmp_path)] == [whom]
+        told = [json.loads(line)["fault"]["affected_nodes"] for line in (tmp_path / EVENTS).read_text().splitlines()]
+        assert told == [whom, whom]
+
     def test_faults_come_at_their_times_and_are_written_down(
         self, bench: Bench, nemesis: PlannedNemesis, tmp_path: Path
     ) -> None:

@@ -174,7 +174,7 @@ class PlannedNemesis:
 
     def _begin(self, planned: Planned) -> None:
         fault = planned.fault
-        whom = tuple(dict.fromkeys(each if isinstance(each, str) else each[0] for each in fault.troubles(self._stage)))
+        whom = self._whom(fault)
         self._begun += 1
         going = _Going(self._begun, planned, whom, monotonic_ns())
         fault.begin(self._stage)
@@ -182,6 +182,11 @@ class PlannedNemesis:
         self._watcher.struck(fault, whom)
         self._going.append(going)
         going.timer = self._reactor.callLater(planned.for_ms / MS_PER_S, self._end, going)
+
+    def _whom(self, fault: Fault) -> tuple[str, ...]:
+        """The machines that it is done to, be they well all the same: a clock that jumps keeps no machine from serving."""
+        troubled = fault.troubles(self._stage)
+        return tuple(dict.fromkeys(each if isinstance(each, str) else each[0] for each in troubled or fault.machines))
 
     def _end(self, going: _Going) -> None:
         if going.timer is not None and going.timer.active():
