@@ -184,7 +184,7 @@ class PlannedNemesis:
         going.timer = self._reactor.callLater(planned.for_ms / MS_PER_S, self._end, going)
 
     def _whom(self, fault: Fault) -> tuple[str, ...]:
-        """The machines that it is done to, be they well all the same: a clock that jumps keeps no machine from serving."""
+        """The machines that it is done to, be they well all the same: no clock that jumps keeps one from serving."""
         troubled = fault.troubles(self._stage)
         return tuple(dict.fromkeys(each if isinstance(each, str) else each[0] for each in troubled or fault.machines))
 
