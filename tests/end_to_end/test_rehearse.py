@@ -99,17 +99,19 @@ def test_a_singleton_is_the_only_driver_and_runs_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_an_eventually_kills_what_runs_with_all_that_it_has_started(tmp_path: Path) -> None:
-    log = template(tmp_path, "mine", "parallel_driver_p.sh", "eventually_e.sh", seconds=0.3)
-    path = tmp_path / "templates" / "mine" / "parallel_driver_p.sh"
+@pytest.mark.parametrize("killed", ["parallel_driver_p.sh", "anytime_x.sh", "singleton_driver_d.sh"])
+def test_an_eventually_kills_what_runs_with_all_that_it_has_started(tmp_path: Path, killed: str) -> None:
+    others = ["parallel_driver_q.sh"] if killed.startswith("anytime") else []
+    log = template(tmp_path, "mine", killed, "eventually_e.sh", *others, seconds=0.3)
+    path = tmp_path / "templates" / "mine" / killed
     path.write_text(path.read_text().replace("sleep 0.3", f"sleep 600 & echo $! > {tmp_path}/sleeper\nwait"))
     done = rehearse(tmp_path, "--timelines", 1, "--minutes", 0.05)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [event.what for event in events(log) if event.name == "parallel_driver_p.sh"].count("ends") == 0
+    assert [event.what for event in events(log) if event.name == killed].count("ends") == 0
     assert events(log)[-1].name == "eventually_e.sh"
     sleeper = int((tmp_path / "sleeper").read_text())
     wait_until(lambda: not alive(sleeper), "what the driver has started is gone")
-    assert re.search(r"parallel_driver_p.sh: \d stopped", done.stdout)
+    assert re.search(rf"{killed}: \d stopped", done.stdout)
 
 
 @pytest.mark.thorough

@@ -3,12 +3,13 @@
 1. One of the ``first_`` commands, before any fault.
 2. With faults: either one ``singleton_driver_``, or ``parallel_driver_`` commands, several at once and also beside
    themselves, and ``serial_driver_`` ones, each of them alone; and ``anytime_`` commands beside all of these.
-3. Without faults: either everything that runs is killed, and an ``eventually_`` command runs; or everything ends by
-   itself, and a ``finally_`` command runs.
+3. Without faults: either everything that runs is killed, ``anytime_`` commands among it, and an ``eventually_`` command
+   runs; or everything ends by itself, and a ``finally_`` command runs.
 """
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Protocol
@@ -19,7 +20,8 @@ from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer.calls import HERE, Call, Ground, Running
 from glitchgrid.lab.composer.templates import Command, Prefix, Template
-from glitchgrid.waiting import abandon, settled
+from glitchgrid.shield import shield
+from glitchgrid.waiting import settled
 
 AT_ONCE_MAX = 3
 """Drivers beside each other: on two processors more would mostly wait for each other."""
@@ -86,6 +88,8 @@ class Timeline:
         self._announce = announce
         self._running: list[Running] = []
         self._calls: list[Call] = []
+        self._is_driven = False
+        self._end_command: list[Command] = []
 
     async def run(self) -> Ended:
         """From its beginning to its end. Whatever still runs when this is cancelled is killed.
@@ -106,24 +110,36 @@ class Timeline:
         return Ended(began_ns, monotonic_ns(), self._calls)
 
     async def _drive(self) -> None:
-        """Drivers and anytime commands, for a while."""
+        """Drivers and anytime commands, for a while. What still runs at the end of it is for `_end`."""
         template, rng = self._template, self._rng
         singles = template.with_prefix(Prefix.SINGLETON)
         others = template.with_prefix(Prefix.PARALLEL, Prefix.SERIAL)
         single = rng.choice(singles) if singles and (not others or rng.random() < 1 / 2) else None
-        driving = self._alone(single) if single is not None else self._drivers(others)
-        driven = Deferred.fromCoroutine(driving)
-        anytimes = template.with_prefix(Prefix.ANYTIME)
+        beside = Deferred.fromCoroutine(self._anytimes(template.with_prefix(Prefix.ANYTIME)))
         try:
-            while not driven.called:
-                anytime = self._pick(anytimes)
-                if anytime is not None:
-                    await self._alone(anytime)
-                await self._pause(rng.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
-            await driven
-        except CancelledError:
-            abandon(driven)
-            raise
+            await (self._drivers(others) if single is None else self._single(single))
+        finally:
+            self._is_driven = True
+            beside.cancel()
+            with suppress(CancelledError):
+                await beside
+
+    async def _anytimes(self, commands: Sequence[Command]) -> None:
+        """One after the other, beside all drivers."""
+        while not self._is_driven:
+            command = self._pick(commands)
+            if command is not None:
+                await shield(self._begin(command).ended)
+            await self._pause(self._rng.uniform(POLL_S, ANYTIME_EVERY_S_MAX))
+
+    async def _single(self, command: Command) -> None:
+        """To its end; or until its time is up, where an ``eventually_`` command is to end it."""
+        running = self._begin(command)
+        end_s = self._reactor.seconds() + self._drivers_s
+        while running in self._running:
+            if self._reactor.seconds() >= end_s and self._is_cut_short():
+                return
+            await self._pause(POLL_S)
 
     async def _drivers(self, commands: Sequence[Command]) -> None:
         end_s = self._reactor.seconds() + self._drivers_s
@@ -143,15 +159,20 @@ class Timeline:
             await self._pause(self._drivers_s)
 
     async def _end(self) -> None:
-        ends = self._template.with_prefix(Prefix.EVENTUALLY, Prefix.FINALLY)
-        end = self._rng.choice(ends) if ends else None
-        if end is not None and end.prefix is Prefix.EVENTUALLY:
+        if self._is_cut_short():
             await self._kill_all()
         else:
             await settled(each.ended for each in self._running)
         await self._nemesis.stop()
-        if end is not None:
-            await self._alone(end)
+        for command in self._end_command:
+            await self._alone(command)
+
+    def _is_cut_short(self) -> bool:
+        """Does an ``eventually_`` command end this timeline? It is chosen when that is first asked."""
+        ends = self._template.with_prefix(Prefix.EVENTUALLY, Prefix.FINALLY)
+        if ends and not self._end_command:
+            self._end_command = [self._rng.choice(ends)]
+        return any(each.prefix is Prefix.EVENTUALLY for each in self._end_command)
 
     def _pick(self, commands: Sequence[Command]) -> Command | None:
         """One of those that can be called now."""
