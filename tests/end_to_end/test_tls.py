@@ -222,7 +222,7 @@ def test_half_a_store_is_none(closed: Vault, is_cut_short: bool) -> None:
 
 
 def fails_with(control: Control, problem: str, tls: ssl.SSLContext | None = None) -> None:
-    """By its log; or, where a busy machine was too late for the first question, which alone is logged, by its status."""
+    """By its log; or by its status, where a busy machine was too late for the first question: that alone is logged."""
     assert ask(control.port, tls=tls).status == 500
     wait_until(
         lambda: problem in control.log or problem in ask(control.port, path="/status", tls=tls).body,
