@@ -12,6 +12,13 @@ from glitchgrid.machines.interface import TUN
 FUSE_DEVICE = Path("/dev/fuse")
 TIME_NAMESPACE = Path("/proc/self/ns/time")
 PROBE_TIMEOUT_S = 10.0
+SETTINGS = Path("/proc/sys")
+FORBIDDING = (
+    ("kernel/unprivileged_userns_clone", "0", "1"),
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "0"),
+    ("user/max_user_namespaces", "0", "15000"),
+)
+"""Settings, what they are where they forbid user namespaces, and what allows them."""
 
 
 def missing_for_machines() -> str:
@@ -21,8 +28,20 @@ def missing_for_machines() -> str:
             return f"{program} is missing (Debian: apt-get install util-linux)"
     refused = _probe()
     if refused:
-        return f"the kernel allows no namespaces: {refused}; as root: sysctl kernel.unprivileged_userns_clone=1"
+        return f"the kernel allows no namespaces: {refused}; {cure_for_namespaces()}"
     return _missing_device(Path(TUN), "modprobe tun")
+
+
+def cure_for_namespaces(settings: Path = SETTINGS) -> str:
+    """What lets a user make namespaces, by the setting that forbids it: Debian's, Ubuntu's and the kernel's own."""
+    for name, forbids, allows in FORBIDDING:
+        try:
+            is_forbidden = (settings / name).read_text(encoding="ascii").strip() == forbids
+        except OSError:
+            continue
+        if is_forbidden:
+            return f"as root: sysctl {name.replace('/', '.')}={allows}"
+    return "no setting of the kernel forbids it; a container may do so: start it with --privileged"
 
 
 def missing_for_disks() -> str:

@@ -261,7 +261,7 @@ class RealTimeline:
         argv = [replaced(word, words, name) for word in program]
         given = {**self._wanted.system.environment, **entry.environment}
         environment = self._sdk() | {key: replaced(value, words, name) for key, value in given.items()}
-        if self._wanted.system.clocks:
+        if self._wanted.system.clocks and not clocks.missing():
             environment |= clocks.environment(machine.plot.directory / CLOCK, environment)
         up_since_s = self._world.machines[name].up_since_s if self._wanted.system.clocks else None
         command = machine.entering(argv, machine.plot.disk, as_root=entry.as_root, up_since_s=up_since_s)

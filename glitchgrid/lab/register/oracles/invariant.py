@@ -114,7 +114,7 @@ class Invariant:
     """What somebody has called for."""
     durable_majority: int = NOTHING_STORED
     durable_reached: int = NOTHING_STORED
-    """The largest that M has been, where a disk that was replaced counts with what it held: it may have said so before."""
+    """The largest that M has been, where a disk that was replaced counts with what it held: it may have said so."""
     shown_majority: int = NOTHING_STORED
     _lowered: list[tuple[int, int]] = field(factory=list)
     """What S was and became, where a disk was lost that alone had shown it."""

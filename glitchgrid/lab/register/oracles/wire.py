@@ -29,7 +29,7 @@ LATE_S = 0.5
 """How much later than its deadline something may be seen to happen here: clocks drift, and segments take their time."""
 
 DATE_S = 4
-"""So far from the server's clock its date may be: in whole seconds, and read by a client that does not listen at first."""
+"""So far from the server's clock its date may be: in whole seconds, and read by clients that do not listen at first."""
 
 _HEAD = re.compile(rb"(HTTP/1\.[01]) ([0-9]{3}) ([^\r\n]*)\r\n((?:[^\r\n]+\r\n)*)\r\n")
 _OWN = frozenset({b"date"})
