@@ -143,6 +143,15 @@ def test_the_historys_verdict(directory: Path) -> None:
     assert status_of(report, require_reach=False) == 1
 
 
+def test_by_what_runs_fail_alike(directory: Path) -> None:
+    assert report_on(directory).signs == []
+    write_lines(directory / "sdk.jsonl", evaluated("it holds", False, at=3))
+    write_lines(directory / "timeline-1" / CALLS, a_call("a.sh", End.FAILED), a_call("b.sh", End.BROKE))
+    assert report_on(directory).signs == ["property 'it holds'", "test command a.sh"]
+    record(directory / "timeline-1", 5, read=3)
+    assert report_on(directory).signs[-1] == "history"
+
+
 def test_a_campaign(directory: Path) -> None:
     """Its runs' properties count with the others; its violations are one."""
     campaign: dict[str, Any] = {

@@ -1,7 +1,9 @@
 """``glitchgrid rehearse --system FILE``: any programs, on real machines of their own, with the simulator's faults."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -168,10 +170,13 @@ class _Rehearsal:
         places = [out / f"timeline-{number}"]
         if settings.repeat > 1:
             places = [out / f"timeline-{number}-{attempt}" for attempt in range(1, settings.repeat + 1)]
-        failed = [place for place in places if await hand.play(template, faults, seed, place)]
+        signs = [await hand.play(template, faults, seed, place) for place in places]
+        failed = sum(map(bool, signs))
         if failed:
             one = evolve(settings, seed=seed, timelines=1, template=template.name, out=None)
-            self._out.line(f"  it has failed in {len(failed)} of {len(places)} tries; again: {again(one)}")
+            self._out.line(f"  it has failed in {failed} of {len(places)} tries; again: {again(one)}")
+            for sign, times in Counter(chain.from_iterable(signs)).most_common():
+                self._out.line(f"    in {times} by {sign}")
 
 
 def again(settings: Settings) -> str:
@@ -250,8 +255,8 @@ class Stagehand:
         directory.mkdir()
         return await self._real_timeline(template, (), self._settings.seed, directory).rehearse_commands()
 
-    async def play(self, template: Template, faults: Sequence[Planned], seed: int, directory: Path) -> bool:
-        """One timeline. Returns whether it has failed.
+    async def play(self, template: Template, faults: Sequence[Planned], seed: int, directory: Path) -> Sequence[str]:
+        """One timeline. Returns by what it has failed (`Report.signs`): nothing where it has not.
 
         :raises CannotRun: when a server does not come up at first.
         """
@@ -274,7 +279,7 @@ class Stagehand:
         found = read_report(directory, read_catalogue(directory.parent / CATALOGUE), ())
         if self.web is not None:
             self.web.show.played(f"{directory.name}: {found.headline}")
-        return found.is_violated
+        return found.signs
 
     def _keep_what_was_done_by_hand(self, timeline: RealTimeline, plan: Plan, path: Path) -> None:
         """In the plan, so that it can be done again."""

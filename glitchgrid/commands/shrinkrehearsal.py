@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -73,7 +74,7 @@ class _Shrink:
         """:raises CannotRun: when there is nothing to shrink, or machines cannot be made."""
         asked, hand = self._asked, self._hand
         hand.require_means()
-        place, about = _failed_in(asked.directory)
+        place, about, signs = _failed_in(asked.directory)
         faults = hand.read_plan(place / PLAN)
         template = read_merged(hand.system.templates, about.template)
         prepare_directory(asked.out)
@@ -85,14 +86,15 @@ class _Shrink:
                 bar = progress.add_task("", total=max(1, len(faults)), said="")
 
                 async def once(fewer: Sequence[Planned]) -> bool:
-                    return await hand.play(template, fewer, about.seed, Path(scratch) / f"run-{shrinking.runs}")
+                    found = await hand.play(template, fewer, about.seed, Path(scratch) / f"run-{shrinking.runs}")
+                    return not signs.isdisjoint(found)
 
                 def went_on(runs: int, left: int) -> None:
                     _show(progress, bar, runs, left, len(faults))
 
                 shrinking = Shrinking(tuple(faults), once, asked.tries, went_on)
                 sure = await self._as_far_as_it_goes(shrinking)
-        self._tell(about, faults, shrinking, sure)
+        self._tell(about, faults, signs, shrinking, sure)
         return VIOLATION
 
     async def _as_far_as_it_goes(self, shrinking: Shrinking) -> int | None:
@@ -103,13 +105,15 @@ class _Shrink:
         except CancelledError:
             return None
 
-    def _tell(self, about: About, faults: Sequence[Planned], shrinking: Shrinking, sure: int | None) -> None:
+    def _tell(
+        self, about: About, faults: Sequence[Planned], signs: AbstractSet[str], shrinking: Shrinking, sure: int | None
+    ) -> None:
         path = self._asked.out / SHRUNK
         layout = self._hand.system.layout()
         plan = Plan(f"{about.seed}", layout, PLAIN, Habits(), shrinking.faults, "as it is")
         path.write_text(encode_plan(plan), encoding="utf-8")
         how = "interrupted, it may get smaller still" if sure is None else f"it fails in {sure} of {SURE_TRIES} tries"
-        print(f"was:  {len(faults)} faults")
+        print(f"was:  {len(faults)} faults, which fail by {', '.join(sorted(signs))}")
         print(f"is:   {len(shrinking.faults)}, after {shrinking.runs} runs; {how}")
         for planned in shrinking.faults[:FAULTS_TOLD_MAX]:
             print(f"  at {planned.at_ms / 1000:g} s, for {planned.for_ms / 1000:g} s: {planned.fault}")
@@ -137,14 +141,15 @@ def _settings_of(directory: Path) -> Settings:
         raise CannotRun(f"{path} is not what 'rehearse --system' has written: {error}") from error
 
 
-def _failed_in(directory: Path) -> tuple[Path, About]:
-    """The first timeline that has failed.
+def _failed_in(directory: Path) -> tuple[Path, About, frozenset[str]]:
+    """The first timeline that has failed, and by what.
 
     :raises CannotRun: where none has.
     """
     known = read_catalogue(directory / CATALOGUE)
     places = sorted(directory.glob(TIMELINES), key=lambda path: (len(path.name), path.name))
     for place in places:
-        if read_report(place, known, ()).is_violated:
-            return place, read_about(place)[0]
+        signs = frozenset(read_report(place, known, ()).signs)
+        if signs:
+            return place, read_about(place)[0], signs
     raise CannotRun(f"there is nothing to shrink: none of these {len(places)} timelines has failed")

@@ -426,6 +426,7 @@ def test_a_failure_is_repeated_and_shrunk(tmp_path: Path) -> None:
     status, said, errors = rehearse("--system", system, *options, "--out", out)
     assert (status, errors) == (1, ""), said
     assert "it has failed in 2 of 2 tries; again: " in said
+    assert "\n    in 2 by test command finally_count.sh\n" in said
     assert "finally_count.sh: 2 failed" in said
     assert "test commands that have not passed once, as each has to on the platform: finally_count.sh" in said
     events = [json.loads(line) for line in (out / "timeline-1-1" / "events.jsonl").read_text("utf-8").splitlines()]
@@ -434,7 +435,7 @@ def test_a_failure_is_repeated_and_shrunk(tmp_path: Path) -> None:
     done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 1, done.stderr
     was, now, fault, again = done.stdout.splitlines()
-    assert was == "was:  4 faults"
+    assert was == "was:  4 faults, which fail by test command finally_count.sh"
     assert now.startswith("is:   1, after ")
     assert now.endswith("it fails in 5 of 5 tries")
     assert fault.endswith("Kill(machine='a')")

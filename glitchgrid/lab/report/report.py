@@ -127,6 +127,15 @@ class Report:
         )
 
     @property
+    def signs(self) -> Sequence[str]:
+        """By what it is known: two runs that have one of these in common have failed in the same way."""
+        return [
+            *(f"property {each.property.text!r}" for each in self.with_standing(Standing.FAILED)),
+            *(f"test command {each.name}" for each in self.commands if each.ends.get(End.FAILED)),
+            *(["history"] if any(part.is_violated for part in self.parts) else []),
+        ]
+
+    @property
     def is_broken(self) -> bool:
         """Has a test command ended in a way that says nothing of the grid?"""
         return any(each.ends.get(End.BROKE) or each.ends.get(End.NEVER_ENDED) for each in self.commands)
