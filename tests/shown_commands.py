@@ -60,7 +60,8 @@ NOT_RUN = {
     "dask worker tcp://10.0.0.9:8786": NEEDS_ANOTHER_MACHINE,
     "dask scheduler --port 8786": NEEDS_ANOTHER_MACHINE,
     "pip install 'glitchgrid[dask]'": CHANGES_THE_MACHINE,
-    "twistd --nodaemon --pidfile= vault --port 8001 --data-dir /var/lib/glitchgrid": NEEDS_ANOTHER_MACHINE,
+    "twistd --nodaemon --pidfile= vault --port 8001 --data-dir /var/lib/glitchgrid"
+    " --peers 10.0.0.1:8001,10.0.0.2:8001,10.0.0.3:8001": NEEDS_ANOTHER_MACHINE,
     "twistd --nodaemon --pidfile= control --port 8000 --vaults 10.0.0.1:8001,10.0.0.2:8001,10.0.0.3:8001": (
         NEEDS_ANOTHER_MACHINE
     ),

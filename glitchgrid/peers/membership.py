@@ -36,7 +36,16 @@ from glitchgrid.errors import (
 from glitchgrid.measures import gauge
 from glitchgrid.outcome import StoreRequest
 from glitchgrid.protocol.change import CannotChange, Step
-from glitchgrid.protocol.member import WITH_ROSTER, CannotFence, FenceAnswer, FenceQuestion, Member, Membership, Phase
+from glitchgrid.protocol.member import (
+    WITH_ROSTER,
+    CannotFence,
+    FenceAnswer,
+    FenceQuestion,
+    Member,
+    Membership,
+    Phase,
+    answers_needed,
+)
 from glitchgrid.protocol.roster import Roster
 from glitchgrid.shield import shield
 from glitchgrid.storage.record import RecordDamaged
@@ -119,6 +128,7 @@ class GridMembership:
         self._warned: set[bytes] = set()
         self._said = ""
         self._heard: dict[str, Membership] = {}
+        self._has_looked = False
         self._problems: dict[str, str] = {}
         self.exists = False
         """Has it peers, or a roster? Else it is on its own, and all of this lets everything pass."""
@@ -206,18 +216,30 @@ class GridMembership:
             raise self._refusal()
         if listed == self._digest or not self._digest:
             return
-        if listed is None:
-            if stores and not self._allows_unlisted:
-                raise ListMissing
-        elif listed not in self._former:
+        if listed is not None:
+            self._admit_former(listed)
+        elif stores and not self._allows_unlisted:
+            raise ListMissing
+
+    def _admit_former(self, listed: bytes) -> None:
+        """:raises RequestError: for a list that has not been this grid's in any spelling that is known here."""
+        if listed not in self._former:
+            if self._may_have_missed_some:
+                raise Forming
             reachable("vault: a list of vaults that is not this grid's is refused")
             raise ListDiffers(self._addresses)
-        elif listed not in self._warned:
+        if listed not in self._warned:
             self._warned.add(listed)
             self._log.warn(
                 "a control's list has an address from before: the grid's vaults are {now}",
                 now=", ".join(self._addresses),
             )
+
+    @property
+    def _may_have_missed_some(self) -> bool:
+        """May a place have been taken while it was away, and it has not asked yet?"""
+        vaults = len(self._addresses)
+        return not self._has_looked and answers_needed(vaults) < vaults - 1
 
     def _refusal(self) -> RequestError:
         if self._member.is_changing:
@@ -379,6 +401,9 @@ class GridMembership:
         # Twice the same, one round after the other: so it was between the two, all of it at one moment. Answers of one
         # round may be of different moments, and a grid as some of them have it, and others, may never have been.
         await self._alone(partial(self._hear, heard))
+        others = sum(each.identity != self._member.now.identity for each in heard.values())
+        vaults = len(self._addresses)
+        self._has_looked = others >= vaults - 1 - answers_needed(vaults)  # no more, itself among them, need not know
         question = self._member.question()
         if question is not None:
             await self._ask_to_be_let_in(question)

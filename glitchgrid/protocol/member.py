@@ -30,7 +30,7 @@ Source: Michael et al., "Recovering shared objects without stable storage" (2017
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import reduce
 
@@ -205,7 +205,9 @@ class Member:
                 after = self._enter(me, others) if rosters else self._be_born(me, others)
             case Phase.LISTED | Phase.ENROLLED:
                 after = self._form(me, others)
-            case Phase.FORMED | Phase.REJOINING:
+            case Phase.FORMED:
+                after = self._learn([each.roster for each in others.values() if each.phase is Phase.FORMED], rosters)
+            case Phase.REJOINING:
                 after = None
         self._look()
         self._look_at_its_place(me)
@@ -353,6 +355,15 @@ class Member:
             return evolve(self.now, phase=Phase.FORMED)
         self.waits = f"the grid is not formed: {_listed(lacking)} did not say yet that the list is on its disk"
         return None
+
+    def _learn(self, formed: Sequence[Roster | None], of_this_grid: Sequence[Roster]) -> Membership | None:
+        """Formed: it was away while a place was taken, and that took only enough of the others."""
+        mine = self.now.roster
+        assert mine is not None
+        more = [each for each in of_this_grid if each in formed and not each.fenced <= mine.fenced]
+        if not more or self.is_changing:
+            return None
+        return evolve(self.now, roster=reduce(Roster.merged, more, mine))
 
     # Taking another's place.
 

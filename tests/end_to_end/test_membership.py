@@ -1,5 +1,7 @@
 """Vaults that know each other, as real processes: a birth, disks that are replaced, lists that differ."""
 
+import contextlib
+import itertools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +27,11 @@ class KnownGrid:
     :param everywhere: the vaults listen on every interface.
     """
 
-    def __init__(self, servers: Servers, options: Sequence[str] = (), *, everywhere: bool = False) -> None:
+    def __init__(
+        self, servers: Servers, options: Sequence[str] = (), *, everywhere: bool = False, count: int = COUNT
+    ) -> None:
         self.servers = servers
-        ports = [free_port() for _ in range(COUNT)]
+        ports = [free_port() for _ in range(count)]
         self.addresses = [f"{HOST}:{port}" for port in ports]
         self.options = ["--peers", ",".join(self.addresses), *options]
         self.vaults = [
@@ -124,6 +128,35 @@ def test_a_vault_comes_up_at_another_address(servers: Servers) -> None:
     control = servers.control(addresses).restart()
     assert ask(control.port, "POST", "11").status == 200
     wait_until(lambda: ask(moved.port).body == "11", "it is stored there, too")
+
+
+def test_one_of_five_was_away_while_another_moved(servers: Servers) -> None:
+    """It was not needed for that. Control, which has the new list, goes on when it is back, and counts it."""
+    grid = KnownGrid(servers, count=5)
+    grid.write(7)
+    moving, second, third, _, away = grid.vaults
+    away.kill()
+    moving.kill()
+    port = free_port()
+    addresses = [f"{HOST}:{port}", *grid.addresses[1:]]
+    wait_until_it_votes(servers.vault(port=port, options=["--peers", ",".join(addresses)]).start())
+    control = servers.control(addresses).restart()
+    assert ask(control.port, "POST", "8").status == 200
+    values = itertools.count(9)
+
+    def holds_what_was_written() -> str | None:
+        """Written all the time, from before it listens: control asks it as soon as it does."""
+        value = str(next(values))
+        assert ask(control.port, "POST", value).status == 200, control.stderr
+        with contextlib.suppress(OSError):
+            return value if ask(away.port).plain == (200, value) else None
+        return None
+
+    away.start()
+    value = wait_until(holds_what_was_written, "what is written is stored there, too")
+    second.kill()
+    third.kill()
+    assert ask(control.port).plain == (200, value), "three of five are left, with that one"
 
 
 def test_a_control_with_another_list_stops_and_says_what_differs(servers: Servers) -> None:

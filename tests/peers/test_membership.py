@@ -147,12 +147,12 @@ class Peer:
 
 
 class Grid:
-    def __init__(self) -> None:
+    def __init__(self, addresses: tuple[str, ...] = ADDRESSES) -> None:
         self.reactor: Any = FakeReactor()
         self.made = 0
         self.deaf: set[str] = set()
         self.presented: set[tuple[str, bytes | None]] = set()
-        self.at = {address: Vault(self, address, ADDRESSES) for address in ADDRESSES}
+        self.at = {address: Vault(self, address, addresses) for address in addresses}
 
     def new_identity(self) -> str:
         self.made += 1
@@ -282,6 +282,48 @@ class ListTests(SynchronousTestCase):
         self.vault.allows_unlisted = True
         self.vault.start()
         self.assertEqual((self.vault.admits(None), self.vault.admits(b"0" * 64)), (None, ListDiffers))
+
+
+class AwayTests(SynchronousTestCase):
+    """A place of five is taken at another address while one of the others is away: three of them are enough."""
+
+    BEFORE = ("a:1", "b:1", "c:1", "d:1", "e:1")
+    AFTER = ("b:1", "c:1", "d:1", "e:1", "x:1")
+
+    def setUp(self) -> None:
+        self.grid = Grid(self.BEFORE).is_born()
+        self.away = self.grid.at["e:1"]
+        self.away.crash()
+        self.lost = self.grid.at["a:1"].store.identity
+        self.grid.at.pop("a:1").crash()
+        moved = self.grid.at["x:1"] = Vault(self.grid, "x:1", self.AFTER)
+        moved.serve()
+        self.grid.go_on()
+        self.assertEqual((moved.phase, moved.admits(list_digest(self.AFTER).encode())), ("formed", None))
+
+    def test_it_asks_before_it_refuses_a_list_that_it_does_not_know(self) -> None:
+        self.away.serve()
+        self.assertEqual(self.away.admits(list_digest(self.AFTER).encode()), Forming)
+        self.assertIsNone(self.away.admits(list_digest(self.BEFORE).encode()))
+        self.grid.go_on()
+        self.assertIsNone(self.away.admits(list_digest(self.AFTER).encode()))
+        self.assertEqual(self.away.fenced, [self.lost])
+        self.assertEqual(self.away.admits(b"0" * 64), ListDiffers)
+        self.assertIn(self.lost.encode(), self.away.disk.durable(ROSTER_NAME) or b"")
+
+    def test_nor_refuses_one_while_it_is_cut_off(self) -> None:
+        """It has run all the time, and heard nobody."""
+        self.away.serve()
+        self.grid.go_on()
+        others = [each for each in self.grid.at.values() if each is not self.away]
+        for vault in others:
+            vault.is_up = False
+        self.grid.go_on(LOOK_S)
+        self.assertEqual(self.away.admits(b"0" * 64), Forming)
+        for vault in others:
+            vault.is_up = True
+        self.grid.go_on(LOOK_S)
+        self.assertEqual(self.away.admits(b"0" * 64), ListDiffers)
 
 
 class RejoiningTests(SynchronousTestCase):

@@ -33,6 +33,51 @@ def grid(*memberships: Membership) -> dict[str, Membership]:
     return dict(zip(HERE, memberships, strict=True))
 
 
+class LearningTests(SynchronousTestCase):
+    """One of five vaults was away while a place was taken, for which three others were enough."""
+
+    PEERS = ("a:1", "b:1", "c:1", "d:1", "e:1")
+    BORN = Roster(tuple(Place(each, each[0] * 32) for each in PEERS))
+    MOVED = BORN.taken(0, "f" * 32, "x:1", ())
+
+    def setUp(self) -> None:
+        self.away = Member(Membership("e" * 32, Phase.FORMED, self.PEERS, self.BORN))
+
+    def hear(self, *known: tuple[str, str, Roster], phase: Phase = Phase.FORMED) -> Membership | None:
+        others = {address: Membership(identity * 32, phase, self.PEERS, each) for address, identity, each in known}
+        return self.away.hear({"e:1": self.away.now, **others})
+
+    def test_it_learns_of_that_from_one_who_knows(self) -> None:
+        after = self.hear(("b:1", "b", self.BORN), ("c:1", "c", self.MOVED))
+        assert after is not None
+        self.assertEqual(after, evolve(self.away.now, roster=self.MOVED))
+        self.away.adopt(after)
+        self.assertEqual(self.away.fenced, {"a" * 32})
+        self.assertTrue(self.away.votes)
+        self.assertIsNone(self.hear(("b:1", "b", self.BORN), ("c:1", "c", self.MOVED)))
+
+    def test_what_two_know_is_taken_together(self) -> None:
+        other = self.BORN.taken(1, "9" * 32, "b:1", ())
+        after = self.hear(("c:1", "c", self.MOVED), ("d:1", "d", other))
+        assert after is not None
+        assert after.roster is not None
+        self.assertEqual(after.roster.fenced, {"a" * 32, "b" * 32})
+        self.assertEqual(after.roster.addresses, ("x:1", "b:1", "c:1", "d:1", "e:1"))
+
+    def test_nothing_of_those_whose_list_is_not_certain_yet_nor_of_another_grid(self) -> None:
+        self.assertIsNone(self.hear(("c:1", "c", self.MOVED), phase=Phase.LISTED))
+        other = Roster(tuple(Place(each, f"{number}" * 32) for number, each in enumerate(self.PEERS)), frozenset({"7"}))
+        self.assertIsNone(self.hear(("c:1", "2", other)))
+
+    def test_not_that_it_is_replaced_itself(self) -> None:
+        self.assertIsNone(self.hear(("c:1", "c", self.BORN.taken(4, "9" * 32, "e:1", ()))))
+        self.assertFalse(self.away.votes)
+
+    def test_nothing_while_the_list_is_being_changed(self) -> None:
+        self.away.adopt(evolve(self.away.now, promised=3))
+        self.assertIsNone(self.hear(("c:1", "c", self.MOVED)))
+
+
 class BirthTests(SynchronousTestCase):
     def test_a_new_vault_lists_all_when_it_has_heard_all(self) -> None:
         member = Member(new(A))

@@ -155,9 +155,10 @@ class World:
         (A vault that rejoins takes the names that it hears one after the other.)
         """
         asker = self.vaults[vault]
-        if asker.phase is Phase.FORMED:
-            return
         reached = [each for each in peers if self._reaches(asker, self.vaults[each])]
+        if asker.phase is Phase.FORMED:
+            known = self.model.fences(asker)
+            reached = [each for each in reached if not self.model.fences(self.vaults[each]) <= known]
         most = 1 if asker.phase is Phase.REJOINING or not self.instance.rounds else len(reached)
         for number in range(1, most + 1):
             for some in combinations(reached, number):
