@@ -30,7 +30,6 @@ from glitchgrid.outcome import Refused, Stored, StoreOutcome, StoreRequest
 from glitchgrid.peers.client import PeerClient
 from glitchgrid.peers.membership import GridMembership
 from glitchgrid.peers.options import ALONE, Peers
-from glitchgrid.shield import shield
 from glitchgrid.storage.disk import IDisk
 from glitchgrid.storage.metrics import StoreMetrics
 from glitchgrid.storage.pool import Pulse, abandon
@@ -39,6 +38,7 @@ from glitchgrid.storage.store import WAITING_STORES_MAX, Store
 from glitchgrid.tls.ends import Ends
 from glitchgrid.value import encode_number, parse_value
 from glitchgrid.vaults.address import VaultAddress
+from glitchgrid.waiting import shield
 from glitchgrid.wire import FENCED_HEADER, GUARD_HEADER, GUARD_INCREASE, IDENTITY_HEADER, LIST_HEADER
 
 STORE_TIMEOUT_S = 10.0

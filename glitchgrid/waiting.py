@@ -1,4 +1,4 @@
-"""Waiting for many things at once, and being told to stop waiting."""
+"""Waiting for many things at once, being told to stop waiting, and work that goes on when nobody waits any more."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -35,3 +35,16 @@ def abandon(work: Deferred[Any]) -> None:
     """Cancel what nobody waits for any more. Its CancelledError is no news; whatever else it fails with is."""
     work.cancel()
     work.addErrback(lambda failure: None if failure.check(CancelledError) else failure)
+
+
+def shield(work: Deferred[_T]) -> Deferred[_T]:
+    """A Deferred with the result of `work` whose cancellation does not reach it.
+
+    What a handler waits for is cancelled when its client disconnects, and control's time-outs are
+    disconnects at the vault. A commit, once begun, is not undone by that (condition 9 of the register's
+    correctness): half of it has happened already.
+    """
+    shielded: Deferred[_T] = Deferred()
+    # Once cancelled, a Deferred swallows the one result that comes later, failures too.
+    work.addBoth(shielded.callback)
+    return shielded

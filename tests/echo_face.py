@@ -8,7 +8,7 @@ from twisted.web.iweb import IRequest
 
 from glitchgrid.errors import StoreFailed
 from glitchgrid.http.face import Face, answer_errors, respond
-from glitchgrid.shield import shield
+from glitchgrid.waiting import shield
 
 HEADERS = {b"Glitchgrid-Vault": b"me"}
 

@@ -18,8 +18,8 @@ from glitchgrid.http.face import Face
 from glitchgrid.observer import Observer
 from glitchgrid.outcome import Committed, Decreases, Holds, Inconsistent, ReadOutcome, Undecided, WriteOutcome
 from glitchgrid.register.interface import OPERATION_TIMEOUT_S, IRegister
-from glitchgrid.shield import shield
 from glitchgrid.vaults.address import parse_vaults
+from glitchgrid.waiting import shield
 from tests.fakes import CaughtLog
 from tests.raw_client import RawClient, Wire, get, head, post
 from tests.test_vault import NO_VALUES

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from glitchgrid.errors import CannotListen, StartError
 from glitchgrid.http.face import Face
 from glitchgrid.http.healthdoor import HealthDoor
-from glitchgrid.shield import shield
+from glitchgrid.waiting import shield
 
 STOP_TIMEOUT_S = 5.0
 """How long requests in progress may take to end once the process is told to stop."""

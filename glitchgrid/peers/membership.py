@@ -47,11 +47,10 @@ from glitchgrid.protocol.member import (
     answers_needed,
 )
 from glitchgrid.protocol.roster import Roster
-from glitchgrid.shield import shield
 from glitchgrid.storage.record import RecordDamaged
 from glitchgrid.storage.rosterfile import RosterFile, decode_change, decode_question, encode_membership
 from glitchgrid.storage.store import Store
-from glitchgrid.waiting import settled
+from glitchgrid.waiting import settled, shield
 
 AGAIN_S = 0.2
 """How long a vault that does not vote waits before it asks its peers again."""

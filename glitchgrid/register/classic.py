@@ -25,8 +25,8 @@ from glitchgrid.protocol.quorum import Vote, majority
 from glitchgrid.register.counting import agreed_value, count_once
 from glitchgrid.register.doubles import Doubles
 from glitchgrid.register.interface import OPERATIONS_MAX, IRegister
-from glitchgrid.shield import shield
 from glitchgrid.vaults.client import VaultClient
+from glitchgrid.waiting import shield
 
 _Outcome = TypeVar("_Outcome", WriteOutcome, ReadOutcome)
 

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from glitchgrid.errors import StoreFailed, TooManyConnections
 from glitchgrid.http.face import CONNECTIONS_MAX, TURNED_AWAY_MAX, Face
 from glitchgrid.http.refusal import LINGER_S
-from glitchgrid.shield import shield
+from glitchgrid.waiting import shield
 from tests.echo_face import EchoFace, site
 from tests.fakes import CaughtLog
 from tests.raw_client import PEER, Answer, RawClient, get, head, post

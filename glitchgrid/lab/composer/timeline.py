@@ -20,8 +20,7 @@ from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer.calls import HERE, Call, Ground, Running
 from glitchgrid.lab.composer.templates import Command, Prefix, Template
-from glitchgrid.shield import shield
-from glitchgrid.waiting import settled
+from glitchgrid.waiting import settled, shield
 
 AT_ONCE_MAX = 3
 """Drivers beside each other: on two processors more would mostly wait for each other."""

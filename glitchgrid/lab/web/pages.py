@@ -10,8 +10,7 @@ from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from glitchgrid.shield import shield
-from glitchgrid.waiting import settled
+from glitchgrid.waiting import settled, shield
 
 PAGES_MAX = 20
 BODY_KEPT_BYTES_MAX = 1 << 16
