@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamServe
 from twisted.logger import Logger
 from twisted.web.iweb import IRequest
 
-from glitchgrid.errors import Misfit, ValueDecreases, ValueTooLarge
+from glitchgrid.errors import ListDiffers, Misfit, ValueDecreases, ValueTooLarge
 from glitchgrid.http.counting import FaceCounts
 from glitchgrid.http.doors import OPEN, Doors
 from glitchgrid.http.face import Face, answer_errors, respond, routes
@@ -173,13 +173,20 @@ class _ListRefused:
 
     def __init__(self, option: str, vaults: Sequence[VaultAddress], fatal: Fatal) -> None:
         self._option = option
-        self._vaults = ",".join(map(str, vaults))
+        self._vaults = tuple(map(str, vaults))
         self._fatal: Fatal | None = fatal
 
     def __call__(self, vault: VaultAddress, said: str) -> None:
         fatal, self._fatal = self._fatal, None
         if fatal is not None:
-            fatal(Misfit(f"bad {self._option}: it lists {self._vaults}. {vault} says: {said}"))
+            lists = f"bad {self._option}: it lists {','.join(self._vaults)}"
+            fatal(Misfit(f"{lists}. {vault} says: {said} ({self._difference(said)})"))
+
+    def _difference(self, said: str) -> str:
+        theirs = said.removeprefix(ListDiffers([]).message).split(",")
+        odd = ", ".join(each for each in self._vaults if each not in theirs)
+        lacking = ", ".join(each for each in theirs if each not in self._vaults)
+        return "; ".join([*([f"without {odd}"] if odd else []), *([f"with {lacking}"] if lacking else [])])
 
 
 class ControlService(FaceService):

@@ -166,7 +166,8 @@ def test_a_control_with_another_list_stops_and_says_what_differs(servers: Server
     assert control.wait_gone() == 1
     (line,) = [line for line in control.stderr.splitlines() if line.startswith("twistd control: ")]
     assert line.startswith(f"twistd control: bad --vaults: it lists {','.join(wrong)}. {HOST}:")
-    assert line.endswith(f"says: The vaults of this grid are {','.join(sorted(grid.addresses))}")
+    theirs = ",".join(sorted(grid.addresses))
+    assert line.endswith(f"The vaults of this grid are {theirs} (without {wrong[2]}; with {grid.addresses[2]})")
 
 
 def test_a_control_may_reach_the_vaults_by_other_addresses_than_theirs(servers: Servers) -> None:
