@@ -11,9 +11,10 @@ import pytest
 from glitchgrid.lab.checkers.max_register import check
 from glitchgrid.lab.checkers.result import Linearizable
 from glitchgrid.lab.history.format import count
+from glitchgrid.storage.record import Record
 from glitchgrid.storage.slots import decode_file
 from tests.certificates import Authority
-from tests.end_to_end.processes import HOST, Servers, Vault, ask, free_port, guarded, wait_until
+from tests.end_to_end.processes import HOST, START_TIMEOUT_S, Servers, Vault, ask, free_port, guarded, wait_until
 from tests.end_to_end.recording import Clients
 from tests.end_to_end.test_several_controls import meanwhile
 
@@ -270,3 +271,63 @@ def test_no_operation_fails_and_nothing_is_lost_while_disks_are_replaced(tmp_pat
     counts = count(history)
     assert (counts.ambiguous, counts.failed) == (0, 0), counts
     assert check(history, 100) == Linearizable(), counts
+
+
+def refused(vault: Vault) -> str:
+    """Start one that has something wrong: it ends with 1, says one line, which this returns, and writes nothing."""
+    before, said = contents(vault), vault.stderr
+    vault.start()
+    assert vault.wait_gone() == 1
+    (line,) = vault.stderr.removeprefix(said).splitlines()
+    assert contents(vault) == before
+    assert line.startswith("twistd vault: ")
+    return line.removeprefix("twistd vault: ")
+
+
+def contents(vault: Vault) -> tuple[Record, bytes]:
+    """What it holds, and its roster. (At each start the value is written anew.)"""
+    value, roster = (vault.data_dir / name for name in ("value", "roster"))
+    return decode_file(value.read_bytes()).record, roster.read_bytes()
+
+
+def test_lists_that_cannot_be(servers: Servers) -> None:
+    grid = KnownGrid(servers)
+    first, *others = grid.addresses
+    grid.vaults[0].kill()
+    directory = grid.vaults[0].data_dir
+
+    def with_peers(*peers: str) -> Vault:
+        return servers.vault(port=grid.vaults[0].port, data_dir=directory, options=["--peers", ",".join(peers)])
+
+    assert refused(with_peers(first, first, *others)).startswith(f"bad --peers: vault {first} is listed twice")
+    assert refused(with_peers(*grid.addresses, f"{HOST}:1")).startswith(f"bad --peers: it lists {HOST}:1,")
+    assert refused(with_peers(f"{HOST}:1", f"{HOST}:2", first)).startswith(f"bad --peers: it lists {HOST}:1,")
+    grid.vaults[0].restart()
+    wait_until_it_votes(grid.vaults[0])
+    odd = servers.vault(options=["--peers", ",".join(grid.addresses)]).start()
+    assert odd.wait_gone(START_TIMEOUT_S) == 1
+    assert "bad --peers: none of them leads to this vault, which has to be among them" in odd.stderr
+    grid.write(7)
+
+
+def test_directories_that_cannot_be_this_grids(servers: Servers) -> None:
+    grid = KnownGrid(servers)
+    grid.write(7)
+    vault = grid.vaults[0]
+    vault.kill()
+    roster = vault.data_dir / "roster"
+    good = roster.read_bytes()
+    roster.write_bytes(good[:-9])
+    assert refused(vault).startswith(f"{roster} is damaged: ")
+    roster.write_bytes((grid.vaults[1].data_dir / "roster").read_bytes())
+    assert "it is of another vault than value" in refused(vault)
+    roster.write_bytes(good)
+    other = KnownGrid(servers)
+    other.write(9)
+    other.vaults[0].kill()
+    shutil.move(vault.data_dir, vault.data_dir.with_name("kept"))
+    shutil.copytree(other.vaults[0].data_dir, vault.data_dir)
+    said = refused(vault)
+    assert said.startswith("bad --peers: it lists ")
+    assert said.endswith(f", and the grid has {','.join(sorted(other.addresses))}")
+    assert grid.read() == 7
