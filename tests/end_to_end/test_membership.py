@@ -329,5 +329,5 @@ def test_directories_that_cannot_be_this_grids(servers: Servers) -> None:
     shutil.copytree(other.vaults[0].data_dir, vault.data_dir)
     said = refused(vault)
     assert said.startswith("bad --peers: it lists ")
-    assert said.endswith(f", and the grid has {','.join(sorted(other.addresses))}")
+    assert said.endswith(f", and the grid has {', '.join(sorted(other.addresses))}")
     assert grid.read() == 7
