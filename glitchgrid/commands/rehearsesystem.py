@@ -28,6 +28,7 @@ from glitchgrid.lab.plan.file import decode_faults, encode_plan
 from glitchgrid.lab.plan.plan import Habits, Plan, Planned
 from glitchgrid.lab.plan.swarm import draw_faults
 from glitchgrid.lab.properties import read_catalogue, write_catalogue
+from glitchgrid.lab.rehearsal.otherfiles import refused_services
 from glitchgrid.lab.rehearsal.rehearsal import RealTimeline, Wanted
 from glitchgrid.lab.rehearsal.stage import Means
 from glitchgrid.lab.rehearsal.systemfile import PLAIN, SystemFile, read_system
@@ -226,6 +227,8 @@ class Stagehand:
         missing = means.missing_for_machines()
         if missing:
             raise CannotRun(missing)
+        for refused in refused_services(self._settings.file):
+            self._out.line(f"not run: {refused}", "yellow")
         self._can_do = self._means(self.system)
         unlimited = next(filter(None, (cgroups.missing(entry.limits) for _, entry in self.system.names)), "")
         self._can_limit = not unlimited

@@ -443,6 +443,49 @@ def test_a_failure_is_repeated_and_shrunk(tmp_path: Path) -> None:
     assert [each["kind"] for each in json.loads((small / "shrunk.json").read_text("utf-8"))["faults"]] == ["kill"]
 
 
+SAYS = """
+import http.server, os
+class Says(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["WORD"].encode() + str(os.path.isdir(os.environ["DISK"])).encode())
+http.server.HTTPServer(("", int(os.environ["PORT"])), Says).serve_forever()
+"""
+ASKS = """
+read='import urllib.request as u; print(u.urlopen("http://web:5000/", None, 1).read().decode())'
+said() { python3 -c "$read" 2> /dev/null; }
+until [ "$(said)" = "${WORD:-fine}True" ]; do sleep 0.1; done"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Procfile", "web: WORD=fine ${PYTHON:-python3} says.py\n"),
+        (
+            "compose.yaml",
+            """
+services:
+  db: {image: nobodys}
+  web:
+    command: ["python3", "says.py"]
+    environment: {PORT: "5000", WORD: "${WORD:-fine}"}
+""",
+        ),
+    ],
+)
+def test_files_of_other_tools(tmp_path: Path, name: str, text: str) -> None:
+    """Programs find what lies beside the file, and the port that they are told; braces are a shell's, or Compose's."""
+    toy(tmp_path, "", **{"templates/toy/singleton_driver_ask": ASKS})
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "says.py").write_text(SAYS, encoding="utf-8")
+    options = ("--timelines", 1, "--minutes", 0.05, "--plan", plan(tmp_path / "plan.json"), "--patience", 60)
+    status, said, errors = rehearse("--system", tmp_path / name, *options)
+    assert (status, errors) == (0, ""), said
+    assert "singleton_driver_ask.sh: 1 passed" in said
+    assert ("not run: db has no command, and its image cannot be run here\n" in said) == (name == "compose.yaml")
+
+
 def test_commands_are_tried_without_faults(tmp_path: Path) -> None:
     system = toy(tmp_path, TOY, **TOY_COMMANDS)
     status, said, errors = rehearse("--system", system, "--check")

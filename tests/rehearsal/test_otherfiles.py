@@ -1,6 +1,7 @@
 """Procfiles and Compose files, as far as machines can be made of them."""
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from click.testing import CliRunner
 
 from glitchgrid.cli import main
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.rehearsal.otherfiles import refused_services
 from glitchgrid.lab.rehearsal.platformfile import complaints_about
-from glitchgrid.lab.rehearsal.systemfile import SystemFile, read_system
+from glitchgrid.lab.rehearsal.systemfile import SystemFile, read_system, replaced
 
 COMPOSE = """
 services:
@@ -36,9 +38,11 @@ def read(directory: Path, name: str, text: str) -> SystemFile:
 def test_a_compose_file(tmp_path: Path, name: str) -> None:
     found = dict(read(tmp_path, name, COMPOSE).names)
     assert list(found) == ["web-server", "store"]
-    assert found["web-server"].program == ("sleep", "60")
-    assert found["web-server"].environment == {"A": "1", "B": ""}
-    assert (found["store"].program, found["store"].environment) == (("cat", "/dev/zero"), {"C": "x=y"})
+    here = f"--chdir={tmp_path.resolve()}"
+    assert found["web-server"].program == ("env", here, "sleep", "60")
+    assert found["web-server"].environment == {"A": "1", "B": "", "DISK": "{disk}"}
+    assert found["store"].program == ("env", here, "cat", "/dev/zero")
+    assert found["store"].environment == {"C": "x=y", "DISK": "{disk}"}
     assert (found["web-server"].keeps, found["store"].keeps) == (False, True)
 
 
@@ -59,11 +63,46 @@ def test_what_cannot_be_run_is_refused_by_its_name(tmp_path: Path, text: str, sa
     assert "\n" not in str(refused.value)
 
 
+def words(found: SystemFile, name: str) -> list[str]:
+    """The program of a machine, as it is run."""
+    known = found.words(name, "10.0.0.1", Path("/disk"))
+    return [replaced(word, known, name) for word in dict(found.names)[name].program]
+
+
+def test_variables_in_a_compose_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROM_SHELL", "shell")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    (tmp_path / ".env").write_text("# two\nFROM_FILE='file'\nFROM_SHELL=file\n", encoding="utf-8")
+    text = """
+services:
+  a:
+    entrypoint: [sh, -c]
+    command: ["echo $FROM_FILE ${FROM_SHELL} ${NOWHERE:-else} ${NOWHERE-else} [$NOWHERE] $$HOME {name} $${HOME}"]
+    environment: {X: "${FROM_FILE}/{name}"}
+"""
+    found = read(tmp_path, "compose.yaml", text)
+    assert words(found, "a")[2:] == ["sh", "-c", "echo file shell else else [] $HOME {name} ${HOME}"]
+    assert found.machines["a"].environment["X"] == "file/{brace}name}"
+
+
+def test_services_that_cannot_be_run_do_not_keep_the_others_from_it(tmp_path: Path) -> None:
+    text = COMPOSE.replace("volumes: {data: }", "  db: {image: postgres}\n  odd: {command: no-such-program}\n")
+    assert [name for name, _ in read(tmp_path, "compose.yaml", text).names] == ["web-server", "store"]
+    assert refused_services(tmp_path / "compose.yaml") == (
+        "db has no command, and its image cannot be run here",
+        "odd runs no-such-program, which is not on the PATH",
+    )
+    assert refused_services(tmp_path / "Procfile") == ()
+
+
 def test_a_procfile(tmp_path: Path) -> None:
-    text = "# who\nweb: python -m http.server $PORT\n\nweb_worker:  sleep 5\n"
-    found = dict(read(tmp_path, "Procfile", text).names)
-    assert found["web"].program == ("sh", "-c", "exec python -m http.server $PORT")
-    assert found["web-worker"].program == ("sh", "-c", "exec sleep 5")
+    text = "# who\nweb: python -m http.server ${PORT}\n\nweb_worker:  sleep 5\n"
+    system = read(tmp_path, "Procfile", text)
+    found = dict(system.names)
+    here = shlex.quote(str(tmp_path.resolve()))
+    assert words(system, "web") == ["sh", "-c", f"cd {here} && python -m http.server ${{PORT}}"]
+    assert words(system, "web-worker") == ["sh", "-c", f"cd {here} && sleep 5"]
+    assert found["web"].environment == {"PORT": "5000", "DISK": "{disk}"}
     assert all(each.keeps for each in found.values())
     with pytest.raises(CannotRun, match="line 2 is not NAME: COMMAND"):
         read(tmp_path, "Procfile", "a: b\nc" + os.linesep)

@@ -3,8 +3,12 @@
 Of a Compose file's services those can be machines that have an explicit ``command`` whose program is on the PATH: there
 are no images here. Files of neither kind say when a server serves, nor which disks matter: a machine is there when it
 runs, and what a service has a volume for may be lost.
+
+Programs run in the directory of the file, as its own tool would run them. The machine's disk is another one, whose
+name they have as DISK.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -16,6 +20,10 @@ from glitchgrid.lab.errors import CannotRun
 
 PROCFILE = "Procfile"
 COMPOSE = re.compile(r"(docker-)?compose.*\.ya?ml")
+VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::?-([^}]*))?\}|(\w+))")
+PORT = "5000"
+"""What programs of a Procfile find as PORT. Each has an address of its own."""
+
 PROCESS = re.compile(r"([A-Za-z0-9_-]+):\s*(.+)")
 
 Entries = Mapping[str, Mapping[str, Any]]
@@ -40,14 +48,57 @@ def machines_of_procfile(path: Path, text: str) -> Entries:
         if process is None:
             raise CannotRun(f"{path}: line {number} is not NAME: COMMAND")
         # A shell reads it, as with other programs that run Procfiles: variables are replaced.
-        found[_name(process[1])] = {"program": ["sh", "-c", f"exec {process[2]}"], "keeps": True}
+        command = f"cd {shlex.quote(str(path.resolve().parent))} && {process[2]}"
+        environment = {"PORT": PORT, "DISK": "{disk}"}
+        found[_name(process[1])] = {
+            "program": ["sh", "-c", _as_it_is(command)],
+            "environment": environment,
+            "keeps": True,
+        }
     return found
 
 
 def machines_of_compose(path: Path, text: str) -> Entries:
-    """:raises CannotRun: for a service that cannot be run, by its name."""
+    """Those services that can be run; `refused_services` tells of the others.
+
+    :raises CannotRun: where none can, for the first of them.
+    """
     _, services = services_of(path, text)
-    return {_name(name): _machine_of(path, name, service) for name, service in services.items()}
+    refused = _refusals(services)
+    if len(refused) == len(services):
+        raise CannotRun(f"{path}: {next(iter(refused.values()))}")
+    return {_name(name): _machine_of(path, service) for name, service in services.items() if name not in refused}
+
+
+def refused_services(path: Path) -> Sequence[str]:
+    """Why some services of a Compose file are not run, a line each. None for another file.
+
+    :raises CannotRun: for what is no such file.
+    """
+    if not is_compose(path):
+        return ()
+    return tuple(_refusals(services_of(path, path.read_text(encoding="utf-8"))[1]).values())
+
+
+def _refusals(services: Mapping[str, Any]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for name, service in services.items():
+        program = _program_of(service)
+        if not program:
+            found[name] = f"{name} has no command, and its image cannot be run here"
+        elif shutil.which(program[0]) is None:
+            found[name] = f"{name} runs {program[0]}, which is not on the PATH"
+    return found
+
+
+def _program_of(service: Any) -> list[str]:
+    if not isinstance(service, dict) or not service.get("command"):
+        return []
+    return [*_split(service.get("entrypoint")), *_split(service["command"])]
+
+
+def _split(words: Any) -> list[str]:
+    return [str(word) for word in words] if isinstance(words, list) else shlex.split(str(words or ""))
 
 
 def services_of(path: Path, text: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -70,18 +121,50 @@ def services_of(path: Path, text: str) -> tuple[Mapping[str, Any], Mapping[str, 
     return data, services
 
 
-def _machine_of(path: Path, name: str, service: Any) -> Mapping[str, Any]:
-    command = service.get("command") if isinstance(service, dict) else None
-    program = [str(word) for word in command] if isinstance(command, list) else shlex.split(str(command or ""))
-    if not program:
-        raise CannotRun(f"{path}: {name} has no command, and its image cannot be run here")
-    if shutil.which(program[0]) is None:
-        raise CannotRun(f"{path}: {name} runs {program[0]}, which is not on the PATH")
+def _machine_of(path: Path, service: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = {**variables_of(path.with_name(".env")), **os.environ}
+    program = [_expanded(word, known) for word in _program_of(service)]
+    given = _environment(service.get("environment")).items()
+    environment = {name: _as_it_is(_expanded(value, known)) for name, value in given}
     return {
-        "program": program,
+        "program": [_as_it_is(word) for word in ("env", f"--chdir={path.resolve().parent}", *program)],
         "keeps": bool(service.get("volumes")),
-        "environment": _environment(service.get("environment")),
+        "environment": {"DISK": "{disk}", **environment},
     }
+
+
+def variables_of(path: Path) -> Mapping[str, str]:
+    """Those of a file like .env; none where there is no such file.
+
+    :raises CannotRun: where it cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise CannotRun(f"{path} cannot be read: {error}") from error
+    pairs = (line.partition("=") for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+
+
+def _expanded(text: str, known: Mapping[str, str]) -> str:
+    """With variables' values in their places, as Compose has it: ``$A``, ``${A}``, ``${A:-else}``, ``$$`` for a dollar.
+
+    One that nobody has given is empty.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        return known.get(match[1] or match[3]) or match[2] or ""
+
+    return VARIABLE.sub(value, text)
+
+
+def _as_it_is(text: str) -> str:
+    """A system file's words in braces mean nothing to whoever has written this."""
+    return text.replace("{", "{brace}")
 
 
 def _environment(given: Any) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.rehearsal.otherfiles import services_of
+from glitchgrid.lab.rehearsal.otherfiles import services_of, variables_of
 
 PLATFORM = "linux/amd64"
 UNWANTED = ("logging", "pull_policy")
@@ -24,11 +24,11 @@ def complaints_about(path: Path) -> list[str]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        given = _names_in(path.with_name(".env"))
+        given = frozenset(variables_of(path.with_name(".env")))
     except OSError as error:
         raise CannotRun(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise CannotRun(f"{path}, or .env beside it, is no text: {error}") from error
+        raise CannotRun(f"{path} is no text: {error}") from error
     data, services = services_of(path, text)
     return [*_of_the_whole(data, text, given), *(each for name in services for each in _of(name, services[name]))]
 
@@ -81,11 +81,3 @@ def _of_dependencies(name: str, wanted: Any) -> Iterator[str]:
         condition = how.get("condition") if isinstance(how, dict) else None
         if condition != "service_healthy":
             yield f"{name}: it depends on {other} with {condition!r}, and not with 'service_healthy'"
-
-
-def _names_in(path: Path) -> frozenset[str]:
-    """The variables of a file like .env; none where there is no such file."""
-    if not path.exists():
-        return frozenset()
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return frozenset(line.partition("=")[0].strip() for line in lines if "=" in line and not line.startswith("#"))

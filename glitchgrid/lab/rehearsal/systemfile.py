@@ -290,7 +290,7 @@ class Words:
     @property
     def known(self) -> Mapping[str, str]:
         own = {"name": self.name, "address": self.address, "disk": str(self.disk), "here": str(self.here)}
-        return {**self.settings, **own, "python": sys.executable}
+        return {**self.settings, **own, "python": sys.executable, "brace": "{"}
 
 
 def replaced(text: str, words: Words, where: str) -> str:
