@@ -25,12 +25,13 @@ from glitchgrid.lab.place.changes import replaced
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import Environment, Plan, Planned
 from glitchgrid.lab.plan.swarm import LOADING_MS, draw_plan
-from glitchgrid.lab.register.assumptions import LostDisk, LostDisks, StoreByHand
+from glitchgrid.lab.register.assumptions import LostDisk, LostDisks, OtherList, StoreByHand
 from glitchgrid.lab.register.habits import ClientHabits
 from glitchgrid.lab.register.layout import GridLayout, Wanted
 from glitchgrid.lab.register.oracles.names import ORACLES
 from glitchgrid.lab.register.plans import grid_of, habits_of
 from glitchgrid.lab.register.simulated.deployment import REFUSED
+from glitchgrid.lab.register.simulated.grid import LIST_REFUSED
 from glitchgrid.lab.register.system import REGISTER
 from glitchgrid.lab.verdict import Verdict
 from glitchgrid.outcome import Holds
@@ -168,6 +169,12 @@ class BrokenAssumptionTests(SynchronousTestCase):
         result = self.run_with(LostDisks("vault1", "vault2"))
         self.assertEqual(result.plan.breaks, ["a majority of the vaults keep their disks"])
         self.assertEqual((result.findings, result.reached[REFUSED]), ((), 1))
+
+    def test_a_control_with_another_list_is_refused_and_stops(self) -> None:
+        result = self.run_with(OtherList("control1"))
+        self.assertEqual(result.plan.breaks, ["every control has the same list of vaults"])
+        self.assertEqual(result.findings, ())
+        self.assertGreater(result.reached[LIST_REFUSED], 0)
 
     def test_disks_that_are_lost_one_after_the_other_break_nothing(self) -> None:
         result = self.run_with(LostDisk("vault1"), LostDisk("vault2"))

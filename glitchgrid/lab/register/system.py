@@ -19,6 +19,7 @@ from glitchgrid.lab.register.simulated import aftermath, hostile
 from glitchgrid.lab.register.simulated.deployment import MAJORITY, REFUSED, JudgedGrid
 from glitchgrid.lab.register.simulated.exercises import turns
 from glitchgrid.lab.register.simulated.exercises.bench import BENCH
+from glitchgrid.lab.register.simulated.grid import LIST_REFUSED
 from glitchgrid.lab.system import SHOWED, Acts, Deployment, Run, System, fault_lines
 from glitchgrid.lab.trace.http import http_reader
 from glitchgrid.wire import GUARD_HEADER
@@ -37,6 +38,7 @@ class Register(System):
         *EVENTS,
         SHOWED,
         REFUSED,
+        LIST_REFUSED,
         availability.JUDGED,
         hostile.JUDGED,
         *aftermath.LINES,

@@ -66,6 +66,7 @@ BORN_S = 3
 """In any other run they wait for the grid's birth, and so long at most: faults may keep it from that."""
 
 OTHER_LIST = "twistd control: bad --vaults: "
+LIST_REFUSED = "a control with another list was refused, and stopped"
 """What a control says that has another list than the vaults."""
 
 NO_VAULT = "10.255.255.1"
@@ -266,7 +267,9 @@ class Grid(Deployment):
             return True
         said = formatEvent(dict(event))
         if said.startswith(OTHER_LIST):
-            return self.world.machines[process.host.name] in self._were_misled
+            is_known = self.world.machines[process.host.name] in self._were_misled
+            self.run.reached[LIST_REFUSED] += is_known
+            return is_known
         return self._was_refused(process) and said.startswith(CANNOT_START)
 
     def _was_refused(self, process: Process) -> bool:
