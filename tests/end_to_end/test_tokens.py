@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.processes import Grid, Servers, ask, twistd_fails, wait_until
 from tests.end_to_end.scenarios import TEMPLATES
-from tests.end_to_end.test_commands import running_up
+from tests.end_to_end.test_commands import free_ports_in_a_row, running_up
 
 GLITCHGRID = str(Path(sys.executable).parent / "glitchgrid")
 WORKLOAD = Path(__file__).parents[2] / "workload" / "workload.sh"
@@ -170,7 +170,7 @@ def test_a_grid_of_ones_own_takes_tokens(tokens: dict[str, Path], tmp_path: Path
         assert ask(port, "POST", "5", bearer(WRITER)).status == 200
         up.wait_for(f"control 127.0.0.1:{port}: up, answers 5")
     reads_first = secret(tmp_path / "reads first", f"read {READER}\nwrite {WRITER}\n")
-    refused = run(GLITCHGRID, "up", "--token-file", str(reads_first))
+    refused = run(GLITCHGRID, "up", "--port", str(free_ports_in_a_row()), "--token-file", str(reads_first))
     assert (refused.returncode, "has to be one that may write" in refused.stderr) == (2, True)
 
 
