@@ -92,7 +92,7 @@ def test_a_plan_that_fails_in_simulation_fails_here_and_the_other_way_round(tmp_
     simulated.write_text(encode_plan(made), encoding="utf-8")
     assert simulate("--plan", simulated) == 1
     assert simulate("--plan", simulated, "--glitch", "none") == 0
-    options = ("--template", "register", "--timelines", 2, "--seed", 4, "--minutes", 0.3, "--plan", simulated)
+    options = ("--template", "register", "--timelines", 1, "--seed", 4, "--minutes", 0.3, "--plan", simulated)
     status, said, _ = rehearse("--system", GRID, *options, "--set", "glitch=acknowledge-before-fsync", "--out", out)
     assert status == 1, said
     assert "Something is wrong" in said

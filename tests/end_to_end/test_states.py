@@ -152,10 +152,6 @@ def test_it_is_gone_in_time(state: str, servers: Servers, stack: ExitStack, tmp_
     assert "Traceback" not in server.log
 
 
-ROUNDS_LEAST = 31
-"""Of these, and of 9 s whichever takes longer: an operation that waits for the name takes more than its client does."""
-
-
 def test_a_name_that_never_resolves_costs_the_others_nothing(servers: Servers) -> None:
     """Vaults are killed and come back meanwhile: their names have to be looked up again and again."""
     vaults = [servers.vault().restart() for _ in range(2)]
@@ -164,7 +160,7 @@ def test_a_name_that_never_resolves_costs_the_others_nothing(servers: Servers) -
     control = servers.control(names, env=environment).restart()
     began = time.monotonic()
     value = 0
-    while value < ROUNDS_LEAST or time.monotonic() - began < 9:
+    while time.monotonic() - began < 9:
         value += 1
         assert ask(control.port, "POST", str(value)).status == 200
         assert ask(control.port).plain == (200, str(value))
@@ -173,5 +169,6 @@ def test_a_name_that_never_resolves_costs_the_others_nothing(servers: Servers) -
             victim.kill()
             victim.restart()
             wait_until(lambda: ask(control.port).status == 200, "the grid has both again", timeout_s=2)
+    assert value > 30
     control.terminate()
     control.wait_gone(GONE_S)

@@ -79,9 +79,11 @@ services:
     entrypoint: [sh, -c]
     command: ["echo $FROM_FILE ${FROM_SHELL} ${NOWHERE:-else} ${NOWHERE-else} [$NOWHERE] $$HOME {name} $${HOME}"]
     environment: {X: "${FROM_FILE}/{name}"}
+  b: {command: "${NOWHERE:-sleep} 5"}
 """
     found = read(tmp_path, "compose.yaml", text)
     assert words(found, "a")[2:] == ["sh", "-c", "echo file shell else else [] $HOME {name} ${HOME}"]
+    assert words(found, "b")[2:] == ["sleep", "5"]
     assert found.machines["a"].environment["X"] == "file/{brace}name}"
 
 

@@ -64,10 +64,11 @@ def machines_of_compose(path: Path, text: str) -> Entries:
     :raises CannotRun: where none can, for the first of them.
     """
     _, services = services_of(path, text)
-    refused = _refusals(services)
+    known = _known_beside(path)
+    refused = _refusals(services, known)
     if len(refused) == len(services):
         raise CannotRun(f"{path}: {next(iter(refused.values()))}")
-    return {_name(name): _machine_of(path, service) for name, service in services.items() if name not in refused}
+    return {_name(name): _machine_of(path, service, known) for name, service in services.items() if name not in refused}
 
 
 def refused_services(path: Path) -> Sequence[str]:
@@ -77,13 +78,19 @@ def refused_services(path: Path) -> Sequence[str]:
     """
     if not is_compose(path):
         return ()
-    return tuple(_refusals(services_of(path, path.read_text(encoding="utf-8"))[1]).values())
+    _, services = services_of(path, path.read_text(encoding="utf-8"))
+    return tuple(_refusals(services, _known_beside(path)).values())
 
 
-def _refusals(services: Mapping[str, Any]) -> Mapping[str, str]:
+def _known_beside(path: Path) -> Mapping[str, str]:
+    """The variables that Compose would know: those of .env, and over them a shell's."""
+    return {**variables_of(path.with_name(".env")), **os.environ}
+
+
+def _refusals(services: Mapping[str, Any], known: Mapping[str, str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for name, service in services.items():
-        program = _program_of(service)
+        program = _program_of(service, known)
         if not program:
             found[name] = f"{name} has no command, and its image cannot be run here"
         elif shutil.which(program[0]) is None:
@@ -91,10 +98,10 @@ def _refusals(services: Mapping[str, Any]) -> Mapping[str, str]:
     return found
 
 
-def _program_of(service: Any) -> list[str]:
+def _program_of(service: Any, known: Mapping[str, str]) -> list[str]:
     if not isinstance(service, dict) or not service.get("command"):
         return []
-    return [*_split(service.get("entrypoint")), *_split(service["command"])]
+    return [_expanded(word, known) for word in (*_split(service.get("entrypoint")), *_split(service["command"]))]
 
 
 def _split(words: Any) -> list[str]:
@@ -121,9 +128,8 @@ def services_of(path: Path, text: str) -> tuple[Mapping[str, Any], Mapping[str, 
     return data, services
 
 
-def _machine_of(path: Path, service: Mapping[str, Any]) -> Mapping[str, Any]:
-    known = {**variables_of(path.with_name(".env")), **os.environ}
-    program = [_expanded(word, known) for word in _program_of(service)]
+def _machine_of(path: Path, service: Mapping[str, Any], known: Mapping[str, str]) -> Mapping[str, Any]:
+    program = _program_of(service, known)
     given = _environment(service.get("environment")).items()
     environment = {name: _as_it_is(_expanded(value, known)) for name, value in given}
     return {

@@ -28,9 +28,7 @@ SOON_S = 1.0
 LATE_S = 0.5
 """How much later than its deadline something may be seen to happen here: clocks drift, and segments take their time."""
 
-DATE_S = 4
-"""So far from the server's clock its date may be: in whole seconds, and read by clients that do not listen at first."""
-
+DATE_S = 2
 _HEAD = re.compile(rb"(HTTP/1\.[01]) ([0-9]{3}) ([^\r\n]*)\r\n((?:[^\r\n]+\r\n)*)\r\n")
 _OWN = frozenset({b"date"})
 """Fields of Twisted's, which have a value of their own or none."""
@@ -50,6 +48,7 @@ class Known:
     :ivar vaults: how many there are.
     :ivar identity: of a vault; None for a control.
     :ivar fenced: whom a vault names beside its value; empty for nobody.
+    :ivar late_s: so long after it was sent the client may read an answer, for it does not listen at first.
     """
 
     kind: str
@@ -58,6 +57,7 @@ class Known:
     identity: bytes | None
     wall_s: Callable[[], float]
     fenced: bytes = b""
+    late_s: float = 0.0
 
 
 @frozen
@@ -130,7 +130,7 @@ def _problem_of_date(found: Answered, known: Known) -> str | None:
         said_s = stringToDatetime(dates[0])
     except ValueError:
         said_s = None
-    if said_s is None or abs(said_s - known.wall_s()) > DATE_S:
+    if said_s is None or not -DATE_S <= known.wall_s() - said_s <= DATE_S + known.late_s:
         return f"its date is {_text(dates[0])}, which is not the time there"
     return None
 

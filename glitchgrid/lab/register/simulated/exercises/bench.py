@@ -302,6 +302,7 @@ class Bench:
             len(self.others),
             identity,
             lambda: self.server.clock.wall_ns(self._world.now_ns) / SECOND_NS,
+            late_s=listens_after_s,
         )
         inquiry = _LateListener(clients.reactor, lambda: self._world.now_ns, row, known, lambda _: None)
         inquiry.listens_after_s = listens_after_s
