@@ -14,20 +14,28 @@ def settled(waited_for: Iterable[Deferred[_T]]) -> Deferred[list[tuple[bool, Any
     Cancelling it cancels all of them, and it fails with CancelledError. A bare `DeferredList` does not: its parts fail,
     it calls that a result, and whoever waits for it goes on as if nobody had told them to stop.
     """
-    together = DeferredList(list(waited_for), consumeErrors=True)
+    return stoppable(DeferredList(list(waited_for), consumeErrors=True))
+
+
+def stoppable(work: Deferred[_T]) -> Deferred[_T]:
+    """A Deferred with the result of `work`. Cancelling it cancels `work`, and it fails with CancelledError.
+
+    What work makes of its cancellation is its own affair: an HTTP agent fails with what that did to its connection, and
+    whoever takes that for an answer goes on as if nobody had told them to stop.
+    """
     stopped = False
 
     def stop(_: object) -> None:
         nonlocal stopped
         stopped = True
-        together.cancel()
+        work.cancel()
 
-    def end(results: list[tuple[bool, Any]]) -> None:
+    def end(result: Any) -> None:
         if not stopped:
-            waiting.callback(results)
+            waiting.callback(result)
 
-    waiting: Deferred[list[tuple[bool, Any]]] = Deferred(stop)
-    together.addCallback(end)
+    waiting: Deferred[_T] = Deferred(stop)
+    work.addBoth(end)
     return waiting
 
 

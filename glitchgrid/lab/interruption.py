@@ -47,8 +47,16 @@ def given_up_by(event: threading.Event) -> Iterator[None]:
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """For a block in which this process runs simulations itself, in its main thread."""
-    before = {number: signal.signal(number, _note) for number in _SIGNALS}
+    """For a block in which this process runs simulations itself, or is in code that no exception may come into.
+
+    Signals are the main thread's: in others it is a block like any other.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, _note) for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
         check()

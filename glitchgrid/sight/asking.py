@@ -22,7 +22,7 @@ from glitchgrid.tls.asking import ClientTLS
 from glitchgrid.tls.problems import in_words
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import vault_http
-from glitchgrid.waiting import settled
+from glitchgrid.waiting import settled, stoppable
 
 ASK_TIMEOUT_S = 5.0
 """An operation at control may take 4 s."""
@@ -98,7 +98,7 @@ class Asker:
             return Answer(problem=str(error))
         asked = Deferred.fromCoroutine(_exchange(http, self.reactor, path, value, self.token))
         try:
-            return await asked.addTimeout(self.timeout_s, self.reactor, _late)
+            return await stoppable(asked.addTimeout(self.timeout_s, self.reactor, _late))
         except defer.TimeoutError:
             return Answer(problem=f"no answer within {self.timeout_s:g} s")
         except _NO_ANSWER as error:

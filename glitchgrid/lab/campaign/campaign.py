@@ -97,13 +97,18 @@ def run_campaign(tasks: Iterable[Task], workers: Workers) -> Generator[Result, N
         while len(queue):
             yield queue.next()
     except BaseException:
-        workers.break_off()
+        with interruption.heeded():
+            workers.break_off()
         raise
     queue.close()
 
 
 class _Queue:
-    """The tasks that are being run, or wait for it, in their order."""
+    """The tasks that are being run, or wait for it, in their order.
+
+    Signals are notes while this thread is in the executor's code and in that of its futures: an exception in there can
+    leave a lock taken, and the executor would be waited for without an end.
+    """
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -116,7 +121,8 @@ class _Queue:
 
     def add(self, task: Task) -> None:
         try:
-            future = self._executor.submit(perform, task)
+            with interruption.heeded():
+                future = self._executor.submit(perform, task)
         except BrokenExecutor as error:
             # What was being run when it broke says so, too, and comes first.
             future = Future()
@@ -127,11 +133,8 @@ class _Queue:
         """Wait for the first of them, and take it out."""
         while True:
             task, future = self._waiting[0]
-            end_s = monotonic() + SEED_S_MAX
-            while not wait([future], LOOK_EVERY_S).done:
-                interruption.check()
-                if monotonic() > end_s:
-                    raise CannotRun(f"seed {task.seed} has no result after {SEED_S_MAX} s")
+            with interruption.heeded():
+                _wait_for(task, future)
             try:
                 result = future.result()
             except BrokenExecutor as error:
@@ -147,8 +150,9 @@ class _Queue:
         self._deaths[task.seed] += 1
         if self._deaths[task.seed] >= DEATHS_PER_SEED_MAX:
             raise CannotRun(f"whoever runs seed {task.seed}, or its neighbours, dies: {error}") from error
-        self._executor.shutdown(wait=False)
-        self._executor = self._workers.executor()
+        with interruption.heeded():
+            self._executor.shutdown(wait=False)
+            self._executor = self._workers.executor()
         before, self._waiting = self._waiting, deque()
         for each, future in before:
             if future.done() and not future.cancelled() and future.exception() is None:
@@ -157,4 +161,13 @@ class _Queue:
                 self.add(each)
 
     def close(self) -> None:
-        self._executor.shutdown()
+        with interruption.heeded():
+            self._executor.shutdown()
+
+
+def _wait_for(task: Task, future: Future[Result]) -> None:
+    end_s = monotonic() + SEED_S_MAX
+    while not wait([future], LOOK_EVERY_S).done:
+        interruption.check()
+        if monotonic() > end_s:
+            raise CannotRun(f"seed {task.seed} has no result after {SEED_S_MAX} s")

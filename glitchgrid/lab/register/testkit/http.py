@@ -13,6 +13,7 @@ from twisted.web.iweb import IResponse
 
 from glitchgrid.vaults.address import VaultAddress
 from glitchgrid.vaults.connections import CONNECTION_ERRORS
+from glitchgrid.waiting import stoppable
 
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 6.0
@@ -66,7 +67,9 @@ class Http:
         """
         asked = defer.Deferred.fromCoroutine(self._ask(address, body, headers))
         try:
-            return await asked.addTimeout(timeout_s, self._reactor)
+            return await stoppable(asked.addTimeout(timeout_s, self._reactor))
+        except defer.CancelledError:
+            raise  # those are connection errors where a connection has them
         except (ConnectError, ConnectingCancelledError, DNSLookupError) as error:
             raise NotSent(str(error)) from error
         except (defer.TimeoutError, _TooLong, RequestGenerationFailed, *CONNECTION_ERRORS) as error:
