@@ -24,6 +24,7 @@ from glitchgrid.lab.composer.templates import Template, names_in_all, read_merge
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import CannotRun, PlanInvalid
 from glitchgrid.lab.faults.fault import Fault, OfKeeper, Scope
+from glitchgrid.lab.faults.kinds import ASKED_FOR
 from glitchgrid.lab.plan.file import decode_faults, encode_plan
 from glitchgrid.lab.plan.plan import Habits, Plan, Planned
 from glitchgrid.lab.plan.swarm import draw_faults
@@ -339,6 +340,8 @@ class Stagehand:
             if refused and not self._settings.plain_disks:
                 self._out.line(f"not done here: {'; '.join(refused)}", "yellow")
             kinds = [kind for kind in kinds if kind.kind in system.faults]
+        else:
+            kinds = [kind for kind in kinds if kind not in ASKED_FOR]
         until_ms = int(settings.minutes * SECONDS_PER_MINUTE * MS_PER_S)
         # A timeline takes too long to have none: what draws no fault is drawn again.
         draws = (RandomStream(f"{seed}:plan{again}") for again in ("", *map(str, range(DRAWS_MAX))))

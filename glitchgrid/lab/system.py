@@ -290,5 +290,5 @@ def system_of(layout: Layout) -> System:
 
 
 def fault_lines(plans: Vocabulary) -> Sequence[str]:
-    """The lines for all faults that plans may have."""
-    return [FAULT + kind for kind in plans.kinds]
+    """The lines for all faults that seeds draw."""
+    return [FAULT + kind.kind for kind in plans.drawn]

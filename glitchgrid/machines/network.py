@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IReadDescriptor
 from zope.interface import implementer
 
 from glitchgrid.machines.frames import FRAME_BYTES_MAX, Pcap, is_for_many, payload_of, resets_for, target_of
 from glitchgrid.machines.interface import octets
+from glitchgrid.machines.roughness import SMOOTH, Roughness, together
 from glitchgrid.simulation.network import Slowness
 from glitchgrid.simulation.random_stream import RandomStream
 
@@ -40,30 +41,13 @@ Watch = Callable[[str, str, int, int | None, bytes], object]
 """Whence, whither, when it was sent, when it arrived (None where it was lost; by the monotonic clock), what it is."""
 
 
-@frozen
-class Roughness:
-    """What a link does beyond being slow.
-
-    :ivar duplicated_per_mille: how many frames of a thousand come twice.
-    :ivar reordered_per_mille: how many wait for `late_ns`, and are overtaken.
-    :ivar bits_per_s: how much it carries; 0 for as much as comes.
-    """
-
-    duplicated_per_mille: int = 0
-    reordered_per_mille: int = 0
-    late_ns: int = 5_000_000
-    bits_per_s: int = 0
-
-
-SMOOTH = Roughness()
-
-
 @define(eq=False)
 class Way:
     """One direction between two machines.
 
     :ivar cuts: by how many it is cut: partitions may overlap.
     :ivar holds: by how many it is held.
+    :ivar roughness: that of all `roughnesses` together.
     :ivar carried: how many frames have come out.
     :ivar lost: how many never will.
     :ivar ends: the machines' names.
@@ -73,6 +57,7 @@ class Way:
     cuts: int = 0
     holds: int = 0
     slowness: list[Slowness] = field(factory=list)
+    roughnesses: list[Roughness] = field(factory=list)
     roughness: Roughness = SMOOTH
     held: deque[tuple[int, bytes]] = field(factory=deque)
     waiting_bytes: int = 0
@@ -195,13 +180,23 @@ class Network:
             way.slowness.pop()
 
     def roughen(self, source: str, target: str, roughness: Roughness) -> None:
-        self._ways[source, target].roughness = roughness
+        """Let it be rough, too, until it is smoothed of that."""
+        way = self._ways[source, target]
+        way.roughnesses.append(roughness)
+        way.roughness = together(way.roughnesses)
+
+    def smooth(self, source: str, target: str, roughness: Roughness) -> None:
+        way = self._ways[source, target]
+        if roughness in way.roughnesses:
+            way.roughnesses.remove(roughness)
+        way.roughness = together(way.roughnesses)
 
     def heal(self) -> None:
         """All is well again, and what was held comes out."""
         for (source, target), way in self._ways.items():
             way.cuts, way.roughness, way.resets_until_ns = 0, SMOOTH, 0
             way.slowness.clear()
+            way.roughnesses.clear()
             way.holds = min(1, way.holds)
             if way.holds:
                 self.release(source, target)

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from glitchgrid.lab.faults.fault import Fault, OfServer, Stage
 from glitchgrid.lab.faults.kinds import FAULTS
+from glitchgrid.lab.faults.processes import Signal
 from glitchgrid.testing.errors import WorldError
 from glitchgrid.testing.preemption import Preemption
 
@@ -74,7 +75,7 @@ def fault(name: str) -> Callable[[Generator], type[Fault]]:
 DRAWN: dict[str, type[Fault]] = {each.kind: each for each in FAULTS}
 """Those that `world.faults` draws, by their names in plans."""
 
-BUILT_IN: dict[str, type[Fault]] = DRAWN | {Preemption.kind: Preemption}
+BUILT_IN: dict[str, type[Fault]] = DRAWN | {each.kind: each for each in (Signal, Preemption)}
 
 
 @functools.cache

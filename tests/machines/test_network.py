@@ -8,7 +8,8 @@ import pytest
 from twisted.internet.task import Clock
 
 from glitchgrid.machines import network as networks
-from glitchgrid.machines.network import QUEUE_BYTES_MAX, WATCHED_A_SECOND_MAX, Network, Roughness
+from glitchgrid.machines.network import QUEUE_BYTES_MAX, WATCHED_A_SECOND_MAX, Network
+from glitchgrid.machines.roughness import Roughness
 from glitchgrid.simulation.network import Slowness
 from tests.machines.test_frames import ACK, PSH, RST, read, segment
 
@@ -157,11 +158,13 @@ def test_some_of_it_is_lost(bench: Bench) -> None:
 
 
 def test_twice_late_and_thin(bench: Bench) -> None:
-    bench.network.roughen("m1", "m2", Roughness(duplicated_per_mille=1000))
+    twice, late = Roughness(duplicated_per_mille=1000), Roughness(reordered_per_mille=500, late_ns=5 * MS_NS)
+    bench.network.roughen("m1", "m2", twice)
     bench.send(1, frame(2, 1))
     bench.pass_time(1)
     assert len(bench.came(2)) == 2
-    bench.network.roughen("m1", "m2", Roughness(reordered_per_mille=500, late_ns=5 * MS_NS))
+    bench.network.smooth("m1", "m2", twice)
+    bench.network.roughen("m1", "m2", late)
     sent = [frame(2, 1, bytes([each])) for each in range(40)]
     for each in sent:
         bench.send(1, each)
@@ -169,11 +172,26 @@ def test_twice_late_and_thin(bench: Bench) -> None:
     came = bench.came(2)
     assert sorted(came) == sorted(sent)
     assert came != sent
+    bench.network.smooth("m1", "m2", late)
     bench.network.roughen("m1", "m2", Roughness(bits_per_s=len(sent[0]) * 8 * 100))
     for each in sent[:5]:
         bench.send(1, each)
     bench.pass_time(25)
     assert len(bench.came(2)) == 2, "a hundred of them in a second"
+
+
+def test_what_overlaps_is_done_together(bench: Bench) -> None:
+    twice, thin = Roughness(duplicated_per_mille=1000), Roughness(bits_per_s=len(frame(2, 1)) * 8 * 100)
+    for rough in (twice, thin, twice):
+        bench.network.roughen("m1", "m2", rough)
+    bench.network.smooth("m1", "m2", twice)
+    bench.send(1, frame(2, 1))
+    bench.pass_time(5)
+    assert bench.came(2) == []
+    bench.pass_time(6)
+    assert len(bench.came(2)) == 2, "it is thin, and one of two that send twice is left"
+    bench.network.heal()
+    assert bench.network.way("m1", "m2").is_plain
 
 
 def test_a_reset_tells_both_ends(bench: Bench) -> None:

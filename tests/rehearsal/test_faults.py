@@ -17,7 +17,7 @@ from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.faults import disks, links, processes
 from glitchgrid.lab.faults.fault import Fault
-from glitchgrid.lab.faults.kinds import FAULTS
+from glitchgrid.lab.faults.kinds import ASKED_FOR, FAULTS
 from glitchgrid.lab.plan.file import decode_faults, encode_plan
 from glitchgrid.lab.plan.plan import Environment, Habits, Plan, Planned
 from glitchgrid.lab.rehearsal.events import EVENTS, began, ended
@@ -25,6 +25,7 @@ from glitchgrid.lab.rehearsal.host import RESTART_AFTER_S, Host, RealClock, Worl
 from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
 from glitchgrid.lab.rehearsal.stage import Means, RealStage
 from glitchgrid.lab.rehearsal.systemfile import Machines
+from glitchgrid.machines.roughness import Roughness
 from glitchgrid.simulation.network import Slowness
 from glitchgrid.simulation.random_stream import RandomStream
 
@@ -213,6 +214,32 @@ def test_faults_of_links_go_to_the_network(bench: Bench) -> None:
     ]  # fmt: skip
 
 
+def test_a_rough_link_is_smooth_again_of_what_made_it_so(bench: Bench) -> None:
+    network: Any = bench.world.network
+    rough = (
+        (links.Duplication("a", "b", 100), Roughness(duplicated_per_mille=100)),
+        (links.Reordering("a", "b", 10, 5000), Roughness(reordered_per_mille=10, late_ns=5_000_000)),
+        (links.Bandwidth("a", "b", 64_000), Roughness(bits_per_s=64_000)),
+    )
+    for fault, roughness in rough:
+        fault.begin(bench.stage)
+        fault.end(bench.stage)
+        assert network.done == [("roughen", "a", "b", roughness), ("smooth", "a", "b", roughness)]
+        network.done.clear()
+
+
+def test_a_signal_and_what_it_has_ended_is_started(bench: Bench) -> None:
+    fault = processes.Signal("a", "SIGHUP")
+    assert fault.begin(bench.stage)
+    assert bench.asked(bench.a) == [("signal", {"number": int(signal.SIGHUP)})]
+    fault.end(bench.stage)
+    assert bench.launched == ["a", "b"], "it has taken the signal for something, and runs"
+    fault.begin(bench.stage)
+    bench.end(bench.a)
+    fault.end(bench.stage)
+    assert bench.launched == ["a", "b", "a"]
+
+
 def test_what_waits_for_programs_there_goes_on_with_them(bench: Bench) -> None:
     """nsenter stops with the program that it waits for: with a test command on that machine, too."""
     guest: Any = Child()
@@ -306,7 +333,7 @@ class TestPlans:
     def test_every_kind_is_done_or_refused(self) -> None:
         means = Means("no disks", "no clocks")
         done = {kind.kind for kind in means.kinds()}
-        assert done | set(means.refusals()) == {kind.kind for kind in FAULTS}
+        assert done | set(means.refusals()) == {kind.kind for kind in (*FAULTS, *ASKED_FOR)}
         assert not done & set(means.refusals())
         assert {"kill", "stop", "pause", "throttle", "cut", "partition", "jam", "slow", "reset", "clog"} <= done
 

@@ -6,6 +6,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from glitchgrid.lab.errors import PlanInvalid
+from glitchgrid.lab.faults.kinds import ASKED_FOR
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import Plan
 from glitchgrid.lab.plan.swarm import draw_plan
@@ -38,6 +39,10 @@ class DrawTests(SynchronousTestCase):
                 for planned in plan_of(seed, layout).faults:
                     for name in ("machine", "source", "target"):
                         self.assertIn(getattr(planned.fault, name, "vault1"), names)
+
+    def test_what_is_asked_for_alone_is_never_drawn(self) -> None:
+        drawn = {type(each.fault) for seed in range(60) for each in plan_of(seed).faults}
+        self.assertFalse(drawn & {*ASKED_FOR})
 
     def test_few_seeds_break_an_assumption_and_say_so(self) -> None:
         plans = [plan_of(seed) for seed in range(200)]
@@ -131,6 +136,8 @@ class FileTests(SynchronousTestCase):
             ({"kind": "partition", "groups": [["vault1"], [["vault2"]]], "one_way": False}, "groups"),
             ({"kind": "partition", "groups": "vault1", "one_way": False}, "'v' is not one of"),
             ({"kind": "kill"}, "machine"),
+            ({"kind": "signal", "machine": "vault1", "signal": "SIGKILL"}, "'signal' must be in"),
+            ({"kind": "bandwidth", "source": "vault1", "target": "control1"}, "bandwidth is done to frames"),
             ({"kind": "kill", "machine": "vault1", "why": 1}, "why"),
         ):
             self.invalid(lambda data, fault=fault: data.update(faults=[{"at_ms": 1, "for_ms": 1, **fault}]), problem)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -20,7 +21,7 @@ from glitchgrid.lab.campaign.run import run_plan, run_seed
 from glitchgrid.lab.campaign.tasks import Task, perform
 from glitchgrid.lab.faults.fault import Fault
 from glitchgrid.lab.faults.links import Cut
-from glitchgrid.lab.faults.processes import Kill
+from glitchgrid.lab.faults.processes import Kill, Signal
 from glitchgrid.lab.place.changes import replaced
 from glitchgrid.lab.plan.file import decode_plan, encode_plan
 from glitchgrid.lab.plan.plan import Environment, Plan, Planned
@@ -29,6 +30,7 @@ from glitchgrid.lab.register.assumptions import LostDisk, LostDisks, OtherList, 
 from glitchgrid.lab.register.habits import ClientHabits
 from glitchgrid.lab.register.layout import GridLayout, Wanted
 from glitchgrid.lab.register.oracles.names import ORACLES
+from glitchgrid.lab.register.plans import CALM as CALM_END
 from glitchgrid.lab.register.plans import grid_of, habits_of
 from glitchgrid.lab.register.simulated.deployment import REFUSED
 from glitchgrid.lab.register.simulated.grid import LIST_REFUSED
@@ -208,6 +210,19 @@ class BrokenAssumptionTests(SynchronousTestCase):
 
     def test_the_same_run_without_them(self) -> None:
         self.assertEqual(self.run_with().verdict, Verdict.PASSED)
+
+
+class SignalTests(SynchronousTestCase):
+    def test_each_is_taken_as_the_program_takes_it_and_what_has_ended_is_started(self) -> None:
+        """A vault without certificates has lost its terminal at SIGHUP; SIGINT has it tidy up first."""
+        for name, ends in (("SIGWINCH", False), ("SIGHUP", True), ("SIGUSR1", True), ("SIGINT", True)):
+            plan = evolve(draw_plan("1", GridLayout(vaults=3), REGISTER.plans), environment=CALM, habits=STEADY)
+            faults = [Planned(at_ms, 300, Signal("vault1", name)) for at_ms in (1000, 2500)]
+            result = run_plan(evolve(plan, faults=faults, ends_with=CALM_END), keep_trace=True)
+            self.assertEqual(result.findings, (), name)
+            self.assertEqual(result.reached["fault: signal"], 2)
+            ended = [line for line in result.trace if line.endswith(f"vault1 exit {-getattr(signal, name)}\n")]
+            self.assertEqual(len(ended), 2 * ends, name)
 
 
 class ClientTests(SynchronousTestCase):

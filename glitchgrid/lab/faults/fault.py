@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import text
+from glitchgrid.machines.roughness import Roughness
 from glitchgrid.simulation.network import Slowness
 from glitchgrid.simulation.random_stream import RandomStream
 
@@ -32,6 +33,14 @@ class Network(Protocol):
     def slow(self, source: str, target: str, slowness: Slowness) -> object: ...
 
     def calm(self, source: str, target: str) -> object: ...
+
+
+class FrameNetwork(Network, Protocol):
+    """One that carries frames, which may be told apart: real machines have one, and the simulator's has streams."""
+
+    def roughen(self, source: str, target: str, roughness: Roughness) -> object: ...
+
+    def smooth(self, source: str, target: str, roughness: Roughness) -> object: ...
 
 
 class Names(Protocol):
@@ -90,6 +99,8 @@ class Process(Protocol):
     def sockets(self) -> Sequence[object]: ...
 
     def terminate(self) -> object: ...
+
+    def signal(self, number: int) -> object: ...
 
     def pause(self) -> object: ...
 

@@ -1,14 +1,16 @@
 """Faults of the network. Each may be one way."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import permutations
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from attrs import Attribute, field, frozen
 
-from glitchgrid.lab.faults.fault import US_NS, Fault, OfLink, OfServer, Scope, Stage
+from glitchgrid.lab.faults.fault import US_NS, Fault, FrameNetwork, OfLink, OfServer, Scope, Stage
 from glitchgrid.lab.layout import Layout, Link
 from glitchgrid.lab.limits import one_of, whole, yes_or_no
+from glitchgrid.machines.roughness import Roughness
 from glitchgrid.simulation.clock import MILLION
 from glitchgrid.simulation.network import Slowness
 from glitchgrid.simulation.random_stream import PER_MILLE, RandomStream
@@ -18,10 +20,15 @@ LATENCIES_US = (5_000, 50_000, 400_000)
 JITTERS_US = (0, 10_000, 200_000)
 LOSSES_PER_MILLE = (0, 10, 200)
 LATENCY_US_MAX = 10 * MILLION
+PER_MILLES = (10, 100, 500)
+LATES_US = (1_000, 5_000, 50_000)
+BANDWIDTHS_BITS_PER_S = (64_000, 1 * MILLION, 10 * MILLION)
+BITS_PER_S_MIN, BITS_PER_S_MAX = 1_000, 100_000 * MILLION
 
 _latency_us = whole(1, LATENCY_US_MAX)
 _jitter_us = whole(0, LATENCY_US_MAX)
 _loss_per_mille = whole(0, PER_MILLE - 1)
+_per_mille = whole(1, PER_MILLE)
 
 
 @frozen
@@ -227,3 +234,75 @@ class Clog(OfServer):
         into = [(other, self.machine) for other in others] if self.way != "out" else []
         out = [(self.machine, other) for other in others] if self.way != "in" else []
         return into + out
+
+
+@frozen
+class _Rough(OfLink):
+    """Something that a link does to frames."""
+
+    @property
+    @abstractmethod
+    def roughness(self) -> Roughness:
+        """What is done."""
+
+    def begin(self, stage: Stage) -> bool:
+        _frames(stage).roughen(self.source, self.target, self.roughness)
+        return True
+
+    def end(self, stage: Stage) -> bool:
+        _frames(stage).smooth(self.source, self.target, self.roughness)
+        return False
+
+
+def _frames(stage: Stage) -> FrameNetwork:
+    """Where there are none, such a fault is refused when its plan is read."""
+    return cast("FrameNetwork", stage.world.network)
+
+
+@frozen
+class Duplication(_Rough):
+    """Some frames come twice."""
+
+    kind = "duplication"
+    duplicated_per_mille: int = field(validator=_per_mille)
+
+    @classmethod
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(*layout.draw_link(rng), rng.pick(PER_MILLES))
+
+    @property
+    def roughness(self) -> Roughness:
+        return Roughness(duplicated_per_mille=self.duplicated_per_mille)
+
+
+@frozen
+class Reordering(_Rough):
+    """Some frames are late, and those behind them come first."""
+
+    kind = "reordering"
+    reordered_per_mille: int = field(validator=_per_mille)
+    late_us: int = field(validator=_latency_us)
+
+    @classmethod
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(*layout.draw_link(rng), rng.pick(PER_MILLES), rng.pick(LATES_US))
+
+    @property
+    def roughness(self) -> Roughness:
+        return Roughness(reordered_per_mille=self.reordered_per_mille, late_ns=self.late_us * US_NS)
+
+
+@frozen
+class Bandwidth(_Rough):
+    """A thin link: what is more than it carries waits, and what does not fit into its queue is lost."""
+
+    kind = "bandwidth"
+    bits_per_s: int = field(validator=whole(BITS_PER_S_MIN, BITS_PER_S_MAX))
+
+    @classmethod
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(*layout.draw_link(rng), rng.pick(BANDWIDTHS_BITS_PER_S))
+
+    @property
+    def roughness(self) -> Roughness:
+        return Roughness(bits_per_s=self.bits_per_s)

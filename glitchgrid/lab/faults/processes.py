@@ -1,5 +1,6 @@
 """Faults of machines and of what runs on them: ends, power, pauses, clocks."""
 
+import signal
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
@@ -7,11 +8,13 @@ from attrs import field, frozen
 
 from glitchgrid.lab.faults.fault import US_NS, Fault, Machine, OfKeeper, OfServer, Scope, Stage
 from glitchgrid.lab.layout import Layout, Link
-from glitchgrid.lab.limits import whole
+from glitchgrid.lab.limits import one_of, whole
 from glitchgrid.simulation.clock import MILLION, SECOND_NS
 from glitchgrid.simulation.random_stream import RandomStream
 
 HOUR_S = 3600
+SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGWINCH")
+"""Those that programs take for something. SIGTERM, SIGKILL and SIGSTOP are faults of their own."""
 
 
 @frozen
@@ -42,6 +45,28 @@ class Stop(Kill):
         if process is not None:
             process.terminate()
         return process is not None
+
+
+@frozen
+class Signal(OfServer):
+    """Some signal; what it does is for the program to say. One that it has ended is started after a while."""
+
+    kind = "signal"
+    signal: str = field(validator=one_of(*SIGNALS))
+
+    @classmethod
+    def draw(cls, rng: RandomStream, layout: Layout) -> Self:
+        return cls(rng.pick(layout.servers), rng.pick(SIGNALS))
+
+    def begin(self, stage: Stage) -> bool:
+        process = self.on(stage).process
+        if process is not None:
+            process.signal(int(getattr(signal, self.signal)))
+        return process is not None
+
+    def end(self, stage: Stage) -> bool:
+        stage.start(self.on(stage))
+        return False
 
 
 @frozen

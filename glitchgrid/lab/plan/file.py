@@ -15,12 +15,15 @@ from cattrs.errors import ForbiddenExtraKeysError
 
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.faults.kinds import OF_FRAMES
 from glitchgrid.lab.layout import Layout
 from glitchgrid.lab.plan.plan import FAULTS_MAX, Habits, Plan, Planned
 from glitchgrid.lab.plan.vocabulary import Vocabulary
 
 VERSION = 2
 WITH_SURROUNDINGS = 1
+
+_OF_FRAMES = [kind.kind for kind in OF_FRAMES]
 
 
 def encode_plan(plan: Plan) -> str:
@@ -135,6 +138,8 @@ def _know_faults(converter: Converter, kinds: Mapping[str, type[Fault]]) -> None
         rest = dict(data)
         at_ms, for_ms, kind = (rest.pop(name, None) for name in ("at_ms", "for_ms", "kind"))
         if type(kind) is not str or kind not in kinds:
+            if kind in _OF_FRAMES:
+                raise ValueError(f"{kind} is done to frames, and this network has streams: rehearse --system has both")
             raise ValueError(f"there is no fault of kind {kind!r}")
         fault: Fault = converter.structure(rest, kinds[kind])
         return Planned(at_ms, for_ms, fault)

@@ -17,6 +17,7 @@ class Vocabulary:
     :ivar draw_habits: how clients behave in one run, at random.
     :ivar harmless: the kinds of fault that leave the system's assumptions whole.
     :ivar breaking: the kinds of fault that break one. A run with one of these is expected to go wrong.
+    :ivar asked_for: kinds that a plan may have, and that no seed draws.
     :ivar ends: in which ways runs end, each as often as it is to be drawn; the first is the plainest.
     """
 
@@ -26,8 +27,14 @@ class Vocabulary:
     harmless: tuple[type[Fault], ...]
     breaking: tuple[type[Fault], ...] = ()
     ends: tuple[str, ...] = ("as it is",)
+    asked_for: tuple[type[Fault], ...] = ()
+
+    @property
+    def drawn(self) -> tuple[type[Fault], ...]:
+        """The kinds that seeds draw."""
+        return (*self.harmless, *self.breaking)
 
     @property
     def kinds(self) -> Mapping[str, type[Fault]]:
         """All kinds of fault, by their names."""
-        return {kind.kind: kind for kind in (*self.harmless, *self.breaking)}
+        return {kind.kind: kind for kind in (*self.drawn, *self.asked_for)}

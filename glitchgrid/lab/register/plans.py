@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import evolve
 
+from glitchgrid.lab.faults.processes import Signal
 from glitchgrid.lab.plan.plan import Environment, FoundWith, Plan, Planned
 from glitchgrid.lab.plan.simpler import on_layout, plainer_environment, sooner, sooner_faults
 from glitchgrid.lab.plan.vocabulary import Vocabulary
@@ -20,7 +21,7 @@ the controls, too. Calm: nothing; what can run goes on running."""
 ENDS_DRAWN = 3 * (KILL, POWER_LOSS) + 2 * (CALM,)
 """A calm end is a quarter of them: it takes the longest."""
 
-PLANS = Vocabulary(GridLayout, ClientHabits, draw_habits, HARMLESS, BREAKING, ENDS_DRAWN)
+PLANS = Vocabulary(GridLayout, ClientHabits, draw_habits, HARMLESS, BREAKING, ENDS_DRAWN, (Signal,))
 
 FEWEST_STEPS = 1
 

@@ -188,6 +188,9 @@ class Processes:
         self._host.stopped_ns = time.monotonic_ns()
         self._host.tell("signal", number=int(signal.SIGTERM))
 
+    def signal(self, number: int) -> None:
+        self._host.tell("signal", number=number)
+
     def pause(self) -> None:
         self._host.hold_still("paused")
 

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from glitchgrid.lab.faults import disks, names, processes
 from glitchgrid.lab.faults.fault import Fault
-from glitchgrid.lab.faults.kinds import FAULTS
+from glitchgrid.lab.faults.kinds import ASKED_FOR, FAULTS
 from glitchgrid.lab.rehearsal.host import Host, World
 
 NOT_HERE: Mapping[type[Fault], str] = {
@@ -48,7 +48,7 @@ class Means:
     def kinds(self) -> tuple[type[Fault], ...]:
         """What can be done."""
         refused = self.refusals()
-        return tuple(kind for kind in FAULTS if kind.kind not in refused)
+        return tuple(kind for kind in (*FAULTS, *ASKED_FOR) if kind.kind not in refused)
 
 
 class RealStage:

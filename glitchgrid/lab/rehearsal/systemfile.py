@@ -19,7 +19,7 @@ from cattrs.errors import ForbiddenExtraKeysError
 from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.composer.templates import Place
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.faults.kinds import FAULTS
+from glitchgrid.lab.faults.kinds import ASKED_FOR, FAULTS
 from glitchgrid.lab.layout import CLIENTS, Layout, Link
 from glitchgrid.lab.plan.plan import Environment
 from glitchgrid.lab.rehearsal.otherfiles import is_compose, is_procfile, machines_of_compose, machines_of_procfile
@@ -75,7 +75,7 @@ def _ready_within(_file: Any, _attribute: "Attribute[Any]", value: Any) -> None:
 
 
 def _known_faults(_file: Any, _attribute: "Attribute[Any]", kinds: Sequence[str]) -> None:
-    known = [kind.kind for kind in FAULTS]
+    known = [kind.kind for kind in (*FAULTS, *ASKED_FOR)]
     for kind in kinds:
         if kind not in known:
             raise ValueError(f"faults has {kind!r}, and there is no such kind; there is {', '.join(known)}")

@@ -131,6 +131,10 @@ class Running:
         for each in self._processes:
             each.kill(SIGTERM)
 
+    def signal(self, number: int) -> None:
+        for each in self._processes:
+            each.kill(number)
+
     def pause(self) -> None:
         for each in self._processes:
             each.pause()

@@ -33,6 +33,9 @@ IDENT_STEP = 0x1000
 _IGNORED = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT, signal.SIGSTOP}
 """Signals that end nobody who has no handler for them."""
 
+_ENDING = {signal.SIGTERM, signal.SIGINT}
+"""Those by which somebody asks for the end."""
+
 
 def _say_nothing(*_raised: object) -> None:
     """What a process that is over raises, nobody reads."""
@@ -77,7 +80,7 @@ class Process:
     :ivar status: None while it runs; its exit status, or a signal's number below 0.
     :ivar failure: the exception that ended it, if one did.
     :ivar parent: who has started it, if it was another process; `children` are those whose end it has not heard of yet.
-    :ivar is_terminating: it was sent SIGTERM.
+    :ivar is_terminating: it was asked to end, by SIGTERM or SIGINT.
     :ivar waits_for_children: those of its threads that wait for the end of one.
     :ivar when_ended: is called when it has ended, but not by a loss of power.
     :ivar is_awaited: it has ended, and its parent has not asked for its status yet.
@@ -279,7 +282,7 @@ class Process:
             return
         if number in {signal.SIGSTOP, signal.SIGCONT}:
             (self.pause if number == signal.SIGSTOP else self.resume)()
-        self.is_terminating |= number == signal.SIGTERM
+        self.is_terminating |= number in _ENDING
         handler = self.handler(number)
         if number == signal.SIGKILL or (handler == signal.SIG_DFL and number not in _IGNORED):
             self.exit(-number)

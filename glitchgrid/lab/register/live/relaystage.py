@@ -10,6 +10,7 @@ from attrs import define, frozen
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults import links, processes
 from glitchgrid.lab.faults.fault import Fault
+from glitchgrid.lab.faults.kinds import OF_FRAMES
 from glitchgrid.lab.register.assumptions import LostDisk
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.register.layout import GridLayout
@@ -21,13 +22,13 @@ from glitchgrid.simulation.network import Slowness
 
 NS_PER_S = 10**9
 DONE: Sequence[type[Fault]] = (
-    processes.Kill, processes.Stop, processes.Pause, links.Cut, links.Partition, links.Jam, links.Slow,
-    links.Congestion, links.Clog, links.Reset,
+    processes.Kill, processes.Stop, processes.Signal, processes.Pause,
+    links.Cut, links.Partition, links.Jam, links.Slow, links.Congestion, links.Clog, links.Reset,
 )  # fmt: skip
 IN_SIMULATION: Sequence[type[Fault]] = (LostDisk, *BREAKING)
 REFUSALS: Mapping[str, str] = {
     kind.kind: "it takes a machine of one's own: 'rehearse --system examples/grid/system.toml' has them"
-    for kind in HARMLESS
+    for kind in (*HARMLESS, *OF_FRAMES)
     if kind not in DONE
 } | {kind.kind: "simulated runs have it, and no others" for kind in IN_SIMULATION}
 
@@ -150,6 +151,9 @@ class RelayMachine:
         """SIGTERM."""
         self.world.stays_down.add(self.member)
         self.member.signal(signal.SIGTERM)
+
+    def signal(self, number: int) -> None:
+        self.member.signal(signal.Signals(number))
 
     def pause(self) -> None:
         self.is_paused = True

@@ -61,7 +61,7 @@ TWISTEDS = re.compile(
     r"(Face|_Gate|_Scripted) starting on [0-9]+|\(TCP Port [0-9]+ Closed\)"
     r"|(Timing|Forcibly timing) out client: "
     r"|EMFILE |Re-reserving EMFILE |Could not accept "
-    r"|Received SIGTERM, shutting down\.|Server Shut Down\.|set uid/gid "
+    r"|Received SIG(?:TERM|INT), shutting down\.|Server Shut Down\.|set uid/gid "
 )
 """What Twisted says of a server's port and connections, and twistd of its end."""
 
