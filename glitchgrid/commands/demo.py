@@ -7,7 +7,6 @@ is simulated: the same code with a bug, run after run, until a client can tell.
 import os
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from threading import Event
@@ -34,6 +33,7 @@ from glitchgrid.lab.register.processes.workload import (
     is_write,
     read_settings,
 )
+from glitchgrid.lab.scratch import scratch_directory
 from glitchgrid.sight.asking import Asker
 from glitchgrid.sight.members import Vault
 from glitchgrid.vaults.address import VaultAddress
@@ -98,11 +98,11 @@ class Demo:
     async def _with_a_grid(self, workload: Path) -> int:
         control_port, *vault_ports = free_ports(1 + VAULTS)
         web_port = self._settings.web_port
-        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
+        with scratch_directory() as directory:
             web = None if web_port is None else await LiveWeb.open(self._reactor, web_port)
             grid = LocalGrid(
                 self._reactor,
-                Path(directory),
+                directory,
                 [control_port],
                 vault_ports,
                 self._settings.protocol,

@@ -3,7 +3,6 @@
 import os
 import random
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +32,7 @@ from glitchgrid.lab.register.testkit.environment import TIMELINE as TIMELINE_VAR
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE
 from glitchgrid.lab.report.sdk import SDK_OUTPUT
+from glitchgrid.lab.scratch import scratch_directory
 from glitchgrid.register import DEFAULT_PROTOCOL
 
 CONTROLS_COUNT, VAULTS_COUNT = 2, 3
@@ -177,8 +177,8 @@ def kept(out: Path | None) -> Iterator[Path]:
     :raises CannotRun: when it has something in it already, or cannot be made.
     """
     if out is None:
-        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as directory:
-            yield Path(directory)
+        with scratch_directory() as directory:
+            yield directory
         return
     prepare_directory(out)
     if any(out.iterdir()):

@@ -1,7 +1,6 @@
 """``glitchgrid shrink --rehearsal DIR``: fewer faults that real programs still fail with, and how surely."""
 
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from glitchgrid.lab.rehearsal.fewer import Shrinking
 from glitchgrid.lab.rehearsal.systemfile import PLAIN
 from glitchgrid.lab.report.part import TIMELINES, About, read_about
 from glitchgrid.lab.report.report import CATALOGUE, read_report
+from glitchgrid.lab.scratch import scratch_directory
 
 SURE_TRIES = 5
 FAULTS_TOLD_MAX = 20
@@ -80,13 +80,13 @@ class _Shrink:
         prepare_directory(asked.out)
         console = Console(stderr=True)
         columns = (TextColumn("shrinking"), BarColumn(), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
-        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as scratch:
-            hand.write_about(Path(scratch))
+        with scratch_directory() as scratch:
+            hand.write_about(scratch)
             with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
                 bar = progress.add_task("", total=max(1, len(faults)), said="")
 
                 async def once(fewer: Sequence[Planned]) -> bool:
-                    found = await hand.play(template, fewer, about.seed, Path(scratch) / f"run-{shrinking.runs}")
+                    found = await hand.play(template, fewer, about.seed, scratch / f"run-{shrinking.runs}")
                     return not signs.isdisjoint(found)
 
                 def went_on(runs: int, left: int) -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -174,10 +175,11 @@ def _run_all(settings: Settings, tasks: Iterator[Task], report: Report) -> bool:
     """Run the tasks until they are done or somebody interrupts them. Returns which of these it was."""
     jobs = min(settings.jobs, len(settings.seeds))
     try:
-        for result in shown(run_campaign(tasks, workers(jobs, settings.dask)), len(settings.seeds)):
-            report.take(result)
-            if settings.out is not None and result.verdict is Verdict.VIOLATION:
-                keep_run(settings.out, result)
+        with closing(run_campaign(tasks, workers(jobs, settings.dask))) as campaign:
+            for result in shown(campaign, len(settings.seeds)):
+                report.take(result)
+                if settings.out is not None and result.verdict is Verdict.VIOLATION:
+                    keep_run(settings.out, result)
     except KeyboardInterrupt:
         return False
     return True

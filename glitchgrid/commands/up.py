@@ -30,6 +30,7 @@ from glitchgrid.lab.register.live.stage import Links
 from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member, port_in_use
 from glitchgrid.lab.register.processes.watch import Look, Watch, changes
 from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
+from glitchgrid.lab.scratch import scratch_directory
 
 LOOK_EVERY_S = 1.0
 LIVE_EVERY_S = 0.25
@@ -77,8 +78,8 @@ class Up:
         settings = self._settings
         controls, vaults = _ports(settings)
         faults = [] if settings.plan is None else read_faults(settings.plan, len(vaults), len(controls))
-        with tempfile.TemporaryDirectory(prefix="glitchgrid-") as temporary, self._screen:
-            directory = settings.data_dir or Path(temporary)
+        with scratch_directory() as temporary, self._screen:
+            directory = settings.data_dir or temporary
             _make(directory)
             web = None if settings.web_port is None else await LiveWeb.open(self._reactor, settings.web_port)
             links = web.links if web is not None else Links(self._reactor, lambda _: None)

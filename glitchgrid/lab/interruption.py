@@ -49,6 +49,17 @@ def given_up_by(event: threading.Event) -> Iterator[None]:
 def heeded() -> Iterator[None]:
     """For a block in which this process runs simulations itself, or is in code that no exception may come into.
 
+    :raises KeyboardInterrupt: at its end, where somebody has asked for it.
+    """
+    with noted():
+        yield
+        check()
+
+
+@contextmanager
+def noted() -> Iterator[None]:
+    """For a block that has to come to its end: whoever checks afterwards learns what was asked for.
+
     Signals are the main thread's: in others it is a block like any other.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -59,7 +70,6 @@ def heeded() -> Iterator[None]:
     }
     try:
         yield
-        check()
     finally:
         for number, handler in before.items():
             # Who was told once has something to tidy up, and is not told again.

@@ -61,10 +61,36 @@ def test_the_grid_holds(tmp_path: Path) -> None:
         tmp_path / "plan.json",
         {"at_ms": 500, "for_ms": 1500, "kind": "power loss", "machine": "vault1"},
         {"at_ms": 1000, "for_ms": 1000, "kind": "cut", "source": "control1", "target": "vault2"},
+        {
+            "at_ms": 1000,
+            "for_ms": 3000,
+            "kind": "duplication",
+            "source": "control1",
+            "target": "vault3",
+            "duplicated_per_mille": 500,
+        },
+        {
+            "at_ms": 1500,
+            "for_ms": 3000,
+            "kind": "reordering",
+            "source": "control2",
+            "target": "vault1",
+            "reordered_per_mille": 300,
+            "late_us": 5000,
+        },
+        {
+            "at_ms": 2000,
+            "for_ms": 3000,
+            "kind": "bandwidth",
+            "source": "vault3",
+            "target": "control1",
+            "bits_per_s": 256_000,
+        },
         {"at_ms": 2500, "for_ms": 500, "kind": "blackout"},
         {"at_ms": 4000, "for_ms": 1000, "kind": "pause", "machine": "control2"},
         {"at_ms": 5000, "for_ms": 1000, "kind": "sync fails", "machine": "vault3", "syncs": 1},
         {"at_ms": 6000, "for_ms": 500, "kind": "reset", "source": "control1", "target": "vault1"},
+        {"at_ms": 6500, "for_ms": 500, "kind": "signal", "machine": "control2", "signal": "SIGINT"},
     )
     # Those that have a timeline to themselves may end before the faults do, and quiet periods put them off.
     templates = tmp_path / "templates"
@@ -74,7 +100,7 @@ def test_the_grid_holds(tmp_path: Path) -> None:
     options = ("--templates", templates, "--timelines", 1, "--seed", 1, "--minutes", 0.15, "--plan", faults, "--record")
     status, said, errors = rehearse("--system", GRID, *options, "--out", out)
     assert (status, errors) == (0, ""), said
-    assert kinds_of(out) == {"power loss", "cut", "blackout", "pause", "sync fails", "reset"}
+    assert kinds_of(out) == {each["kind"] for each in json.loads(faults.read_text(encoding="utf-8"))["faults"]}
     assert "history of timeline-1: linearizable" in said
     assert "again: " in said
     for name in ("plan.json", "frames.pcap", "logs/vault1.log", "sdk.jsonl"):
@@ -349,16 +375,18 @@ def test_what_a_command_has_left_holds_nobody_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_it_is_ended(number: signal.Signals, tmp_path: Path) -> None:
-    command = ["rehearse", "--system", GRID, "--template", "register", "--minutes", 1, "--out", tmp_path / "out"]
+    command = ["rehearse", "--system", GRID, "--template", "register", "--minutes", 1]
     running = subprocess.Popen(
-        [sys.executable, "-m", "glitchgrid", *map(str, command)], cwd=ROOT, stdout=subprocess.PIPE
+        [sys.executable, "-m", "glitchgrid", *map(str, command)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     try:
-        log = tmp_path / "out" / "timeline-1" / "logs" / "control2.log"
-        _until(lambda: log.exists() and log.stat().st_size > 0)
+        _until(lambda: any(each.stat().st_size for each in tmp_path.glob("*/timeline-1/logs/control2.log")))
         os.kill(running.pid, number)
         running.wait(30)
-        _until(lambda: nothing_is_left(tmp_path))
+        _until(lambda: nothing_is_left(tmp_path) and not list(tmp_path.iterdir()))
     finally:
         running.kill()
         running.wait()

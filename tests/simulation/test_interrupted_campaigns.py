@@ -110,6 +110,23 @@ def test_while_a_seed_is_handed_over() -> None:
     assert executor.begun == len(executor.taken) == 1
 
 
+def test_while_a_result_is_looked_at() -> None:
+    """The campaign is given up by whoever takes its results, and that is no news to anybody."""
+
+    def make() -> "Future[Any]":
+        future: Future[Any] = Future()
+        future.set_result(None)
+        return future
+
+    workers = _Workers(_Futures(make, lambda: None))
+    campaign = run_campaign((Task(seed, GridLayout()) for seed in range(9)), workers)
+    next(campaign)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    campaign.close()
+    assert workers.were_broken_off
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """As a shell has it for what it runs in the background."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

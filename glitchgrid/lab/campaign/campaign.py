@@ -97,7 +97,7 @@ def run_campaign(tasks: Iterable[Task], workers: Workers) -> Generator[Result, N
         while len(queue):
             yield queue.next()
     except BaseException:
-        with interruption.heeded():
+        with interruption.noted():
             workers.break_off()
         raise
     queue.close()
