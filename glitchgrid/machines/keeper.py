@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ class Keeper:
             "signal": self._signal,
             "listens": self._listens,
             "answers": self._answers,
+            "programs without": self._programs_without,
             "set": self._set,
             "watch syncs": self._watch_syncs,
             "kill": self._kill,
@@ -137,6 +139,17 @@ class Keeper:
             return False
         finally:
             connection.close()
+
+    def _programs_without(self, library: str) -> list[str]:
+        """The names of the programs here that have not loaded a library."""
+        found = set()
+        for process in Path("/proc").iterdir():
+            if process.name.isdecimal() and int(process.name) != os.getpid():
+                with suppress(OSError):  # it has ended
+                    maps = (process / "maps").read_text(encoding="utf-8", errors="replace")
+                    if maps and library not in maps:
+                        found.add((process / "comm").read_text(encoding="utf-8", errors="replace").strip())
+        return sorted(found)
 
     def _set(self, **attributes: Any) -> None:
         """Have a disk with these faults, by the names of the simulator's `Drive`.

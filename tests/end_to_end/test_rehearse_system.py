@@ -239,6 +239,8 @@ while True:
 ''']
 [machines.b]
 program = ["sh", "-c", "while date +%s.%N; do sleep 0.05; done"]
+[machines.c]
+program = ["env", "--unset=LD_PRELOAD", "sleep", "1000"]
 """
 
 
@@ -250,6 +252,7 @@ def test_clocks_are_set_and_drift(tmp_path: Path) -> None:
         {"at_ms": 500, "for_ms": 1000, "kind": "clock jump", "machine": "a", "by_s": 3600},
         {"at_ms": 500, "for_ms": 1000, "kind": "clock jump", "machine": "b", "by_s": -30},
         {"at_ms": 2000, "for_ms": 1500, "kind": "clock drift", "machine": "a", "by_ppm": 1_000_000},
+        {"at_ms": 2000, "for_ms": 100, "kind": "clock jump", "machine": "c", "by_s": 30},
         {"at_ms": 4000, "for_ms": 200, "kind": "power loss", "machine": "a"},
     )
     system = toy(tmp_path, CLOCKS, **{"templates/toy/parallel_driver_wait": "sleep 1"})
@@ -259,6 +262,9 @@ def test_clocks_are_set_and_drift(tmp_path: Path) -> None:
     )
     assert (status, errors) == (0, ""), said
     assert "has ended by itself" not in said
+    assert (
+        said.count("does not load what sets clocks") == said.count("c: sleep has the real time: it does not load") == 1
+    )
     logs = out / "timeline-1" / "logs"
     shown = [tuple(map(float, line.split())) for line in (logs / "a.log").read_text(encoding="utf-8").splitlines()]
     steps = [(then[0] - now[0], then[1] - now[1]) for now, then in itertools.pairwise(shown)]

@@ -67,6 +67,7 @@ class Machine:
         self.asked: list[tuple[str, dict[str, object]]] = []
         self.answers: list[Deferred[Any]] = []
         self.waits = False
+        self.without_library: list[str] = []
 
     def ask(self, do: str, **fields: object) -> "Deferred[Any]":
         self.asked.append((do, fields))
@@ -74,7 +75,7 @@ class Machine:
         if self.waits:
             self.answers.append(answer)
         else:
-            answer.callback(True)
+            answer.callback(self.without_library if do == "programs without" else True)
         return answer
 
 
@@ -287,6 +288,16 @@ def test_a_clock_keeps_what_it_has_gained(bench: Bench, tmp_path: Path, monkeypa
     assert shown() == (0, 100_000)
     drift.end(bench.stage)
     assert shown() == (10**9, 0)
+
+
+def test_a_program_that_has_the_real_time_is_named_once(bench: Bench) -> None:
+    machine: Any = bench.a.machine
+    machine.without_library = ["ntpd"]
+    jump = processes.ClockJump("a", -30)
+    jump.begin(bench.stage)
+    jump.end(bench.stage)
+    processes.ClockDrift("b", 1000).begin(bench.stage)
+    assert bench.troubles == ["a: ntpd has the real time: it does not load what sets clocks"]
 
 
 def test_who_ends_by_himself_is_told_of_and_started_again_later_each_time(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from glitchgrid.lab.child import Child
-from glitchgrid.machines.clocks import ClockFile
+from glitchgrid.machines.clocks import LIBRARY, ClockFile
 from glitchgrid.machines.errors import CannotBeMade
 from glitchgrid.machines.machine import Machine
 from glitchgrid.simulation.clock import MILLION, SECOND_NS
@@ -149,9 +149,11 @@ class RealClock:
     """What programs on a machine are told of the time of day.
 
     :param path: the file of it; see `glitchgrid.machines.clocks`.
+    :ivar when_set: is called each time that somebody does something to it.
     """
 
     def __init__(self, path: Path) -> None:
+        self.when_set: Callable[[], object] = lambda: None
         self._file = ClockFile(path)
         self._off_ns = self._ppm = 0
         self._since_ns = time.time_ns()
@@ -160,6 +162,7 @@ class RealClock:
     def jump(self, by_ns: int) -> None:
         self._off_ns += by_ns
         self._write()
+        self.when_set()
 
     def drift(self, _now_ns: int, drift_ppm: int | None) -> None:
         """What it has gained stays gained."""
@@ -167,6 +170,7 @@ class RealClock:
         self._off_ns += (now_ns - self._since_ns) * self._ppm // MILLION
         self._since_ns, self._ppm = now_ns, drift_ppm or 0
         self._write()
+        self.when_set()
 
     def close(self) -> None:
         """Nobody asks any more."""
@@ -255,9 +259,11 @@ class Host:
     _restarting: IDelayedCall | None = None
     _started_s: float = 0.0
     _waits_s: float = RESTART_AFTER_S / 2
+    _without_clock: set[str] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
         self.disk = RealDisk(self.tell)
+        self.clock.when_set = self._look_whose_clock_stands
         self.machine.said = self._said
 
     @property
@@ -333,6 +339,18 @@ class Host:
     def _is_trouble(self, failure: Failure) -> None:
         failure.trap(CannotBeMade)
         self.trouble(f"{self.name}: {failure.getErrorMessage()}")
+
+    def _look_whose_clock_stands(self) -> None:
+        """A program that is linked statically does not load what sets its clock."""
+
+        def found(programs: Sequence[str]) -> None:
+            for program in programs:
+                if program not in self._without_clock:
+                    self._without_clock.add(program)
+                    self.trouble(f"{self.name}: {program} has the real time: it does not load what sets clocks")
+
+        asked = self.machine.ask("programs without", library=str(LIBRARY))
+        asked.addCallbacks(found, self._is_trouble)
 
     def throttle(self, turn_ns: int | None, *, varies: bool = False) -> None:
         """Stop it again and again; None for no more."""

@@ -261,7 +261,7 @@ class RealTimeline:
         argv = [replaced(word, words, name) for word in program]
         given = {**self._wanted.system.environment, **entry.environment}
         environment = self._sdk() | {key: replaced(value, words, name) for key, value in given.items()}
-        if self._wanted.system.clocks and not clocks.missing():
+        if self._has_clocks:
             environment |= clocks.environment(machine.plot.directory / CLOCK, environment)
         up_since_s = self._world.machines[name].up_since_s if self._wanted.system.clocks else None
         command = machine.entering(argv, machine.plot.disk, as_root=entry.as_root, up_since_s=up_since_s)
@@ -283,6 +283,10 @@ class RealTimeline:
                 if self._reactor.seconds() > end_s:
                     raise CannotRun(f"{server.name} does not serve: see {self._logs / f'{server.name}.log'}")
                 await deferLater(self._reactor, LOOK_S)
+
+    @property
+    def _has_clocks(self) -> bool:
+        return self._wanted.system.clocks and not clocks.missing()
 
     async def _until_all_serve_again(self, servers: Sequence[Host]) -> None:
         """After faults: that one does not is a finding, as if a test command had failed."""
