@@ -713,15 +713,15 @@ def rehearse(
     history: str | None,
     patience: float,
 ) -> None:
-    """Call the test commands as Test Composer does, against real processes that are killed and stopped meanwhile.
+    """Call the test commands as Test Composer does, against real processes to which faults are done meanwhile.
 
     Exits with 0 when nothing was found, with 1 when something was, with 2 when a command broke or never ended.
     """
     drawn = random.randrange(10**6) if seed is None else seed
     if compose is not None and (not check or system is not None):
         raise click.UsageError("--compose is for --check without --system")
-    if check and (web or web_port is not None):
-        raise click.UsageError("--web is not for --check: nothing goes on for long")
+    if check and (web or web_port is not None or plan is not None):
+        raise click.UsageError("--web and --plan are not for --check: nothing fails, and nothing goes on for long")
     if system is not None:
         if glitch is not None:
             raise click.UsageError("--glitch is not for --system: its file names what runs")
@@ -750,7 +750,6 @@ def rehearse(
         )
     for option, is_given in (
         ("--set", settings),
-        ("--plan", plan),
         ("--plain-disks", plain_disks),
         ("--record", record),
         ("--repeat", repeat > 1),
@@ -767,7 +766,7 @@ def rehearse(
     from glitchgrid.commands.rehearse import Settings
     from glitchgrid.commands.rehearse import rehearse as run_rehearse
 
-    run_rehearse(Settings(template, timelines, drawn, minutes, glitch, out, templates, patience))
+    run_rehearse(Settings(template, timelines, drawn, minutes, glitch, out, templates, patience, plan))
 
 
 @main.command()

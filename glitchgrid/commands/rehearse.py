@@ -5,30 +5,41 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from attrs import asdict, frozen
-from rich.console import Console
 
 from glitchgrid.commands.calling import command
 from glitchgrid.commands.ending import CANNOT_SAY
 from glitchgrid.commands.files import prepare_directory
+from glitchgrid.commands.rehearsalview import Printer
+from glitchgrid.commands.relayplan import read_faults
 from glitchgrid.commands.report import Settings as ReportSettings
 from glitchgrid.commands.report import tell
 from glitchgrid.commands.running import run
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.composer.calls import ENDS_WELL, Call
-from glitchgrid.lab.composer.nemesis import Nemesis
+from glitchgrid.lab.composer.scribe import Scribe
+from glitchgrid.lab.composer.servers import Lived, Sent
 from glitchgrid.lab.composer.templates import Template, find_templates, names_in, read_template
 from glitchgrid.lab.composer.timeline import Timeline
+from glitchgrid.lab.composer.watcher import Watcher, Watchers
 from glitchgrid.lab.errors import CannotRun
+from glitchgrid.lab.plan.file import encode_plan
+from glitchgrid.lab.plan.plan import Habits, Plan
+from glitchgrid.lab.register.live.relaystage import RelayStage, Servers, drawn
+from glitchgrid.lab.register.live.stage import Links
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, free_ports
-from glitchgrid.lab.register.processes.strikes import strikes
 from glitchgrid.lab.register.processes.workload import find_workload
 from glitchgrid.lab.register.properties import write_catalogue
 from glitchgrid.lab.register.testkit.environment import CONTROLS, SEED, VAULTS
 from glitchgrid.lab.register.testkit.environment import TIMELINE as TIMELINE_VARIABLE
+from glitchgrid.lab.register.testkit.quiet import STOP_FAULTS
+from glitchgrid.lab.rehearsal.nemesis import PlannedNemesis
+from glitchgrid.lab.rehearsal.quiet import QuietDoor
+from glitchgrid.lab.rehearsal.systemfile import PLAIN
+from glitchgrid.lab.relay.link import Passing
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE
 from glitchgrid.lab.report.sdk import SDK_OUTPUT
@@ -36,7 +47,10 @@ from glitchgrid.lab.scratch import scratch_directory
 from glitchgrid.register import DEFAULT_PROTOCOL
 
 CONTROLS_COUNT, VAULTS_COUNT = 2, 3
+LAYOUT = Servers(VAULTS_COUNT, CONTROLS_COUNT)
 SECONDS_PER_MINUTE = 60
+SECOND_NS = 1_000_000_000
+PLAN = "plan.json"
 WORKLOAD = "GLITCHGRID_WORKLOAD"
 SDK_VARIABLE = "ANTITHESIS_SDK_LOCAL_OUTPUT"
 
@@ -47,6 +61,7 @@ class Settings:
     :param minutes: for so long a timeline calls drivers.
     :param out: what is left there is what ``glitchgrid report`` reads; nothing is left without.
     :param templates: where they are; else those of this installation.
+    :param plan: its faults are carried out, and none are drawn.
     :param patience_s: a command that has not ended by then is killed.
     """
 
@@ -58,6 +73,7 @@ class Settings:
     out: Path | None
     templates: Path | None
     patience_s: float
+    plan: Path | None = None
 
 
 def rehearse(settings: Settings) -> NoReturn:
@@ -70,13 +86,14 @@ class Rehearsal:
     def __init__(self, reactor: Any, settings: Settings) -> None:
         self._reactor = reactor
         self._settings = settings
-        self._console = Console(soft_wrap=True, highlight=False)
-        self._told: set[str] = set()
+        self._out = Printer()
 
     async def run(self) -> int:
         """:raises CannotRun: when something is missing, or a grid does not come up."""
         settings = self._settings
         directory = find_templates() if settings.templates is None else settings.templates.resolve()
+        if settings.plan is not None:
+            read_faults(settings.plan, LAYOUT)  # before anything starts
         names = names_in(directory) if settings.template is None else [settings.template]
         templates = [read_template(directory, name) for name in names]
         with kept(settings.out) as out:
@@ -84,18 +101,19 @@ class Rehearsal:
             for number in range(1, settings.timelines + 1):
                 template = templates[(number - 1) % len(templates)]
                 await self._timeline(number, template, out / f"timeline-{number}")
-            self._print(f"again: {self._again()}")
+            self._out.line(f"again: {self._again()}")
             return tell(ReportSettings(out))
 
     async def _timeline(self, number: int, template: Template, directory: Path) -> None:
         settings = self._settings
         directory.mkdir()
         seed = settings.seed + number - 1
-        rng = random.Random(seed)
         ports = free_ports(CONTROLS_COUNT + VAULTS_COUNT)
         output = {SDK_VARIABLE: str(directory / SDK_OUTPUT)}
         servers = directory / "servers"
         servers.mkdir()
+        watcher = Watchers([Scribe(directory), self._out])
+        relays = Links(self._reactor, partial(_arrived, watcher))
         grid = LocalGrid(
             self._reactor,
             servers,
@@ -104,12 +122,21 @@ class Rehearsal:
             DEFAULT_PROTOCOL,
             settings.glitch,
             output,
+            relays.route,
         )
+        for member in grid.members:
+            member.lived = lambda *life: watcher.lived(Lived(*life))
         names, keepers = (tuple(member.name for member in members) for members in (grid.members, grid.vaults))
         about = About(template.name, seed, settings.glitch, names, keepers=keepers)
         lines.append(directory / TIMELINE, asdict(about))
-        self._print(f"timeline {number}: {template.name}, seed {seed}")
-        nemesis = Nemesis(self._reactor, strikes(grid), grid.until_it_listens, rng, directory, self._struck)
+        drivers_s = settings.minutes * SECONDS_PER_MINUTE
+        faults = drawn(seed, LAYOUT, drivers_s) if settings.plan is None else read_faults(settings.plan, LAYOUT)
+        plan = Plan(f"{seed}", LAYOUT, PLAIN, Habits(), faults, "as it is")
+        (directory / PLAN).write_text(encode_plan(plan), encoding="utf-8")
+        self._out.line(f"timeline {number}: {template.name}, seed {seed}, {len(faults)} faults planned")
+        stage = RelayStage(grid, relays)
+        nemesis = PlannedNemesis(self._reactor, stage, faults, grid.until_all_listen, directory, watcher)
+        door = QuietDoor(self._reactor, directory)
         environment = {
             **output,
             # What their first lines ask for by name is to be the Python that runs this.
@@ -118,37 +145,29 @@ class Rehearsal:
             VAULTS: ",".join(member.address for member in grid.vaults),
             TIMELINE_VARIABLE: str(directory),
             WORKLOAD: str(find_workload()),
+            STOP_FAULTS: str(door.program),
         }
         timeline = Timeline(
             self._reactor,
             template,
             nemesis,
-            rng,
+            random.Random(seed),
             directory,
             environment,
             SEED,
-            settings.minutes * SECONDS_PER_MINUTE,
+            drivers_s,
             settings.patience_s,
-            self._called,
+            watcher.called,
         )
         try:
             await grid.start()
-            await timeline.run()
+            door.open(nemesis.quiet)
+            with self._out.progress(self._reactor, directory, drivers_s, len(faults)):
+                await timeline.run()
         finally:
+            await door.close()
             await grid.stop()
-
-    def _called(self, call: Call) -> None:
-        """Print a call: every one on a terminal; in a pipe the first of each command that did not end well."""
-        if call.end in ENDS_WELL:
-            if self._console.is_terminal:
-                self._print(f"  {call.command} {call.end}")
-        elif self._console.is_terminal or call.command not in self._told:
-            self._told.add(call.command)
-            self._print(f"  {call.command} {call.end}: {call.words[-1] if call.words else call.status}", "red")
-
-    def _struck(self, what: str) -> None:
-        if self._console.is_terminal:
-            self._print(f"  {what}", "yellow")
+            await relays.close()
 
     def _again(self) -> str:
         settings = self._settings
@@ -158,16 +177,18 @@ class Rehearsal:
             ("--template", settings.template),
             ("--templates", settings.templates),
             ("--glitch", settings.glitch),
+            ("--plan", settings.plan),
         ):
             if value is not None:
                 arguments += [option, value]
         return command(*map(str, arguments))
 
-    def _print(self, line: str, style: str = "") -> None:
-        if self._console.is_terminal:
-            self._console.print(line, style=style, markup=False)
-        else:
-            print(line, flush=True)
+
+def _arrived(watcher: Watcher, passing: Passing) -> None:
+    """What is on its way is told of once it has come."""
+    if passing.arrived_s is not None:
+        sent_ns, arrived_ns = (int(each * SECOND_NS) for each in (passing.sent_s, passing.arrived_s))
+        watcher.sent(Sent(passing.source, passing.target, sent_ns, arrived_ns, passing.text))
 
 
 @contextmanager

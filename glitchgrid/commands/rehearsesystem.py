@@ -13,7 +13,7 @@ from glitchgrid.commands.calling import command
 from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
 from glitchgrid.commands.rehearsalview import Printer, Troubles
 from glitchgrid.commands.rehearsalweb import RehearsalWeb
-from glitchgrid.commands.rehearse import kept
+from glitchgrid.commands.rehearse import PLAN, kept
 from glitchgrid.commands.report import Settings as ReportSettings
 from glitchgrid.commands.report import tell
 from glitchgrid.commands.running import run
@@ -27,8 +27,8 @@ from glitchgrid.lab.faults.fault import Fault, OfKeeper, Scope
 from glitchgrid.lab.faults.kinds import ASKED_FOR
 from glitchgrid.lab.plan.file import decode_faults, encode_plan
 from glitchgrid.lab.plan.plan import Habits, Plan, Planned
-from glitchgrid.lab.plan.swarm import draw_faults
 from glitchgrid.lab.properties import read_catalogue, write_catalogue
+from glitchgrid.lab.rehearsal.draws import faults_of
 from glitchgrid.lab.rehearsal.otherfiles import refused_services
 from glitchgrid.lab.rehearsal.rehearsal import RealTimeline, Wanted
 from glitchgrid.lab.rehearsal.stage import Means
@@ -37,16 +37,8 @@ from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE, read_report
 from glitchgrid.lab.report.sdk import is_ready
 from glitchgrid.machines import cgroups, clocks, means
-from glitchgrid.simulation.random_stream import RandomStream
 
-MS_PER_S = 1000
 SECONDS_PER_MINUTE = 60
-OFTEN_MS = (100, 300, 1000)
-"""What lies between two faults: real programs take longer to come back than simulated ones."""
-
-DRAWS_MAX = 100
-
-PLAN = "plan.json"
 REHEARSAL = "rehearsal.json"
 
 
@@ -342,11 +334,7 @@ class Stagehand:
             kinds = [kind for kind in kinds if kind.kind in system.faults]
         else:
             kinds = [kind for kind in kinds if kind not in ASKED_FOR]
-        until_ms = int(settings.minutes * SECONDS_PER_MINUTE * MS_PER_S)
-        # A timeline takes too long to have none: what draws no fault is drawn again.
-        draws = (RandomStream(f"{seed}:plan{again}") for again in ("", *map(str, range(DRAWS_MAX))))
-        drawn = (draw_faults(rng, layout, kinds, until_ms, OFTEN_MS) for rng in draws)
-        return next(filter(None, drawn), ()) if kinds else ()
+        return faults_of(seed, layout, kinds, settings.minutes * SECONDS_PER_MINUTE)
 
     def read_plan(self, path: Path) -> Sequence[Planned]:
         """:raises CannotRun: for a fault that cannot be done here, and for what is no plan."""

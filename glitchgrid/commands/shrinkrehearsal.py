@@ -15,7 +15,8 @@ from twisted.internet.defer import CancelledError
 from glitchgrid.commands.ending import CANNOT_SAY, VIOLATION
 from glitchgrid.commands.files import prepare_directory
 from glitchgrid.commands.rehearsalview import Printer
-from glitchgrid.commands.rehearsesystem import PLAN, REHEARSAL, Settings, Stagehand, again
+from glitchgrid.commands.rehearse import PLAN
+from glitchgrid.commands.rehearsesystem import REHEARSAL, Settings, Stagehand, again
 from glitchgrid.commands.running import run
 from glitchgrid.lab.composer.templates import read_merged
 from glitchgrid.lab.errors import CannotRun

@@ -17,15 +17,15 @@ from twisted.internet.task import deferLater
 from glitchgrid.commands.calling import command
 from glitchgrid.commands.lastup import noted
 from glitchgrid.commands.liveweb import LiveWeb
+from glitchgrid.commands.relayplan import read_faults
 from glitchgrid.commands.running import run
 from glitchgrid.commands.upview import ASCII, FULL, Events, View
 from glitchgrid.lab.composer.watcher import Watcher
-from glitchgrid.lab.errors import CannotRun, PlanInvalid
+from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults.fault import Fault
-from glitchgrid.lab.plan.file import decode_faults
 from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.register.glitches import GLITCHES
-from glitchgrid.lab.register.live.relaystage import DONE, REFUSALS, RelayStage, Servers, require_possible
+from glitchgrid.lab.register.live.relaystage import RelayStage, Servers
 from glitchgrid.lab.register.live.stage import Links
 from glitchgrid.lab.register.processes.localgrid import HOST, LocalGrid, Member, port_in_use
 from glitchgrid.lab.register.processes.watch import Look, Watch, changes
@@ -77,7 +77,7 @@ class Up:
         """Runs until it is cancelled."""
         settings = self._settings
         controls, vaults = _ports(settings)
-        faults = [] if settings.plan is None else read_faults(settings.plan, len(vaults), len(controls))
+        faults = [] if settings.plan is None else read_faults(settings.plan, Servers(len(vaults), len(controls)))
         with scratch_directory() as temporary, self._screen:
             directory = settings.data_dir or temporary
             _make(directory)
@@ -167,22 +167,6 @@ class Up:
     def _restarts(self) -> dict[str, float]:
         now_s = self._reactor.seconds()
         return {member.name: since_s + RESTART_AFTER_S - now_s for member, since_s in self._down_since.items()}
-
-
-def read_faults(path: Path, vaults: int, controls: int) -> Sequence[Planned]:
-    """The faults of a plan for this grid, whose machines have the simulator's names.
-
-    :raises CannotRun: for one that this stage cannot carry out, and for what is no plan.
-    """
-    layout = Servers(vaults, controls)
-    try:
-        found = decode_faults(path.read_text(encoding="utf-8"), DONE, REFUSALS, layout)
-        require_possible([each.fault for each in found])
-    except OSError as error:
-        raise CannotRun(f"{path}: {error.strerror}") from error
-    except (CannotRun, PlanInvalid, UnicodeDecodeError) as error:
-        raise CannotRun(f"{path}: {error}") from error
-    return found
 
 
 class FaultsTold(Watcher):

@@ -78,7 +78,7 @@ def rehearse(tmp_path: Path, *arguments: object) -> "subprocess.CompletedProcess
 def test_what_runs_beside_what(tmp_path: Path) -> None:
     names = ("first_a.sh", "parallel_driver_p.sh", "serial_driver_s.sh", "anytime_x.sh", "finally_f.sh")
     log = template(tmp_path, "mine", *names)
-    done = rehearse(tmp_path, "--timelines", 1, "--seed", 4, "--minutes", 0.15)
+    done = rehearse(tmp_path, "--timelines", 1, "--seed", 1, "--minutes", 0.15)
     assert done.returncode == 0, done.stdout + done.stderr
     order = [event.name for event in events(log)]
     assert order[:2] == ["first_a.sh"] * 2
@@ -130,9 +130,48 @@ def test_a_command_that_never_ends_is_killed_and_said(tmp_path: Path) -> None:
     assert said in repeated.stdout.splitlines()
 
 
+QUIET = """#!/usr/bin/env bash
+# Asks for a quiet period, and says when it began and how long ago the last fault was over.
+"$ANTITHESIS_STOP_FAULTS" 0.5 || exit 1
+faults=$(dirname "$ANTITHESIS_STOP_FAULTS")/faults.jsonl
+before=$(wc -l < "$faults")
+sleep 0.4
+[ "$(wc -l < "$faults")" = "$before" ]
+"""
+
+
+def test_faults_of_a_plan_on_links_and_processes_and_a_quiet_period(tmp_path: Path) -> None:
+    log = template(tmp_path, "mine", "parallel_driver_p.sh", "serial_driver_quiet.sh")
+    (tmp_path / "templates" / "mine" / "serial_driver_quiet.sh").write_text(QUIET)
+    plan = tmp_path / "plan.json"
+    faults = [
+        {"at_ms": 0, "for_ms": 1000, "kind": "cut", "source": "control1", "target": "vault1"},
+        {"at_ms": 200, "for_ms": 500, "kind": "kill", "machine": "vault2"},
+        {"at_ms": 400, "for_ms": 500, "kind": "pause", "machine": "control2"},
+        {"at_ms": 600, "for_ms": 500, "kind": "signal", "machine": "vault3", "signal": "SIGINT"},
+    ]
+    plan.write_text(json.dumps({"plan": 2, "faults": [*faults, *({**each, "at_ms": 1500} for each in faults)]}))
+    done = rehearse(tmp_path, "--timelines", 1, "--minutes", 0.2, "--seed", 3, "--plan", plan)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "timeline 1: mine, seed 3, 8 faults planned" in done.stdout
+    assert f"--plan {plan}" in done.stdout
+    assert any(each.name == "parallel_driver_p.sh" for each in events(log))
+    assert re.search(r"serial_driver_quiet.sh: \d+ passed", done.stdout), done.stdout
+    place = tmp_path / "out" / "timeline-1"
+    injected = [json.loads(line) for line in (place / "faults.jsonl").read_text().splitlines()]
+    assert {each["kind"] for each in injected} == {"cut", "kill", "pause", "signal"}
+    told = [json.loads(line)["fault"] for line in (place / "events.jsonl").read_text().splitlines()]
+    assert {each["name"] for each in told} == {"partition", "kill", "pause", "signal", "restore"}
+    lives = [json.loads(line)["server"] for line in (place / "lives.jsonl").read_text().splitlines()]
+    assert lives.count("vault1") == 1
+    assert lives.count("vault2") >= 2
+    assert lives.count("vault3") >= 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (("--plan", "/nowhere"), "glitchgrid: /nowhere: No such file or directory"),
         (("--template", "yours"), "glitchgrid: there is no template 'yours' in "),
         (("--glitch", "gremlin"), "glitchgrid: Invalid value for '--glitch': there is no glitch 'gremlin'"),
         (("--templates", "/nowhere"), "glitchgrid: /nowhere: No such file or directory"),

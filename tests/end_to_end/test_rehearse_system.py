@@ -414,7 +414,8 @@ def _until(is_so: Callable[[], bool]) -> None:
         (["--system", GRID, "--glitch", "torn-write"], "--glitch is not for --system"),
         (["--system", GRID, "--history", "poem"], "--history is 'poem', and none of cas-register"),
         (["--system", GRID, "--template", "none"], "there is no template 'none'"),
-        (["--plan", "plan.json"], "--plan is for --system"),
+        (["--plan", "plan.json"], "plan.json: No such file or directory"),
+        (["--plan", "plan.json", "--check"], "--plan are not for --check"),
         (["--record"], "--record is for --system"),
     ],
 )

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from glitchgrid.commands.up import read_faults
+from glitchgrid.commands.relayplan import read_faults
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults import links
 from glitchgrid.lab.faults.kinds import OF_FRAMES
-from glitchgrid.lab.register.live.relaystage import DONE, REFUSALS, RelayNetwork
+from glitchgrid.lab.register.live.relaystage import DONE, REFUSALS, RelayNetwork, Servers, drawn, require_possible
 from glitchgrid.lab.register.live.stage import CannotDo, LinkSeen
 from glitchgrid.lab.register.plans import PLANS
 from glitchgrid.lab.relay.link import Direction, Link
@@ -115,9 +115,23 @@ def test_what_cannot_be_done_is_refused_when_it_is_read(fault: dict[str, Any], s
     path = tmp_path / "plan.json"
     path.write_text(json.dumps({"plan": 2, "faults": [{"at_ms": 0, "for_ms": 1, **fault}]}), encoding="utf-8")
     with pytest.raises(CannotRun) as refused:
-        read_faults(path, 3, 1)
+        read_faults(path, Servers(3, 1))
     assert said in str(refused.value)
     assert str(refused.value).startswith(str(path))
+
+
+def test_what_a_seed_draws_can_be_done() -> None:
+    layout = Servers(3, 2)
+    kinds = set()
+    for seed in range(40):
+        faults = [each.fault for each in drawn(seed, layout, 20)]
+        assert faults, "a timeline takes too long to have none"
+        require_possible(faults)
+        assert {name for fault in faults for name in fault.machines} <= {*layout.servers}
+        kinds |= {fault.kind for fault in faults}
+    assert kinds == {kind.kind for kind in DONE} - {"signal"}
+    assert drawn(7, layout, 20) == drawn(7, layout, 20)
+    assert all(each.at_ms < 20_000 for each in drawn(7, layout, 20))
 
 
 def test_what_can_be_done_is_read(tmp_path: Path) -> None:
@@ -128,5 +142,5 @@ def test_what_can_be_done_is_read(tmp_path: Path) -> None:
         "loss_per_mille": 10,
     }
     path.write_text(json.dumps({"plan": 2, "faults": [{"at_ms": 0, "for_ms": 1, **slow}]}), encoding="utf-8")
-    (planned,) = read_faults(path, 3, 1)
+    (planned,) = read_faults(path, Servers(3, 1))
     assert planned.fault == links.Clog("vault1", "jammed", "in", 5, 7, 10), "what is jammed is not slowed"

@@ -12,7 +12,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from glitchgrid.lab.composer.nemesis import read_faults
+from glitchgrid.lab.composer.faults import read_faults
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import PlanInvalid
 from glitchgrid.lab.faults import disks, links, processes

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from glitchgrid.lab.composer.calls import Call, End
-from glitchgrid.lab.composer.nemesis import read_faults
+from glitchgrid.lab.composer.faults import read_faults
 from glitchgrid.lab.composer.servers import Lived, Said, Sent
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults import links, processes

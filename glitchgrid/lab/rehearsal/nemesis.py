@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 
 from glitchgrid.lab.composer import lines
-from glitchgrid.lab.composer.nemesis import FAULTS
-from glitchgrid.lab.composer.nemesis import Fault as Injected
+from glitchgrid.lab.composer.faults import FAULTS
+from glitchgrid.lab.composer.faults import Fault as Injected
 from glitchgrid.lab.composer.watcher import Watcher
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults.fault import Fault, Stage

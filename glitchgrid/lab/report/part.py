@@ -14,7 +14,7 @@ from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.checkers.result import CannotSay, CheckResult, NotLinearizable
 from glitchgrid.lab.composer import lines
 from glitchgrid.lab.composer.calls import CALLS, Call, read_calls
-from glitchgrid.lab.composer.nemesis import Fault, read_faults
+from glitchgrid.lab.composer.faults import Fault, read_faults
 from glitchgrid.lab.composer.servers import Lived, Said, Sent, read_lives, read_said, read_sent
 from glitchgrid.lab.errors import CannotRun, HistoryInvalid
 from glitchgrid.lab.history.format import lines_of, read_history

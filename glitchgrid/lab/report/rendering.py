@@ -7,8 +7,7 @@ from typing import TypeVar
 from glitchgrid.lab.checkers.rendering import view_of
 from glitchgrid.lab.checkers.result import NotLinearizable
 from glitchgrid.lab.composer.calls import ENDS_WELL, Call
-from glitchgrid.lab.composer.nemesis import Fault as Injected
-from glitchgrid.lab.composer.nemesis import is_pause
+from glitchgrid.lab.composer.faults import Fault as Injected
 from glitchgrid.lab.composer.servers import Said, Sent
 from glitchgrid.lab.history.operation import Operation
 from glitchgrid.lab.history.view import by_number, in_lanes, operation_view
@@ -88,17 +87,11 @@ def _kind_of_client(client: str) -> str:
 
 
 def _lives(members: Sequence[str], part: Part, begin_ns: int) -> Iterator[Life]:
-    """As somebody has seen them; else a server lives from the beginning, but for when it was killed."""
-    faults = part.faults
+    """As somebody has seen them; else a server lives all the time."""
     for life in part.lives:
         yield Life(life.server, max(0, life.from_ns - begin_ns), max(0, life.to_ns - begin_ns))
     for member in () if part.lives else members:
-        from_ns = 0
-        for fault in sorted(faults, key=lambda each: each.began_ns):
-            if member in fault.members and not is_pause(fault.kind):
-                yield Life(member, from_ns, fault.began_ns - begin_ns)
-                from_ns = fault.ended_ns - begin_ns
-        yield Life(member, from_ns, None)
+        yield Life(member, 0, None)
 
 
 def _marks(part: Part, begin_ns: int) -> Iterator[Mark]:

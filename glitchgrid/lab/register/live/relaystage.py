@@ -5,20 +5,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.faults import links, processes
 from glitchgrid.lab.faults.fault import Fault
-from glitchgrid.lab.faults.kinds import OF_FRAMES
+from glitchgrid.lab.faults.kinds import FAULTS, OF_FRAMES
+from glitchgrid.lab.plan.plan import Planned
 from glitchgrid.lab.register.assumptions import LostDisk
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.register.layout import GridLayout
 from glitchgrid.lab.register.live.stage import CannotDo, Links
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, Member
+from glitchgrid.lab.rehearsal.draws import faults_of
 from glitchgrid.lab.rehearsal.host import World
 from glitchgrid.lab.relay.link import Direction, Link
 from glitchgrid.simulation.network import Slowness
+from glitchgrid.simulation.random_stream import RandomStream
 
 NS_PER_S = 10**9
 DONE: Sequence[type[Fault]] = (
@@ -40,6 +43,29 @@ class Servers(GridLayout):
     @property
     def machines(self) -> Sequence[str]:
         return self.servers
+
+    def draw_link(self, rng: RandomStream) -> tuple[str, str]:
+        """Between a control and a vault: that is where the relays are."""
+        source, target = rng.pick(self.control_names), rng.pick(self.vault_names)
+        return (target, source) if rng.below(2) else (source, target)
+
+
+def drawn(seed: int, layout: Servers, for_s: float) -> Sequence[Planned]:
+    """The faults of a seed, as far as relays and signals can do them.
+
+    :param for_s: they begin within so many seconds.
+    """
+    kinds = [kind for kind in DONE if kind in FAULTS]
+    faults = faults_of(seed, layout, kinds, for_s)
+    return [evolve(each, fault=_without_loss(each.fault)) for each in faults]
+
+
+def _without_loss(fault: Fault) -> Fault:
+    match fault:
+        case links.Slow() | links.Congestion() | links.Clog():
+            return evolve(fault, loss_per_mille=0, jitter_us=0)
+        case _:
+            return fault
 
 
 def require_possible(faults: Sequence[Fault]) -> None:

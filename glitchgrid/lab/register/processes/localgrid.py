@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any, TextIO
 
 from twisted.internet import defer
@@ -40,6 +41,8 @@ STOP_TIMEOUT_S = 2.0
 POLL_S = 0.1
 REPORT_EVERY_S = 1.0
 
+Lived = Callable[[str, int, int], object]
+
 _ANSWERED = re.compile(r"answered (\d+) requests in ")
 _FREE_PORT_TRIES = 200
 _LEAST_FREE_PORT = 10_000
@@ -50,6 +53,8 @@ class Member:
 
     :ivar glitch: the name of what is switched on in it; empty for none. It counts from its next start on.
     :ivar environment: what is added to its own, from its next start on.
+    :ivar lived: is called when a process of it has ended, with its name, and from when to when it lived, in nanoseconds
+        of the monotonic clock.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Member:
         self.port = port
         self._reported_per_s = 0
         self.child: Child | None = None
+        self.lived: Lived = lambda _name, _from_ns, _to_ns: None
 
     @property
     def address(self) -> str:
@@ -95,8 +101,14 @@ class Member:
             log = self._log_path.open("a", encoding="utf-8")
         except OSError as error:
             raise CannotRun(f"{self.name} cannot be started: {self._log_path}: {error.strerror}") from error
+        began_ns = monotonic_ns()
         self.child = Child.start(self._reactor, self._command, partial(self._said, log), **self.environment)
-        self.child.when_ended().addCallback(lambda _: log.close())
+
+        def over(_: object) -> None:
+            log.close()
+            self.lived(self.name, began_ns, monotonic_ns())
+
+        self.child.when_ended().addCallback(over)
 
     @property
     def _command(self) -> list[str]:
@@ -232,8 +244,7 @@ class LocalGrid:
         """
         for member in self.members:
             member.start()
-        for member in self.members:
-            await self.until_it_listens(member)
+        await self.until_all_listen()
         for vault in self.vaults:
             await self.until_it_is_ready(vault)
 
@@ -264,6 +275,11 @@ class LocalGrid:
             if self._reactor.seconds() > end_s:
                 raise CannotRun(f"{member.name} does not listen after {START_TIMEOUT_S:g} s")
             await deferLater(self._reactor, POLL_S)
+
+    async def until_all_listen(self) -> None:
+        """:raises CannotRun: where one of them does not, in time."""
+        for member in self.members:
+            await self.until_it_listens(member)
 
     async def stop(self) -> None:
         """End every member: by SIGTERM, and after a while by SIGKILL. Returns when all have ended."""
