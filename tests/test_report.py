@@ -258,9 +258,14 @@ def test_the_picture_has_clients_servers_and_faults(directory: Path) -> None:
     about |= {"keepers": ["vault1"]}
     write_lines(timeline / "timeline.jsonl", about)
     write_lines(timeline / "calls.jsonl", a_call("parallel_driver_look.sh", End.FAILED, 900, "it is wrong"))
-    killed = {"kind": "kill a vault", "members": ["vault1"], "began_ns": 1010, "ended_ns": 1030}
-    paused = {"kind": "pause a control", "members": ["control1"], "began_ns": 1010, "ended_ns": 1030}
+    killed = {"kind": "kill", "members": ["vault1"], "began_ns": 1010, "ended_ns": 1030}
+    paused = {"kind": "pause", "members": ["control1"], "began_ns": 1010, "ended_ns": 1030}
     write_lines(timeline / "faults.jsonl", killed, paused)
+    lives = (("control1", 900, 1050), ("vault1", 900, 1010), ("vault1", 1030, 1050))
+    write_lines(
+        timeline / "lives.jsonl",
+        *({"server": server, "from_ns": from_ns, "to_ns": to_ns} for server, from_ns, to_ns in lives),
+    )
     (part,) = [part for part in report_on(directory).parts if part.name == "timeline-1"]
     picture = picture_of(part)
     assert [(lane.name, lane.kind) for lane in picture.lanes] == [
@@ -270,9 +275,9 @@ def test_the_picture_has_clients_servers_and_faults(directory: Path) -> None:
         ("vault1", LaneKind.KEEPER),
     ]
     assert [(life.lane, life.from_ns, life.to_ns) for life in picture.lives] == [
-        ("control1", 0, None),
+        ("control1", 0, 150),
         ("vault1", 0, 110),
-        ("vault1", 130, None),
+        ("vault1", 130, 150),
     ]
     assert [each.text for each in picture.operations if each.is_wrong] == ["write 5", "read 3"]
     assert [(mark.oracle, mark.at_ns) for mark in picture.marks] == [("checker", 150), ("test command", 50)]

@@ -106,6 +106,14 @@ NEEDS: Sequence[Need] = (
         f"{_debian('gcc', 'libc6-dev')}, then install glitchgrid anew",
         "TLS is not the same to the byte from run to run; all else is",
     ),
+    *(
+        Need(f"examples/{example}", program, _program(program), _debian(package), "that example does not run")
+        for example, program, package in (
+            ("etcd", "etcd", "etcd-server"),
+            ("redis", "redis-server", "redis-server"),
+            ("postgresql", "psql", "postgresql"),
+        )
+    ),
     Need("the test suite", "wrk", _program("wrk"), _debian("wrk"), "the tests of the benchmarks are skipped"),
     Need("the test suite", "faketime", _program("faketime"), _debian("faketime"), "tests of set clocks are skipped"),
     Need(

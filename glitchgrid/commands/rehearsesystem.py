@@ -10,12 +10,12 @@ from typing import Any, NoReturn
 from attrs import asdict, evolve, frozen
 
 from glitchgrid.commands.calling import command
-from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION
+from glitchgrid.commands.ending import CANNOT_SAY, GOOD, VIOLATION, tell
 from glitchgrid.commands.rehearsalview import Printer, Troubles
 from glitchgrid.commands.rehearsalweb import RehearsalWeb
 from glitchgrid.commands.rehearse import PLAN, kept
 from glitchgrid.commands.report import Settings as ReportSettings
-from glitchgrid.commands.report import tell
+from glitchgrid.commands.report import tell as tell_report
 from glitchgrid.commands.running import run
 from glitchgrid.lab.checkers.models import MODELS
 from glitchgrid.lab.composer import lines
@@ -32,7 +32,7 @@ from glitchgrid.lab.rehearsal.draws import faults_of
 from glitchgrid.lab.rehearsal.otherfiles import refused_services
 from glitchgrid.lab.rehearsal.rehearsal import RealTimeline, Wanted
 from glitchgrid.lab.rehearsal.stage import Means
-from glitchgrid.lab.rehearsal.systemfile import PLAIN, SystemFile, read_system
+from glitchgrid.lab.rehearsal.systemfile import PLAIN, SystemFile, SystemFileInvalid, read_system
 from glitchgrid.lab.report.part import TIMELINE, About
 from glitchgrid.lab.report.report import CATALOGUE, read_report
 from glitchgrid.lab.report.sdk import is_ready
@@ -110,6 +110,17 @@ def _ended(call: Call) -> str:
     return call.end if call.end is End.PASSED or not call.words else f"{call.end}: {call.words[-1]}"
 
 
+def _read(settings: Settings) -> SystemFile:
+    """:raises CannotRun: for what is wrong last; all else has been told by then."""
+    try:
+        return read_system(settings.file, settings.settings)
+    except SystemFileInvalid as error:
+        *others, last = error.texts
+        for each in others:
+            tell(each)
+        raise CannotRun(last) from error
+
+
 def _overridden(system: SystemFile, settings: Settings) -> SystemFile:
     """:raises CannotRun: for a model that there is not."""
     if settings.history is not None:
@@ -154,7 +165,7 @@ class _Rehearsal:
                 template = templates[(number - 1) % len(templates)]
                 await self._timeline(number, template, out)
             self._out.line(f"again: {again(settings)}")
-            return tell(ReportSettings(out))
+            return tell_report(ReportSettings(out))
 
     async def _timeline(self, number: int, template: Template, out: Path) -> None:
         settings, hand = self._settings, self._stagehand
@@ -211,7 +222,7 @@ class Stagehand:
         self._out = out
         self._watchers = watchers
         self.web: RehearsalWeb | None = None
-        self.system = _overridden(read_system(settings.file, settings.settings), settings)
+        self.system = _overridden(_read(settings), settings)
         self._can_do = Means()
         self._can_limit = False
 

@@ -7,7 +7,7 @@ import pytest
 
 from glitchgrid.lab.composer.templates import Place, Prefix, names_in, read_template
 from glitchgrid.lab.errors import CannotRun
-from glitchgrid.lab.rehearsal.systemfile import HARSH, SystemFile, Words, read_system, replaced
+from glitchgrid.lab.rehearsal.systemfile import HARSH, SystemFile, SystemFileInvalid, Words, read_system, replaced
 from glitchgrid.simulation.random_stream import RandomStream
 
 ONE = """
@@ -84,6 +84,21 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, text: str, said: str) -> None
     assert said in str(refused.value)
     assert str(refused.value).startswith(str(tmp_path / "system.toml"))
     assert "\n" not in str(refused.value)
+
+
+def test_all_that_is_wrong_is_said_a_line_each(tmp_path: Path) -> None:
+    text = '[machines.a]\nprogram = "x"\nkeeps = 1\n[machines.b]\ncount = 100\n[commands]\ntemplates = 7'
+    with pytest.raises(SystemFileInvalid) as refused:
+        system(tmp_path, text)
+    assert len(refused.value.texts) == 3
+    assert all(each.startswith(f"{tmp_path}/system.toml: ") for each in refused.value.texts)
+    text = '[machines.A_1]\nprogram = "{x}"\n[machines.b]\ncount = 2\nprogram = "{y}"\n[machines.c]\nprogram = ""'
+    with pytest.raises(SystemFileInvalid) as refused:
+        system(tmp_path, text, depth="2")
+    found = "\n".join(refused.value.texts)
+    for said in ("no setting 'depth'", "'A_1' cannot be", "A_1: {x} stands", "b1: {y}", "b2: {y}", "c has an empty"):
+        assert said in found
+    assert len(refused.value.texts) == 6
 
 
 def test_files_and_settings_that_are_not_there(tmp_path: Path) -> None:

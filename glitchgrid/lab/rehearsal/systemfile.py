@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,11 +209,20 @@ class Machines(Layout):
         return source, rng.pick([name for name in self.machines if name != source])
 
 
+class SystemFileInvalid(CannotRun):
+    """:ivar texts: all that is wrong with it, a line each."""
+
+    def __init__(self, path: Path, wrong: Sequence[str]) -> None:
+        self.texts = [f"{path}: {each}" for each in wrong]
+        super().__init__(self.texts[0])
+
+
 def read_system(path: Path, settings: Mapping[str, str]) -> SystemFile:
     """Read a system file; or a Procfile, or a Compose file, as far as that goes.
 
     :param settings: what is to have another value than in the file.
-    :raises CannotRun: with the first thing that is wrong, and where.
+    :raises SystemFileInvalid: with all that is wrong, and where.
+    :raises CannotRun: where it cannot be read.
     """
     data = _data_of(path)
     if "here" in data:
@@ -224,13 +233,13 @@ def read_system(path: Path, settings: Mapping[str, str]) -> SystemFile:
     try:
         found = converter.structure({**data, "here": path.resolve().parent}, SystemFile)
     except BaseValidationError as error:
-        raise CannotRun(f"{path}: {transform_error(error, 'the file', _say)[0]}") from error
-    for name in settings:
-        if name not in found.settings:
-            there = ", ".join(found.settings) or "none"
-            raise CannotRun(f"{path} has no setting {name!r}; there is {there}")
+        raise SystemFileInvalid(path, transform_error(error, "the file", _say)) from error
+    there = ", ".join(found.settings) or "none"
+    wrong = [f"it has no setting {name!r}; there is {there}" for name in settings if name not in found.settings]
     found = evolve(found, settings={**found.settings, **settings})
-    _check(path, found)
+    wrong += dict.fromkeys([*_wrong_in_all(found), *_wrong_in_each(found)])
+    if wrong:
+        raise SystemFileInvalid(path, wrong)
     return found
 
 
@@ -254,27 +263,30 @@ def _exactly(value: Any, kind: type) -> Any:
     return value
 
 
-def _check(path: Path, found: SystemFile) -> None:
-    """What follows from several fields together."""
-    if not found.machines:
-        raise CannotRun(f"{path}: there are no machines")
-    _check_machines(path, found)
-    for name, entry in found.names:
-        if not entry.program:
-            raise CannotRun(f"{path}: machines.{name} has an empty program")
-        for text in (*entry.program, *entry.prepare, *entry.environment.values(), *found.commands.environment.values()):
-            replaced(text, found.words(name, "10.0.0.1", Path("/")), f"{path}: machines.{name}")
-
-
-def _check_machines(path: Path, found: SystemFile) -> None:
+def _wrong_in_all(found: SystemFile) -> Iterator[str]:
+    """What follows from several machines together."""
     names = [name for name, _ in found.names]
+    if not names:
+        yield "there are no machines"
+    if len(names) > MACHINES_MAX:
+        yield f"{len(names)} machines, and {MACHINES_MAX} are the most"
     for name in names:
         if NAME.fullmatch(name) is None:
-            raise CannotRun(f"{path}: {name!r} cannot be the name of a machine: a letter, then letters, digits, dashes")
+            yield f"{name!r} cannot be the name of a machine: a letter, then letters, digits, dashes"
         if name == CLIENTS or names.count(name) > 1:
-            raise CannotRun(f"{path}: there are two machines {name!r}")
-    if len(names) > MACHINES_MAX:
-        raise CannotRun(f"{path}: {len(names)} machines, and {MACHINES_MAX} are the most")
+            yield f"there are two machines {name!r}"
+
+
+def _wrong_in_each(found: SystemFile) -> Iterator[str]:
+    """What follows from several fields of a machine together."""
+    for name, entry in found.names:
+        if not entry.program:
+            yield f"machines.{name} has an empty program"
+        for text in (*entry.program, *entry.prepare, *entry.environment.values(), *found.commands.environment.values()):
+            try:
+                replaced(text, found.words(name, "10.0.0.1", Path("/")), f"machines.{name}")
+            except CannotRun as error:
+                yield str(error)
 
 
 @frozen
