@@ -188,6 +188,93 @@ if sys.argv[2:]:
     assert (size, int(names) < 21 or int(left) < 180_000) == ("9000", True)
 
 
+WRITERS = {
+    "SQLite with a write-ahead log": (
+        """
+import sqlite3
+base = sqlite3.connect("base", isolation_level=None)
+base.execute("pragma journal_mode=wal")
+base.execute("pragma synchronous=full")
+base.execute("create table if not exists t (n integer)")
+for number in range(10**6):
+    base.execute("insert into t values (?)", (number,))
+    print(number, flush=True)
+""",
+        """
+import sqlite3
+base = sqlite3.connect("base")
+assert base.execute("pragma integrity_check").fetchone() == ("ok",)
+print(base.execute("select n from t order by rowid desc limit 1").fetchone()[0])
+""",
+    ),
+    "a log, and a name that is moved to the newest of them, as LevelDB does it": (
+        """
+import os
+def synced(name, text, how):
+    with open(name, how) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+directory = os.open(".", os.O_RDONLY)
+for number in range(10**6):
+    log = f"{number // 10:06}.log"
+    synced(log, f"{number}\\n", "a")
+    if number % 10 == 0:
+        synced("CURRENT.new", log, "w")
+        os.rename("CURRENT.new", "CURRENT")
+        os.fsync(directory)
+    print(number, flush=True)
+""",
+        """
+lines = open(open("CURRENT").read()).read().splitlines()
+print(lines[-1])
+""",
+    ),
+    "a file that is mapped": (
+        """
+import mmap, os, struct
+with open("map", "w+b") as file:
+    file.truncate(1 << 20)
+    os.fsync(file.fileno())
+    page = mmap.mmap(file.fileno(), 1 << 20)
+    os.fsync(os.open(".", os.O_RDONLY))
+    for number in range(1 << 17):
+        struct.pack_into("=q", page, number * 8, number)
+        page.flush()
+        print(number, flush=True)
+""",
+        """
+import struct
+numbers = struct.unpack(f"={1 << 17}q", open("map", "rb").read())
+print(max(numbers))
+assert all(number == place for place, number in enumerate(numbers[: max(numbers) + 1]))
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@in_reactor
+async def test_what_programs_have_synced_in_their_own_ways_is_there_after_a_power_loss(
+    bench: Bench, writer: str
+) -> None:
+    """Each says a number once it has done all to keep it; what is read later is that number, or a later one."""
+    write, read = WRITERS[writer]
+    await bench.make()
+    for _ in range(3):
+        running = bench.start(1, sys.executable, "-c", write)
+        assert running.stdout is not None
+        await until_readable(running)
+        await deferLater(reactor, 0.3)
+        assert await bench.machines[0].ask("lose power")
+        assert await ended(running) != 0
+        said = running.stdout.read().split()
+        assert len(said) > 3
+        out, errors, status = await bench.run(1, sys.executable, "-c", read)
+        assert (status, errors) == (0, "")
+        assert int(out) >= int(said[-1])
+
+
 @in_reactor
 async def test_a_disk_that_fails(bench: Bench) -> None:
     await bench.make()
