@@ -23,7 +23,7 @@ NEEDS_ANOTHER_MACHINE = "needs machines of these addresses"
 IS_RUN_BY_CI = "is a step of CI itself, or what a step consists of"
 NEEDS_DOCKER = "needs a Docker engine"
 FOUND = "tests/test_guide.py runs it, and looks at what it says"
-REHEARSED = "tests/end_to_end/test_rehearse_system.py runs it"
+REHEARSED = "takes long; tests/end_to_end/test_rehearse_system.py does the same, with faults of its own plan"
 CHANGES_THE_MACHINE = "installs packages, or changes the checkout"
 
 NOT_RUN = {

@@ -40,7 +40,7 @@ from glitchgrid.waiting import settled
 
 T = TypeVar("T")
 
-PCAP_BYTES_MAX = 256 << 20
+FRAMES, PCAP_BYTES_MAX = "frames.pcap", 256 << 20
 CLOCK = "clock"
 ENDED_BY_SIGTERM = frozenset({-int(signal.SIGTERM), 128 + int(signal.SIGTERM)})
 RECOVERY = "every server serves again"
@@ -91,8 +91,8 @@ class RealTimeline:
         self._directory = directory
         self._watcher = Watchers([Scribe(directory), *watchers])
         self._logs = directory / "logs"
-        record = Pcap(directory / "frames.pcap", PCAP_BYTES_MAX) if wanted.record else None
-        self._world = World(Network(reactor, str(wanted.seed), record, self._sent))
+        self._record = Pcap(directory / FRAMES, PCAP_BYTES_MAX) if wanted.record else None
+        self._world = World(Network(reactor, str(wanted.seed), self._record, self._sent))
         self._entries = dict(wanted.system.names)
         self._ground = _Machines(self._world, directory)
         self.network: Network = self._world.network
@@ -220,6 +220,8 @@ class RealTimeline:
         children = [host.child.when_ended() for host in self._world.machines.values() if host.child is not None]
         await settled(children)
         self.network.close()
+        if self._record is not None and self._record.missed:
+            self._watcher.trouble(f"{FRAMES} is full: {self._record.missed} frames are not in it")
 
     # Programs.
 
