@@ -660,6 +660,7 @@ def _settings(given: tuple[str, ...]) -> dict[str, str]:
     "--plan", type=click.Path(path_type=Path), metavar="FILE", help="Carry out this plan's faults; else they are drawn."
 )
 @click.option("--plain-disks", is_flag=True, help="Machines of a system file write to plain directories.")
+@click.option("--plain-network", is_flag=True, help="Machines of a system file share one network, and no link fails.")
 @click.option("--record", is_flag=True, help="Keep all frames of a system file's machines, as pcap; with --out.")
 @click.option(
     "--repeat",
@@ -704,6 +705,7 @@ def rehearse(
     settings: tuple[str, ...],
     plan: Path | None,
     plain_disks: bool,
+    plain_network: bool,
     record: bool,
     repeat: int,
     check: bool,
@@ -746,11 +748,13 @@ def rehearse(
                 _port_of_page(web_port, wanted=web),
                 None if templates is None else str(templates.resolve()),
                 history,
+                plain_network,
             )
         )
     for option, is_given in (
         ("--set", settings),
         ("--plain-disks", plain_disks),
+        ("--plain-network", plain_network),
         ("--record", record),
         ("--repeat", repeat > 1),
         ("--history", history),

@@ -66,10 +66,17 @@ NEEDS: Sequence[Need] = (
     Need("demo", "workload.sh", _runs(find_workload), "install glitchgrid anew: its files are incomplete"),
     Need(
         "rehearse --system",
-        "namespaces, /dev/net/tun",
+        "namespaces",
         lambda: not means.missing_for_machines(),
         means.missing_for_machines,
         "programs have no machines of their own: 'rehearse' without --system runs the grid on this one",
+    ),
+    Need(
+        "rehearse --system",
+        "tap devices, /dev/net/tun",
+        lambda: not means.missing_for_links(),
+        means.missing_for_links,
+        "links do not fail: the machines share one network",
     ),
     Need(
         "rehearse --system",

@@ -41,12 +41,16 @@ from glitchgrid.machines import cgroups, clocks, means
 SECONDS_PER_MINUTE = 60
 REHEARSAL = "rehearsal.json"
 
+PLAIN_DISKS, PLAIN_NETWORK = "the disks are plain directories", "the machines share one network"
+NO_CLOCKS = "the system file does not have clocks = true"
+
 
 @frozen
 class Settings:
     """:param settings: words of the file's own that are to have another value.
     :param plan: its faults are carried out, and none are drawn.
     :param plain_disks: no disk is of FUSE.
+    :param plain_network: the machines share one network, whose links do not fail.
     :param repeat: so often each timeline is run, with the same choices.
     :param web_port: of the page; any, for 0. None for no page.
     :param templates: where the test templates are, if not where the file says.
@@ -68,6 +72,7 @@ class Settings:
     web_port: int | None = None
     templates: str | None = None
     history: str | None = None
+    plain_network: bool = False
 
 
 def rehearse_system(settings: Settings) -> NoReturn:
@@ -201,6 +206,8 @@ def again(settings: Settings) -> str:
             arguments += [option, given]
     if settings.plain_disks:
         arguments.append("--plain-disks")
+    if settings.plain_network:
+        arguments.append("--plain-network")
     if settings.repeat > 1:
         arguments += ["--repeat", settings.repeat]
     return command(*map(str, arguments))
@@ -309,19 +316,29 @@ class Stagehand:
             not self._can_do.no_disks,
             self._can_limit,
             settings.record,
+            not self._can_do.no_links,
         )
         watchers = [*self._watchers, *([] if self.web is None else [self.web.show])]
         return RealTimeline(self._reactor, wanted, directory, watchers)
 
     def _means(self, system: SystemFile) -> Means:
-        """What faults there can be; what is lacking is told once."""
-        no_disks = "the disks are plain directories" if self._settings.plain_disks else means.missing_for_disks()
-        if no_disks and not self._settings.plain_disks and system.layout().keepers:
-            self._out.line(f"disks cannot fail here, and only kills are left: {no_disks}", "yellow")
-        no_clocks = clocks.missing() if system.clocks else "the system file does not have clocks = true"
-        if no_clocks and system.clocks:
-            self._out.line(f"clocks do not jump nor drift here: {no_clocks}", "yellow")
-        return Means(no_disks, no_clocks)
+        """What faults there can be; what is lacking is told once, and what was asked for is not."""
+        settings = self._settings
+        no_disks = PLAIN_DISKS if settings.plain_disks else means.missing_for_disks()
+        no_links = PLAIN_NETWORK if settings.plain_network else means.missing_for_links()
+        no_clocks = clocks.missing() if system.clocks else NO_CLOCKS
+        for lacking, asked_for, what in (
+            (
+                no_disks if system.layout().keepers else "",
+                PLAIN_DISKS,
+                "disks cannot fail here: only kills are left",
+            ),
+            (no_links, PLAIN_NETWORK, "links cannot fail here, for the machines share one network"),
+            (no_clocks, NO_CLOCKS, "clocks do not jump nor drift here"),
+        ):
+            if lacking and lacking != asked_for:
+                self._out.line(f"{what}: {lacking}", "yellow")
+        return Means(no_disks, no_clocks, no_links)
 
     def kinds(self) -> Sequence[type[Fault]]:
         """Of fault that can be done to these machines."""
@@ -340,7 +357,7 @@ class Stagehand:
         kinds = self.kinds()
         if system.faults:
             refused = [f"{kind}: {why}" for kind, why in can_do.refusals().items() if kind in system.faults]
-            if refused and not self._settings.plain_disks:
+            if refused and not (self._settings.plain_disks or self._settings.plain_network):
                 self._out.line(f"not done here: {'; '.join(refused)}", "yellow")
             kinds = [kind for kind in kinds if kind.kind in system.faults]
         else:

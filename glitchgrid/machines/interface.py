@@ -1,6 +1,7 @@
 """A machine's interface: a tap device in the network namespace of whoever calls this, with its address and neighbours.
 
-By ioctls (netdevice(7), arp(7), the kernel's tuntap.rst), so that no program is needed. Neighbours are fixed: whether
+By ioctls (netdevice(7), arp(7), the kernel's tuntap.rst), so that no program is needed. Run as a program, it tries
+whether there can be one. Neighbours are fixed: whether
 an address is found is not to depend on what was cut a while ago.
 """
 
@@ -8,6 +9,7 @@ import fcntl
 import os
 import socket
 import struct
+import sys
 from collections.abc import Mapping
 
 TUN = "/dev/net/tun"
@@ -21,6 +23,7 @@ _SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFHWADDR, _SIOCSARP = 0x8914
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
 _ARPHRD_ETHER, _ATF_COM, _ATF_PERM = 1, 0x02, 0x04
 _IFREQ_BYTES = 40
+_SHARED = "lo:1"
 
 
 def open_tap() -> int:
@@ -54,6 +57,14 @@ def set_up(address: str, mac: str, neighbours: Mapping[str, str]) -> None:
             fcntl.ioctl(asking, _SIOCSARP, request + struct.pack("16s", NAME.encode()))
 
 
+def set_up_shared(address: str) -> None:
+    """Bring loopback up with one more address. All of that address's ``/24`` are this namespace's own then."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        _bring_up(asking, "lo")
+        _ask(asking, _SIOCSIFADDR, _SHARED, _inet(address))
+        _ask(asking, _SIOCSIFNETMASK, _SHARED, _inet(NETMASK))
+
+
 def octets(mac: str) -> bytes:
     return bytes.fromhex(mac.replace(":", ""))
 
@@ -69,3 +80,15 @@ def _ask(asking: socket.socket, what: int, name: str, value: bytes) -> None:
 def _inet(address: str) -> bytes:
     """A sockaddr_in."""
     return struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
+
+
+def main() -> None:
+    """Exits with 1, and says why, where no tap can be made."""
+    try:
+        os.close(open_tap())
+    except OSError as error:
+        sys.exit(error.strerror or str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -65,12 +65,14 @@ class Keeper:
         """Be the machine that the first packet asks for, and serve its disk, or requests."""
         asked = json.loads(self._conversation.recv(PACKET_BYTES_MAX))
         socket.sethostname(asked["name"])
-        tap = interface.open_tap()
-        interface.set_up(asked["address"], asked["mac"], asked["neighbours"])
+        taps = [] if asked["shares_network"] else [interface.open_tap()]
+        if taps:
+            interface.set_up(asked["address"], asked["mac"], asked["neighbours"])
         mount(asked["hosts"], "/etc/hosts")
         _own_temporary(asked["tmp"], asked["keeps"])
-        self._tell({"made": True}, [tap])
-        os.close(tap)
+        self._tell({"made": True}, taps)
+        for tap in taps:
+            os.close(tap)
         if not asked["is_lossy"]:
             self._is_ready()
             self.serve()

@@ -17,12 +17,11 @@ from twisted.internet.error import ProcessTerminated
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
-from twisted.python.procutils import which
 from zope.interface import implementer
 
 from glitchgrid.machines.cgroups import UNLIMITED, Group, Limits
 from glitchgrid.machines.errors import CannotBeMade
-from glitchgrid.machines.means import has_time_namespaces
+from glitchgrid.machines.means import has_time_namespaces, tool
 
 NETWORK = "10.77.0"
 PACKET_BYTES_MAX = 1 << 16
@@ -75,12 +74,22 @@ class Plot:
 
 class Machine:
     """:param neighbours: all machines of its network, itself among them.
+    :param shared: the process in whose network and user namespace it is made; 0 for its own, with a tap.
     :param keeps: directories of the host that it must see, though it has a /tmp of its own.
     :ivar pid: of its first process, as the host counts; 0 while there is none.
     :ivar said: is told what the machine says without being asked.
     """
 
-    def __init__(self, reactor: Any, plot: Plot, neighbours: Sequence[Plot], keeps: Sequence[Path], seed: str) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        plot: Plot,
+        neighbours: Sequence[Plot],
+        keeps: Sequence[Path],
+        seed: str,
+        shared: int = 0,
+    ) -> None:
+        self._shared = shared
         self.plot = plot
         self.pid = 0
         self._reactor = reactor
@@ -96,8 +105,8 @@ class Machine:
     def name(self) -> str:
         return self.plot.name
 
-    async def make(self) -> int:
-        """Make it. Returns the descriptor of its tap, which is the caller's to close.
+    async def make(self) -> int | None:
+        """Make it. Returns the descriptor of its tap, which is the caller's to close; None where it has none.
 
         :raises CannotBeMade: when the system does not allow it; the text says what to do.
         """
@@ -126,13 +135,17 @@ class Machine:
             raise CannotBeMade(f"{self.name} cannot be made: {ready['failed']}")
         if self.plot.limits.controllers:
             self._group = Group(self.name, self.plot.limits)
-        return int(descriptors[0])
+        return int(descriptors[0]) if descriptors else None
 
     def _spawn(self, process: "_Enclosed", descriptor: int) -> None:
         """In namespaces of its own, which end with this process."""
-        enclosed = ["--user", "--map-root-user", "--net", "--mount", "--uts", "--ipc", "--pid"]
-        argv = [_tool("setpriv"), "--pdeathsig", "KILL", "--"]
-        argv += [_tool("unshare"), *enclosed, "--fork", "--kill-child", "--mount-proc", "--"]
+        own = ["--mount", "--uts", "--ipc", "--pid"]
+        argv = [tool("setpriv"), "--pdeathsig", "KILL", "--"]
+        if not self._shared:
+            own = ["--user", "--map-root-user", "--net", *own]
+        else:
+            argv += [tool("nsenter"), f"--target={self._shared}", "--user", "--preserve-credentials", "--net", "--"]
+        argv += [tool("unshare"), *own, "--fork", "--kill-child", "--mount-proc", "--"]
         argv += [sys.executable, "-P", "-m", KEEPER, str(descriptor)]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         descriptors: Any = {0: "w", 1: "r", 2: "r", descriptor: descriptor}
@@ -144,6 +157,7 @@ class Machine:
             "name": plot.name,
             "address": plot.address,
             "mac": plot.mac,
+            "shares_network": self._shared > 0,
             "neighbours": {each.address: each.mac for each in self._neighbours if each is not plot},
             "hosts": str(hosts),
             "tmp": str(plot.temporary),
@@ -165,14 +179,14 @@ class Machine:
             kernel has no such namespaces, or with None, they are the host's.
         """
         kinds = ["--user", "--preserve-credentials", "--net", "--mount", "--uts", "--ipc", "--pid"]
-        command = [_tool("nsenter"), f"--target={self.pid}", *kinds, "--"]
+        command = [tool("nsenter"), f"--target={self.pid}", *kinds, "--"]
         if up_since_s is not None and has_time_namespaces():
             back = f"-{int(up_since_s)}"
             begun = ["--time", f"--monotonic={back}", f"--boottime={back}"]
-            command += [_tool("unshare"), *begun, "--fork", "--kill-child", "--"]
+            command += [tool("unshare"), *begun, "--fork", "--kill-child", "--"]
         if not as_root:
-            command += [_tool("unshare"), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
-        command += [_tool("env"), f"--chdir={directory}", *argv]
+            command += [tool("unshare"), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
+        command += [tool("env"), f"--chdir={directory}", *argv]
         return command if self._group is None else self._group.entering(command)
 
     def ask(self, do: str, **fields: object) -> "Deferred[Any]":
@@ -336,10 +350,3 @@ def _taken_from(besides: Sequence[tuple[int, int, bytes]], found: dict[str, Any]
 
 def _too_late(timeout_s: float) -> Any:
     raise CannotBeMade(f"a machine has not answered within {timeout_s:g} s")
-
-
-def _tool(name: str) -> str:
-    found: list[str] = which(name)
-    if not found:
-        raise CannotBeMade(f"{name} is missing (Debian: apt-get install util-linux)")
-    return found[0]

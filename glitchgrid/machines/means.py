@@ -5,8 +5,11 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+from glitchgrid.machines import interface
+from glitchgrid.machines.errors import CannotBeMade
 from glitchgrid.machines.interface import TUN
 
 FUSE_DEVICE = Path("/dev/fuse")
@@ -21,15 +24,33 @@ FORBIDDING = (
 """Settings, what they are where they forbid user namespaces, and what allows them."""
 
 
+def tool(name: str) -> str:
+    """The path of a program.
+
+    :raises CannotBeMade: where it is missing.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise CannotBeMade(_missing_program(name))
+    return found
+
+
 def missing_for_machines() -> str:
     """What keeps machines from being made."""
     for program in ("unshare", "nsenter", "setpriv"):
         if shutil.which(program) is None:
-            return f"{program} is missing (Debian: apt-get install util-linux)"
-    refused = _probe()
-    if refused:
-        return f"the kernel allows no namespaces: {refused}; {cure_for_namespaces()}"
-    return _missing_device(Path(TUN), "modprobe tun")
+            return _missing_program(program)
+    refused = _refused("true")
+    return f"the kernel allows no namespaces: {refused}; {cure_for_namespaces()}" if refused else ""
+
+
+def missing_for_links() -> str:
+    """What keeps machines, which can be made, from having links of their own that fail."""
+    missing = _missing_device(Path(TUN), "modprobe tun")
+    if missing:
+        return missing
+    refused = _refused(sys.executable, "-P", "-m", interface.__name__)
+    return f"the kernel makes no tap devices: {refused}" if refused else ""
 
 
 def cure_for_namespaces(settings: Path = SETTINGS) -> str:
@@ -66,12 +87,21 @@ def _missing_device(device: Path, cure: str) -> str:
     return ""
 
 
-def _probe() -> str:
-    """Make all namespaces that a machine needs, and say why that is refused."""
+def _missing_program(name: str) -> str:
+    return f"{name} is missing (Debian: apt-get install util-linux)"
+
+
+def _refused(*argv: str) -> str:
+    """Run something in all the namespaces that a machine needs, and say why that is refused."""
     kinds = ["--user", "--map-root-user", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--mount-proc"]
     try:
         done = subprocess.run(
-            ["unshare", *kinds, "true"], capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=False
+            ["unshare", *kinds, *argv],
+            capture_output=True,
+            text=True,
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except subprocess.TimeoutExpired:
         return f"unshare has not ended within {PROBE_TIMEOUT_S:g} s"

@@ -115,8 +115,10 @@ class Network:
 
     # Machines.
 
-    def attach(self, name: str, mac: str, tap: int) -> None:
-        """Have a machine on it. The descriptor is this network's from now on."""
+    def attach(self, name: str, mac: str, tap: int | None) -> None:
+        """Have a machine on it. The descriptor is this network's from now on; without one it is not on it."""
+        if tap is None:
+            return
         port = _Port(self, name, tap)
         for other in self._ports:
             for source, target in ((name, other), (other, name)):

@@ -108,6 +108,28 @@ def test_the_grid_holds(tmp_path: Path) -> None:
     assert nothing_is_left(tmp_path)
 
 
+def test_machines_that_share_a_network(tmp_path: Path) -> None:
+    """As where there is no /dev/net/tun: links do not fail, and all else goes on."""
+    out = tmp_path / "out"
+    faults = plan(
+        tmp_path / "plan.json",
+        {"at_ms": 500, "for_ms": 1000, "kind": "power loss", "machine": "vault1"},
+        {"at_ms": 2000, "for_ms": 500, "kind": "kill", "machine": "control1"},
+        {"at_ms": 3000, "for_ms": 500, "kind": "pause", "machine": "vault2"},
+    )
+    options = ("--template", "register", "--timelines", 1, "--seed", 1, "--minutes", 0.1, "--plain-network")
+    status, said, errors = rehearse("--system", GRID, *options, "--plan", faults, "--out", out)
+    assert (status, errors) == (0, ""), said
+    assert kinds_of(out) == {"power loss", "kill", "pause"}
+    assert "history of timeline-1: linearizable" in said
+    assert "--plain-network" in said
+    assert nothing_is_left(tmp_path)
+    cut = {"at_ms": 0, "for_ms": 1, "kind": "cut", "source": "vault1", "target": "control1"}
+    status, _, errors = rehearse("--system", GRID, *options, "--plan", plan(tmp_path / "cut.json", cut))
+    assert status == 2
+    assert "cut: it cannot be done here: the machines share one network" in errors
+
+
 @pytest.mark.thorough
 def test_a_plan_that_fails_in_simulation_fails_here_and_the_other_way_round(tmp_path: Path) -> None:
     """Values that were acknowledged before they were synced, and blackouts. Without that bug nothing is found."""
@@ -379,9 +401,12 @@ def test_what_a_command_has_left_holds_nobody_up(tmp_path: Path) -> None:
     assert nothing_is_left(tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_nothing_is_left_when_it_is_ended(number: signal.Signals, tmp_path: Path) -> None:
-    command = ["rehearse", "--system", GRID, "--template", "register", "--minutes", 1]
+@pytest.mark.parametrize(
+    ("number", "options"),
+    [(signal.SIGINT, ()), (signal.SIGTERM, ()), (signal.SIGKILL, ()), (signal.SIGKILL, ("--plain-network",))],
+)
+def test_nothing_is_left_when_it_is_ended(number: signal.Signals, options: Sequence[str], tmp_path: Path) -> None:
+    command = ["rehearse", "--system", GRID, "--template", "register", "--minutes", 1, *options]
     running = subprocess.Popen(
         [sys.executable, "-m", "glitchgrid", *map(str, command)],
         cwd=ROOT,

@@ -1,6 +1,7 @@
 """What a rehearsal does where the machine does not allow all of it."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,14 +18,13 @@ clocks = true
 program = "true"
 keeps = true
 """
-NO_FUSE = "mfusepy is missing: pip install 'glitchgrid[disks]'"
-NO_CLOCKS = "clocks need the C part"
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Where all is there."""
-    for module, name in ((means, "missing_for_machines"), (means, "missing_for_disks"), (clocks, "missing")):
+    of_means = ("missing_for_machines", "missing_for_disks", "missing_for_links")
+    for module, name in (*((means, each) for each in of_means), (clocks, "missing")):
         monkeypatch.setattr(module, name, lambda: "")
     path = tmp_path / "system.toml"
     path.write_text(SYSTEM, encoding="utf-8")
@@ -43,34 +43,57 @@ def test_where_all_is_there(settings: Settings, capsys: pytest.CaptureFixture[st
     assert "here" not in capsys.readouterr().out
 
 
-def test_without_clocks_the_others_go_on(
-    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "name", "lacking", "said", "goes_on"),
+    [
+        (clocks, "missing", {"clock jump", "clock drift"}, "clocks do not jump nor drift here", {"cut", "power loss"}),
+        (
+            means,
+            "missing_for_disks",
+            {"power loss", "disk full", "sync fails"},
+            "disks cannot fail here: only kills are left",
+            {"cut", "clock jump"},
+        ),
+        (
+            means,
+            "missing_for_links",
+            {"cut", "partition", "reset", "bandwidth"},
+            "links cannot fail here, for the machines share one network",
+            {"power loss", "clock jump"},
+        ),
+    ],
+)
+def test_where_something_is_missing_the_others_go_on(
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    lacking: set[str],
+    said: str,
+    goes_on: set[str],
 ) -> None:
-    monkeypatch.setattr(clocks, "missing", lambda: NO_CLOCKS)
+    monkeypatch.setattr(module, name, lambda: "it is missing: get it")
     found = kinds(settings)
-    assert {"kill", "cut", "power loss"} <= found
-    assert not {"clock jump", "clock drift"} & found
-    assert f"clocks do not jump nor drift here: {NO_CLOCKS}" in capsys.readouterr().out
+    assert found >= {"kill", "pause", *goes_on}
+    assert not lacking & found
+    assert f"{said}: it is missing: get it\n" == capsys.readouterr().out
 
 
-def test_without_fuse_the_others_go_on(
-    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("asked_for", "lacking"), [("plain_disks", {"power loss", "disk full"}), ("plain_network", {"cut", "slow"})]
+)
+def test_what_is_asked_for_is_not_told(
+    settings: Settings, capsys: pytest.CaptureFixture[str], asked_for: str, lacking: set[str]
 ) -> None:
-    monkeypatch.setattr(means, "missing_for_disks", lambda: NO_FUSE)
-    found = kinds(settings)
-    assert {"kill", "cut", "clock jump"} <= found
-    assert not {"power loss", "disk full", "sync fails"} & found
-    assert f"only kills are left: {NO_FUSE}" in capsys.readouterr().out
-
-
-def test_disks_that_are_to_be_plain(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    assert not {"power loss", "disk full"} & kinds(evolve(settings, plain_disks=True))
-    assert "here" not in capsys.readouterr().out, "it was asked for"
+    wanted = evolve(settings, plain_disks=asked_for == "plain_disks", plain_network=asked_for == "plain_network")
+    assert not lacking & kinds(wanted)
+    assert capsys.readouterr().out == ""
 
 
 def test_without_machines_nothing_does(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(means, "missing_for_machines", lambda: "/dev/net/tun is missing; as root: modprobe tun")
-    with pytest.raises(CannotRun, match=r"^/dev/net/tun is missing; as root: modprobe tun$"):
+    monkeypatch.setattr(means, "missing_for_machines", lambda: "the kernel allows no namespaces")
+    with pytest.raises(CannotRun, match=r"^the kernel allows no namespaces$"):
         kinds(settings)
 
 

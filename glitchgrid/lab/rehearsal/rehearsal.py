@@ -33,14 +33,18 @@ from glitchgrid.machines import clocks
 from glitchgrid.machines.cgroups import UNLIMITED, Limits
 from glitchgrid.machines.errors import CannotBeMade
 from glitchgrid.machines.frames import Pcap
-from glitchgrid.machines.machine import Machine, Plot
+from glitchgrid.machines.machine import NETWORK, Machine, Plot
 from glitchgrid.machines.network import Network
+from glitchgrid.machines.shared import SharedNetwork
 from glitchgrid.simulation.random_stream import RandomStream
 from glitchgrid.waiting import settled
 
 T = TypeVar("T")
 
 FRAMES, PCAP_BYTES_MAX = "frames.pcap", 256 << 20
+SHARED = 254
+"""The number of the network itself, where machines share it."""
+
 CLOCK = "clock"
 ENDED_BY_SIGTERM = frozenset({-int(signal.SIGTERM), 128 + int(signal.SIGTERM)})
 RECOVERY = "every server serves again"
@@ -59,6 +63,7 @@ class Wanted:
     :ivar is_lossy: disks of machines that keep something are of FUSE.
     :ivar is_limited: programs have the limits that the system file names.
     :ivar record: all frames go into a file, too.
+    :ivar has_links: each machine has a network of its own, and links to the others.
     """
 
     system: SystemFile
@@ -70,6 +75,7 @@ class Wanted:
     is_lossy: bool
     is_limited: bool
     record: bool
+    has_links: bool = True
 
 
 class RealTimeline:
@@ -97,6 +103,7 @@ class RealTimeline:
         self._ground = _Machines(self._world, directory)
         self.network: Network = self._world.network
         self.stage: RealStage | None = None
+        self._shared: SharedNetwork | None = None
         self.nemesis: PlannedNemesis | None = None
 
     async def run(self) -> Ended:
@@ -182,13 +189,17 @@ class RealTimeline:
         ]
         templates = dict.fromkeys(command.path.parent for command in wanted.template.commands)
         keeps = [self._directory, wanted.system.here, *templates, *_own_code()]
+        shared = 0
+        if not wanted.has_links:
+            self._shared = SharedNetwork(self._reactor, f"{NETWORK}.{SHARED}")
+            await self._shared.make()
+            shared = self._shared.pid
         for plot in plots:
-            machine = Machine(self._reactor, plot, plots, keeps, f"{wanted.seed}")
+            machine = Machine(self._reactor, plot, plots, keeps, f"{wanted.seed}", shared)
             host = self._host(plot, machine)
             self._world.machines[plot.name] = host
         for name, host in self._world.machines.items():
-            tap = await host.machine.make()
-            self.network.attach(name, host.machine.plot.mac, tap)
+            self.network.attach(name, host.machine.plot.mac, await host.machine.make())
 
     def _limits(self, name: str) -> Limits:
         entry = self._entries.get(name)
@@ -219,6 +230,8 @@ class RealTimeline:
         await settled([host.end() for host in self._world.machines.values()])
         children = [host.child.when_ended() for host in self._world.machines.values() if host.child is not None]
         await settled(children)
+        if self._shared is not None:
+            await self._shared.end()
         self.network.close()
         if self._record is not None and self._record.missed:
             self._watcher.trouble(f"{FRAMES} is full: {self._record.missed} frames are not in it")

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from glitchgrid.lab.faults import disks, names, processes
+from glitchgrid.lab.faults import disks, links, names, processes
 from glitchgrid.lab.faults.fault import Fault
-from glitchgrid.lab.faults.kinds import ASKED_FOR, FAULTS
+from glitchgrid.lab.faults.kinds import ASKED_FOR, FAULTS, OF_FRAMES
 from glitchgrid.lab.rehearsal.host import Host, World
 
 NOT_HERE: Mapping[type[Fault], str] = {
@@ -24,6 +24,10 @@ OF_LOSSY_DISKS: Sequence[type[Fault]] = (
     disks.ReadsFail, disks.ReadOnly,
 )  # fmt: skip
 
+OF_LINKS: Sequence[type[Fault]] = (
+    links.Cut, links.Partition, links.Jam, links.Slow, links.Congestion, links.Clog, links.Reset, *OF_FRAMES,
+)  # fmt: skip
+
 OF_CLOCKS: Sequence[type[Fault]] = (processes.ClockJump, processes.ClockDrift)
 
 
@@ -31,18 +35,23 @@ OF_CLOCKS: Sequence[type[Fault]] = (processes.ClockJump, processes.ClockDrift)
 class Means:
     """:ivar no_disks: why no disk can fail or lose power; empty where they can.
     :ivar no_clocks: why no clock can be set.
+    :ivar no_links: why nothing can be done to what lies between machines.
     """
 
     no_disks: str = ""
     no_clocks: str = ""
+    no_links: str = ""
 
     def refusals(self) -> Mapping[str, str]:
         """The kinds of fault that cannot be done, and why."""
         found = {kind.kind: why for kind, why in NOT_HERE.items()}
-        if self.no_disks:
-            found |= {kind.kind: self.no_disks for kind in OF_LOSSY_DISKS}
-        if self.no_clocks:
-            found |= {kind.kind: self.no_clocks for kind in OF_CLOCKS}
+        for why, kinds in (
+            (self.no_disks, OF_LOSSY_DISKS),
+            (self.no_clocks, OF_CLOCKS),
+            (self.no_links, OF_LINKS),
+        ):
+            if why:
+                found |= {kind.kind: why for kind in kinds}
         return found
 
     def kinds(self) -> tuple[type[Fault], ...]:
