@@ -3,7 +3,7 @@
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from glitchgrid.lab.composer.timeline import Timeline
 from glitchgrid.lab.composer.watcher import Watcher, Watchers
 from glitchgrid.lab.errors import CannotRun
 from glitchgrid.lab.plan.file import encode_plan
-from glitchgrid.lab.plan.plan import Habits, Plan
+from glitchgrid.lab.plan.plan import Habits, Plan, Planned
 from glitchgrid.lab.register.live.relaystage import RelayStage, Servers, drawn
 from glitchgrid.lab.register.live.stage import Links
 from glitchgrid.lab.register.processes.localgrid import LocalGrid, free_ports
@@ -108,66 +108,66 @@ class Rehearsal:
         settings = self._settings
         directory.mkdir()
         seed = settings.seed + number - 1
-        ports = free_ports(CONTROLS_COUNT + VAULTS_COUNT)
-        output = {SDK_VARIABLE: str(directory / SDK_OUTPUT)}
-        servers = directory / "servers"
-        servers.mkdir()
+        faults = self._faults(seed)
+        plan = Plan(f"{seed}", LAYOUT, PLAIN, Habits(), faults, "as it is")
+        (directory / PLAN).write_text(encode_plan(plan), encoding="utf-8")
         watcher = Watchers([Scribe(directory), self._out])
         relays = Links(self._reactor, partial(_arrived, watcher))
-        grid = LocalGrid(
-            self._reactor,
-            servers,
-            ports[:CONTROLS_COUNT],
-            ports[CONTROLS_COUNT:],
-            DEFAULT_PROTOCOL,
-            settings.glitch,
-            output,
-            relays.route,
-        )
-        for member in grid.members:
-            member.lived = lambda *life: watcher.lived(Lived(*life))
+        grid = self._grid(directory, relays, watcher)
         names, keepers = (tuple(member.name for member in members) for members in (grid.members, grid.vaults))
         about = About(template.name, seed, settings.glitch, names, keepers=keepers)
         lines.append(directory / TIMELINE, asdict(about))
-        drivers_s = settings.minutes * SECONDS_PER_MINUTE
-        faults = drawn(seed, LAYOUT, drivers_s) if settings.plan is None else read_faults(settings.plan, LAYOUT)
-        plan = Plan(f"{seed}", LAYOUT, PLAIN, Habits(), faults, "as it is")
-        (directory / PLAN).write_text(encode_plan(plan), encoding="utf-8")
         self._out.line(f"timeline {number}: {template.name}, seed {seed}, {len(faults)} faults planned")
         stage = RelayStage(grid, relays)
         nemesis = PlannedNemesis(self._reactor, stage, faults, grid.until_all_listen, directory, watcher)
         door = QuietDoor(self._reactor, directory)
-        environment = {
-            **output,
-            # What their first lines ask for by name is to be the Python that runs this.
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
-            CONTROLS: ",".join(member.address for member in grid.controls),
-            VAULTS: ",".join(member.address for member in grid.vaults),
-            TIMELINE_VARIABLE: str(directory),
-            WORKLOAD: str(find_workload()),
-            STOP_FAULTS: str(door.program),
-        }
         timeline = Timeline(
             self._reactor,
             template,
             nemesis,
             random.Random(seed),
             directory,
-            environment,
+            {**_environment(directory, grid), STOP_FAULTS: str(door.program)},
             SEED,
-            drivers_s,
+            self._drivers_s,
             settings.patience_s,
             watcher.called,
         )
         try:
             await grid.start()
             door.open(nemesis.quiet)
-            with self._out.progress(self._reactor, directory, drivers_s, len(faults)):
+            with self._out.progress(self._reactor, directory, self._drivers_s, len(faults)):
                 await timeline.run()
         finally:
             await door.close()
             await grid.stop()
             await relays.close()
+
+    @property
+    def _drivers_s(self) -> float:
+        return self._settings.minutes * SECONDS_PER_MINUTE
+
+    def _faults(self, seed: int) -> Sequence[Planned]:
+        plan = self._settings.plan
+        return drawn(seed, LAYOUT, self._drivers_s) if plan is None else read_faults(plan, LAYOUT)
+
+    def _grid(self, directory: Path, relays: Links, watcher: Watcher) -> LocalGrid:
+        servers = directory / "servers"
+        servers.mkdir()
+        ports = free_ports(CONTROLS_COUNT + VAULTS_COUNT)
+        grid = LocalGrid(
+            self._reactor,
+            servers,
+            ports[:CONTROLS_COUNT],
+            ports[CONTROLS_COUNT:],
+            DEFAULT_PROTOCOL,
+            self._settings.glitch,
+            _output(directory),
+            relays.route,
+        )
+        for member in grid.members:
+            member.lived = lambda *life: watcher.lived(Lived(*life))
+        return grid
 
     def _again(self) -> str:
         settings = self._settings
@@ -182,6 +182,24 @@ class Rehearsal:
             if value is not None:
                 arguments += [option, value]
         return command(*map(str, arguments))
+
+
+def _output(directory: Path) -> Mapping[str, str]:
+    """For all that states properties."""
+    return {SDK_VARIABLE: str(directory / SDK_OUTPUT)}
+
+
+def _environment(directory: Path, grid: LocalGrid) -> Mapping[str, str]:
+    """That of the test commands, as far as it is of the grid."""
+    return {
+        **_output(directory),
+        # What their first lines ask for by name is to be the Python that runs this.
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+        CONTROLS: ",".join(member.address for member in grid.controls),
+        VAULTS: ",".join(member.address for member in grid.vaults),
+        TIMELINE_VARIABLE: str(directory),
+        WORKLOAD: str(find_workload()),
+    }
 
 
 def _arrived(watcher: Watcher, passing: Passing) -> None:
