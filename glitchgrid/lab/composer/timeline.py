@@ -88,7 +88,7 @@ class Timeline:
         self._running: list[Running] = []
         self._calls: list[Call] = []
         self._is_driven = False
-        self._end_command: list[Command] = []
+        self._drawn_last: list[Command] = []
 
     async def run(self) -> Ended:
         """From its beginning to its end. Whatever still runs when this is cancelled is killed.
@@ -163,15 +163,19 @@ class Timeline:
         else:
             await settled(each.ended for each in self._running)
         await self._nemesis.stop()
-        for command in self._end_command:
+        for command in self._last_commands():
             await self._alone(command)
 
     def _is_cut_short(self) -> bool:
-        """Does an ``eventually_`` command end this timeline? It is chosen when that is first asked."""
+        """Does an ``eventually_`` command end this timeline?"""
+        return any(each.prefix is Prefix.EVENTUALLY for each in self._last_commands())
+
+    def _last_commands(self) -> Sequence[Command]:
+        """What ends it: one command, or none where there is none. It is drawn when it is first asked for."""
         ends = self._template.with_prefix(Prefix.EVENTUALLY, Prefix.FINALLY)
-        if ends and not self._end_command:
-            self._end_command = [self._rng.choice(ends)]
-        return any(each.prefix is Prefix.EVENTUALLY for each in self._end_command)
+        if ends and not self._drawn_last:
+            self._drawn_last = [self._rng.choice(ends)]
+        return self._drawn_last
 
     def _pick(self, commands: Sequence[Command]) -> Command | None:
         """One of those that can be called now."""
