@@ -29,6 +29,7 @@ import glitchgrid
 from glitchgrid import control_tap, errors, vault_tap
 from glitchgrid.lab.checkers.model import Model
 from glitchgrid.lab.checkers.models import MODELS
+from glitchgrid.lab.faults.kinds import ASKED_FOR
 from glitchgrid.lab.register.kinds import BREAKING, HARMLESS
 from glitchgrid.lab.register.oracles.wire import CONTROL, ROWS, VAULT, Known, Row
 
@@ -186,7 +187,7 @@ class _Faults(_Generated):
                     _first_line(each),
                     each.breaks,
                 )
-                for each in (*HARMLESS, *BREAKING)
+                for each in (*HARMLESS, *ASKED_FOR, *BREAKING)
             ),
         )
 
