@@ -223,7 +223,7 @@ def test_a_store_without_a_list_is_refused_unless_that_is_allowed(servers: Serve
     grid.write(7)
     refused = guarded(grid.vaults[0].port, 9)
     assert refused.plain == (428, "A store needs Glitchgrid-List, as control sends it")
-    assert ask(grid.vaults[0].port).body == "7"
+    wait_until(lambda: ask(grid.vaults[0].port).body == "7", "it has what the others have had before it")
     grid.vaults[0].kill()
     allowing = servers.vault(
         port=grid.vaults[0].port, data_dir=grid.vaults[0].data_dir, options=[*grid.options, "--allow-unlisted"]
