@@ -45,8 +45,8 @@ def missing_for_machines() -> str:
 
 
 def missing_for_links() -> str:
-    """What keeps machines, which can be made, from having links of their own that fail."""
-    missing = _missing_device(Path(TUN), "modprobe tun")
+    """What keeps machines from having links of their own that fail; without machines there are none."""
+    missing = missing_for_machines() or _missing_device(Path(TUN), "modprobe tun")
     if missing:
         return missing
     refused = _refused(sys.executable, "-P", "-m", interface.__name__)
