@@ -139,7 +139,7 @@ async def measured(reactor: Any, rounds: int) -> Wires:
 
     :raises CannotMeasure: when machines cannot be made here, or a program fails.
     """
-    missing = means.missing_for_machines() or means.missing_for_disks()
+    missing = means.missing_for_links() or means.missing_for_disks()
     if missing:
         raise CannotMeasure(missing)
     found = [await _once(reactor) for _ in range(rounds)]

@@ -25,7 +25,7 @@ from glitchgrid.machines.network import Network
 from glitchgrid.simulation.network import Slowness
 
 pytestmark = [
-    pytest.mark.skipif(bool(means.missing_for_machines()), reason=means.missing_for_machines()),
+    pytest.mark.skipif(bool(means.missing_for_links()), reason=means.missing_for_links()),
     pytest.mark.skipif(bool(means.missing_for_disks()), reason=means.missing_for_disks()),
 ]
 

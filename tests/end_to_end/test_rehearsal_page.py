@@ -20,7 +20,7 @@ from tests.end_to_end.test_rehearse_system import ROOT, nothing_is_left, toy
 from tests.picture.accessibility import complaints
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS, wait_for
 
-pytestmark = pytest.mark.skipif(bool(means.missing_for_machines()), reason=means.missing_for_machines())
+pytestmark = pytest.mark.skipif(bool(means.missing_for_links()), reason=means.missing_for_links())
 
 SYSTEM = """
 [machines.web]

@@ -25,7 +25,7 @@ from glitchgrid.machines.clocks import ClockFile
 from tests.end_to_end.test_machines import processes_in
 
 pytestmark = [
-    pytest.mark.skipif(bool(means.missing_for_machines()), reason=means.missing_for_machines()),
+    pytest.mark.skipif(bool(means.missing_for_links()), reason=means.missing_for_links()),
     pytest.mark.skipif(bool(means.missing_for_disks()), reason=means.missing_for_disks()),
 ]
 
@@ -134,13 +134,13 @@ def test_machines_that_share_a_network(tmp_path: Path) -> None:
 def test_a_plan_that_fails_in_simulation_fails_here_and_the_other_way_round(tmp_path: Path) -> None:
     """Values that were acknowledged before they were synced, and blackouts. Without that bug nothing is found."""
     # So far from one another that a busy machine starts its servers, and clients write, before the next.
-    blackouts = [Planned(4000 * each, 300, Blackout()) for each in range(1, 5)]
+    blackouts = [Planned(4000 * each, 300, Blackout()) for each in range(1, 7)]
     simulated, out = tmp_path / "simulated.json", tmp_path / "out"
-    made = plan_with("1", GridLayout(3, 2), blackouts, 18_000, "acknowledge-before-fsync")
+    made = plan_with("1", GridLayout(3, 2), blackouts, 26_000, "acknowledge-before-fsync")
     simulated.write_text(encode_plan(made), encoding="utf-8")
     assert simulate("--plan", simulated) == 1
     assert simulate("--plan", simulated, "--glitch", "none") == 0
-    options = ("--template", "register", "--timelines", 1, "--seed", 4, "--minutes", 0.3, "--plan", simulated)
+    options = ("--template", "register", "--timelines", 1, "--seed", 4, "--minutes", 0.43, "--plan", simulated)
     status, said, _ = rehearse("--system", GRID, *options, "--set", "glitch=acknowledge-before-fsync", "--out", out)
     assert status == 1, said
     assert "Something is wrong" in said
