@@ -55,8 +55,8 @@ def kinds_of(out: Path) -> set[str]:
 
 
 def until_the_time_is_up(directory: Path) -> tuple[object, ...]:
-    """The register's test commands, without those that have a timeline to themselves: they may end before the faults do,
-    and quiet periods put those off.
+    """The register's test commands, without those that have a timeline to themselves: they may end before the faults
+    do, and quiet periods put those off.
     """
     templates = directory / "templates"
     shutil.copytree(find_templates() / "register", templates / "register")
