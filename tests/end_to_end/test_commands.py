@@ -332,7 +332,7 @@ def test_demo_shows_the_workloads_lines_and_what_it_does_to_the_grid(
         written = sum(" Message=" in before for before in lines[: lines.index(line)])
         assert least <= written <= most, line
     assert set(writes[15:20]) == with_two  # the workload may be some writes ahead of the kill
-    assert 1 <= sum(line in undecided for line in writes) <= 5  # it is ahead of that kill, too
+    assert 3 <= sum(line in undecided for line in writes) <= 5
     assert list(tmp_path.iterdir()) == []
 
     bug, seeds, *sentences, picture, _, again, shrink, up = story

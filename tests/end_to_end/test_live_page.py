@@ -17,13 +17,13 @@ from playwright.sync_api import Page, sync_playwright
 
 from glitchgrid.lab.web.door import BODY_BYTES_MAX
 from glitchgrid.lab.web.pages import BODY_KEPT_BYTES_MAX, PAGES_MAX
-from tests.end_to_end.processes import HOST, SLACK_S, ask, guarded, wait_until
+from tests.end_to_end.processes import HOST, ask, guarded, wait_until
 from tests.end_to_end.test_commands import free_ports_in_a_row
 from tests.live.grid import GLITCHGRID, PATIENCE_S, Up
 from tests.picture.accessibility import complaints
 from tests.picture.browser import CHROMIUM, MISSING, OPTIONS, wait_for
 
-ENDS_S = 3.0 + SLACK_S
+ENDS_S = 3.0
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,7 @@ def test_a_command_that_never_ends_is_killed_and_said(tmp_path: Path) -> None:
 
 
 QUIET = """#!/usr/bin/env bash
-# Asks for a quiet period, and says when it began and how long ago the last fault was over.
+# Asks for a quiet period, and fails where a fault ends in it: what goes on is ended before it begins.
 "$ANTITHESIS_STOP_FAULTS" 0.5 || exit 1
 faults=$(dirname "$ANTITHESIS_STOP_FAULTS")/faults.jsonl
 before=$(wc -l < "$faults")
